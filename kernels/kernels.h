@@ -1,0 +1,84 @@
+// The contract of the native backend: every op of src/backends/ops.ts as a C function, with its shapes.
+// One .cc per op. Kernels neither throw nor allocate: napi.cc checks shapes and sizes, a kernel computes.
+// Row-major. f16 values are IEEE half bits in uint16_t. All work is split into tasks of at most about 20 ms, handed to
+// the pool (pool.h); between tasks the pool looks at the abort word, and a kernel whose run was cut returns false.
+// The same thread count gives the same bits: who computes a task may vary, what a task computes does not.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace compactor {
+
+struct Pool;  // pool.h: threads, per-thread scratch memory, the abort word
+
+enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
+
+// Instruction sets this binary has variants for; the first call decides (cpu.h), COMPACTOR_ISA or an option may lower it.
+enum class Isa : int { scalar, avx2 };
+
+// decoded[0 .. count) ← weight values of `count` consecutive values from `blocks` (count a multiple of the block size)
+void decode_row(Isa isa, WeightType type, const uint8_t* blocks, float* decoded, size_t count);
+
+// out[i][:] = row ids[i] of the matrix
+bool embed(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t columns, const uint32_t* ids, size_t n,
+           float* out);
+
+// out[n][rows] = x[n][columns] · Wᵀ (+ bias[rows]) (+ add[n][rows]); bias, add may be null; out may equal add.
+// int8 = true allows activations quantised per 32 values to int8 where that is faster (small n); false keeps f32.
+bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
+                size_t n, const float* bias, const float* add, float* out, bool int8);
+
+// out = x / sqrt(mean(x²) + eps) * gain
+bool rms_norm_f32(Pool& pool, Isa isa, const float* x, const float* gain, float eps, size_t n, size_t dim, float* out);
+
+// out = silu(gate) * up, count values
+bool swiglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out);
+
+// x, out [n][heads][head_dim]; angles in f64 or by an accurate recurrence: position up to 2^20 must stay within 1e-6
+bool rope_f32(Pool& pool, Isa isa, const float* x, const uint32_t* positions, size_t n, size_t heads, size_t head_dim,
+              double theta, bool interleaved, float* out);
+
+// One run of rows per KV head, see Segment in ops.ts. half = rows are f16.
+struct Segment {
+  const void* k;           // [rows][head_dim]
+  const void* v;           // [rows][head_dim]
+  const float* bias;       // [rows] or null
+  const uint32_t* starts;  // [kv_heads]
+  const uint32_t* counts;  // [kv_heads]
+  bool half;
+  bool causal;
+  uint32_t causal_from;
+};
+
+// q, out [n][heads][head_dim]. A query that sees nothing gets zeros.
+bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads, size_t head_dim,
+                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out);
+
+// target [kv_heads][capacity][head_dim] rows at … at+n of each head ← source [n][kv_heads][head_dim]
+bool store_kv(Pool& pool, Isa isa, void* target, bool half, size_t capacity, size_t at, const float* source, size_t n,
+              size_t kv_heads, size_t head_dim);
+
+// f32 ↔ f16, round to nearest even, NaN stays NaN
+void f16_from_f32(Isa isa, const float* source, uint16_t* target, size_t count);
+void f32_from_f16(Isa isa, const uint16_t* source, float* target, size_t count);
+
+// target[i][:] = source[picks[i]][:], width_bytes per row
+bool gather(Pool& pool, const void* source, const uint32_t* picks, size_t count, size_t width_bytes, void* target);
+
+// k [tokens][kv_heads][head_dim] → out [kv_heads][tokens]; sketch [head_dim][sketch_size] or null; chunk 0 = whole.
+// Per KV head and chunk: X = (K − column means) Φ, G = XᵀX + ridge·I in f64, l_i = x_iᵀ G⁻¹ x_i by Cholesky.
+bool leverage_f32(Pool& pool, Isa isa, const float* k, size_t tokens, size_t kv_heads, size_t head_dim,
+                  const float* sketch, size_t sketch_size, double ridge, size_t chunk, float* out);
+
+// see chunkAttentionMass in ops.ts; out [kv_heads][tokens]
+bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* k, size_t tokens, size_t heads,
+                              size_t kv_heads, size_t head_dim, size_t chunk, float scale, float* out);
+
+// small ones over [kv_heads][tokens]; plain loops, f64 accumulation
+void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);
+void z_score_f32(const float* x, size_t count, float* out);
+void add_scaled_f32(const float* a, const float* b, float factor, size_t count, float* out);
+void multiply_f32(const float* a, const float* b, size_t count, float* out);
+void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out);
+
+}  // namespace compactor

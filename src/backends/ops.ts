@@ -1,0 +1,121 @@
+/**
+ * What a backend computes: coarse functions on opaque tensors. Not here: what a tensor's bytes are (`tensor.ts` for the
+ * two CPU backends), which method or model calls them, who owns the cache. `reference.ts` is the definition of each op;
+ * `ops.conformance.ts` holds every other backend against it.
+ *
+ * Row-major throughout; shapes in brackets. All ops are synchronous but `read`, so that a GPU backend fits.
+ */
+
+export type Precision = 'f32' | 'f16'
+
+/** An array that lives in a backend. f16 is IEEE half. */
+export interface Tensor {
+  readonly shape: readonly number[]
+  readonly dtype: Precision
+}
+
+/** GGUF tensor types that `weight` takes. */
+export type WeightType = 'F32' | 'F16' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K'
+
+/** A matrix [rows, columns] in its GGUF blocks (one row = `columns` values, in blocks of 32 or 256). */
+export interface Weight {
+  readonly shape: readonly [rows: number, columns: number]
+  readonly type: WeightType
+}
+
+/** Rotary embedding. `interleaved` rotates pairs (2i, 2i+1) (llama GGUFs), `halves` pairs (i, i + headDim/2) (qwen2). */
+export interface RopeOptions {
+  readonly theta: number
+  readonly layout: 'interleaved' | 'halves'
+}
+
+/**
+ * Keys and values that a query may look at: for each KV head a run of rows. Rows of `k`, `v` and `bias` belong together.
+ * `causalFrom` undefined: every row is visible to every query. Else row j of a run has index causalFrom + j, and query i
+ * (of index `firstIndex` + i) sees it only if causalFrom + j ≤ firstIndex + i.
+ */
+export interface Segment {
+  readonly k: Tensor // [rows, headDim], f16 or f32
+  readonly v: Tensor // [rows, headDim], same dtype as k
+  readonly starts: Uint32Array // [kvHeads], first row of each head's run
+  readonly counts: Uint32Array // [kvHeads], rows in each head's run (0 allowed)
+  readonly bias?: Tensor // [rows] f32, added to the scaled logit
+  readonly causalFrom?: number
+}
+
+export interface AttendOptions {
+  readonly scale: number // multiplies q·k, usually 1/√headDim
+  readonly firstIndex: number // index of query 0, see Segment
+}
+
+/** Statistical leverage of keys, ALGORITHMS "Compactor score" (arXiv 2507.08143, section 3). */
+export interface LeverageOptions {
+  readonly sketch?: Tensor // Φ [headDim, sketchSize] f32; absent = exact (Φ = I)
+  readonly ridge: number // added to the diagonal of the Gram matrix, > 0
+  readonly chunkTokens?: number // compute over chunks of this many tokens; absent = over all
+}
+
+export interface ChunkMassOptions {
+  readonly chunkTokens: number
+  readonly scale: number // 1 or 1/√headDim
+}
+
+export interface Ops {
+  readonly name: string
+
+  // -- memory ---------------------------------------------------------------------------------------------------
+  /** Tensors made inside `body` are recycled when it ends; what must outlive it is copied into a tensor made outside. */
+  scope<T>(body: () => T): T
+  /** Zero-filled. */
+  zeros(shape: readonly number[], dtype: Precision): Tensor
+  /** A tensor over the caller's values (Float32Array = f32, Uint16Array = f16 bits); no copy on CPU backends. */
+  from(values: Float32Array | Uint16Array, shape: readonly number[]): Tensor
+  /** A copy of the values. */
+  read(tensor: Tensor): Promise<Float32Array | Uint16Array>
+  /** A quantised matrix over the caller's bytes; no copy on CPU backends. Throws if the byte count is wrong. */
+  weight(type: WeightType, shape: readonly [rows: number, columns: number], bytes: Uint8Array): Weight
+  /** Rows `start` … `start + count` of the first dimension, sharing memory. */
+  slice(tensor: Tensor, start: number, count: number): Tensor
+  /** The same values under another shape, sharing memory. */
+  reshape(tensor: Tensor, shape: readonly number[]): Tensor
+  /** target ← source, same shape; converts between f32 and f16 (round to nearest even). */
+  copy(target: Tensor, source: Tensor): void
+
+  // -- transformer ----------------------------------------------------------------------------------------------
+  /** Rows of an embedding matrix. ids [n] → [n, columns] f32 */
+  embed(weight: Weight, ids: Uint32Array): Tensor
+  /** x [n, columns] · Wᵀ (+ bias [rows]) (+ add [n, rows]) → [n, rows] f32 */
+  matmul(x: Tensor, weight: Weight, options?: { readonly bias?: Tensor; readonly add?: Tensor }): Tensor
+  /** x [n, dim] → x / √(mean(x²) + eps) · gain [dim] */
+  rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
+  /** silu(gate) · up, same shapes [n, m] */
+  swiglu(gate: Tensor, up: Tensor): Tensor
+  /** x [n, heads, headDim], positions [n] → rotated copy */
+  rope(x: Tensor, positions: Uint32Array, options: RopeOptions): Tensor
+  /** Softmax attention over all segments together. q [n, heads, headDim] → [n, heads, headDim]; heads a multiple of kvHeads. */
+  attend(q: Tensor, segments: readonly Segment[], options: AttendOptions): Tensor
+  /** target [kvHeads, capacity, headDim] (f32 or f16), rows at … at + n of every head ← source [n, kvHeads, headDim] f32 */
+  store(target: Tensor, at: number, source: Tensor): void
+  /** Rows of a matrix: source [rows, width] → [picks.length, width], same dtype */
+  gather(source: Tensor, picks: Uint32Array): Tensor
+
+  // -- scoring --------------------------------------------------------------------------------------------------
+  /** k [tokens, kvHeads, headDim] → leverage [kvHeads, tokens]; Gram matrix and Cholesky in f64. */
+  leverage(k: Tensor, options: LeverageOptions): Tensor
+  /**
+   * Attention that each key receives inside its own chunk, without causal mask: softmax of every query over the chunk's
+   * keys, summed over the chunk's queries and the query heads of the KV head. The last chunk may be shorter.
+   * q [tokens, heads, headDim], k [tokens, kvHeads, headDim] → [kvHeads, tokens]
+   */
+  chunkAttentionMass(q: Tensor, k: Tensor, options: ChunkMassOptions): Tensor
+  /** Euclidean norm over the last dimension: x [tokens, kvHeads, headDim] → [kvHeads, tokens] */
+  norms(x: Tensor): Tensor
+  /** (x − mean) / deviation over all values (population deviation, f64); all zero if the deviation is 0 */
+  zScore(x: Tensor): Tensor
+  /** a + factor · b */
+  addScaled(a: Tensor, b: Tensor, factor: number): Tensor
+  /** a · b */
+  multiply(a: Tensor, b: Tensor): Tensor
+  /** Mean over a centred window of odd `width` along the last dimension; the window is cut at the ends. */
+  averagePool(x: Tensor, width: number): Tensor
+}

@@ -1,0 +1,180 @@
+/**
+ * What each op asks of its arguments, said once for both CPU backends. A check gives the sizes it found and throws a
+ * RangeError (sizes) or TypeError (kinds) that names op, expectation and what came. Values are not looked at, but for
+ * indices that would read outside an array.
+ */
+import type {
+  AttendOptions,
+  ChunkMassOptions,
+  LeverageOptions,
+  Precision,
+  RopeOptions,
+  Segment,
+  Tensor,
+  Weight,
+} from './ops.ts'
+import { elementCount } from './tensor.ts'
+
+/** The sizes of a tensor of a given rank and dtype, e.g. `shapeOf('rope: x', x, ['n', 'heads', 'headDim'])`. */
+export const shapeOf = (what: string, tensor: Tensor, names: readonly string[], dtype: Precision = 'f32'): number[] => {
+  if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
+  if (tensor.shape.length !== names.length)
+    throw new RangeError(`${what} must be [${names.join(', ')}], got [${tensor.shape}]`)
+  return [...tensor.shape]
+}
+
+export const expectShape = (what: string, tensor: Tensor, shape: readonly number[], dtype: Precision = 'f32'): void => {
+  if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
+  if (tensor.shape.length !== shape.length || shape.some((size, axis) => size !== tensor.shape[axis]))
+    throw new RangeError(`${what} must be [${shape}], got [${tensor.shape}]`)
+}
+
+const expectBelow = (what: string, indices: Uint32Array, limit: number): void => {
+  const wrong = indices.find((index) => index >= limit)
+  if (wrong !== undefined) throw new RangeError(`${what} must be below ${limit}, got ${wrong}`)
+}
+
+const expectMultiple = (what: string, value: number, divisor: number): void => {
+  if (divisor === 0 || value % divisor !== 0)
+    throw new RangeError(`${what} must be a multiple of ${divisor}, got ${value}`)
+}
+
+const expectPositiveInteger = (what: string, value: number): void => {
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new RangeError(`${what} must be a whole number above 0, got ${value}`)
+}
+
+export const checkCopy = (target: Tensor, source: Tensor): void =>
+  expectShape('copy: source', source, target.shape, source.dtype)
+
+export const checkEmbed = (weight: Weight, ids: Uint32Array): void =>
+  expectBelow('embed: a token id', ids, weight.shape[0])
+
+export const checkMatmul = (
+  x: Tensor,
+  weight: Weight,
+  options: { bias?: Tensor; add?: Tensor } = {},
+): { n: number } => {
+  const [n = 0, columns = 0] = shapeOf('matmul: x', x, ['n', 'columns'])
+  expectShape('matmul: x', x, [n, weight.shape[1]])
+  if (options.bias) expectShape('matmul: bias', options.bias, [weight.shape[0]])
+  if (options.add) expectShape('matmul: add', options.add, [n, weight.shape[0]])
+  expectPositiveInteger('matmul: columns', columns)
+  return { n }
+}
+
+export const checkRmsNorm = (x: Tensor, gain: Tensor): { n: number; dim: number } => {
+  const [n = 0, dim = 0] = shapeOf('rmsNorm: x', x, ['n', 'dim'])
+  expectShape('rmsNorm: gain', gain, [dim])
+  return { n, dim }
+}
+
+/** Two f32 tensors of one shape. */
+export const checkPair = (op: string, a: Tensor, b: Tensor): { count: number } => {
+  expectShape(`${op}: first argument`, a, a.shape)
+  expectShape(`${op}: second argument`, b, a.shape)
+  return { count: elementCount(a.shape) }
+}
+
+export interface HeadSizes {
+  readonly n: number
+  readonly heads: number
+  readonly headDim: number
+}
+
+export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOptions): HeadSizes => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('rope: x', x, ['n', 'heads', 'headDim'])
+  if (positions.length !== n) throw new RangeError(`rope: expected ${n} positions, got ${positions.length}`)
+  expectMultiple('rope: headDim', headDim, 2)
+  if (!(options.theta > 0)) throw new RangeError(`rope: theta must be above 0, got ${options.theta}`)
+  if (options.layout !== 'interleaved' && options.layout !== 'halves')
+    throw new TypeError(`rope: layout must be 'interleaved' or 'halves', got '${options.layout}'`)
+  return { n, heads, headDim }
+}
+
+export const checkAttend = (
+  q: Tensor,
+  segments: readonly Segment[],
+  options: AttendOptions,
+): HeadSizes & { readonly kvHeads: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('attend: q', q, ['n', 'heads', 'headDim'])
+  const kvHeads = segments[0]?.starts.length
+  if (kvHeads === undefined) throw new RangeError('attend: expected at least one segment, got none')
+  expectMultiple('attend: query heads', heads, kvHeads)
+  expectIndex('attend: firstIndex', options.firstIndex)
+  for (const [index, segment] of segments.entries()) checkSegment(`attend: segment ${index}`, segment, kvHeads, headDim)
+  return { n, heads, headDim, kvHeads }
+}
+
+const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: number): void => {
+  const { k, v, starts, counts, bias, causalFrom } = segment
+  const [rows = 0] = shapeOf(`${what}: k`, k, ['rows', 'headDim'], k.dtype)
+  expectShape(`${what}: k`, k, [rows, headDim], k.dtype)
+  expectShape(`${what}: v`, v, [rows, headDim], k.dtype)
+  if (bias) expectShape(`${what}: bias`, bias, [rows])
+  if (causalFrom !== undefined) expectIndex(`${what}: causalFrom`, causalFrom)
+  if (starts.length !== kvHeads || counts.length !== kvHeads)
+    throw new RangeError(`${what}: expected ${kvHeads} runs, got ${starts.length} starts and ${counts.length} counts`)
+  for (const [head, start] of starts.entries()) {
+    const end = start + (counts[head] ?? 0)
+    if (end > rows) throw new RangeError(`${what}: the run of head ${head} ends at row ${end} of ${rows}`)
+  }
+}
+
+const expectIndex = (what: string, value: number): void => {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new RangeError(`${what} must be a whole number from 0 to 4294967295, got ${value}`)
+}
+
+export const checkStore = (target: Tensor, at: number, source: Tensor): HeadSizes & { readonly capacity: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('store: source', source, ['n', 'kvHeads', 'headDim'])
+  const [, capacity = 0] = shapeOf('store: target', target, ['kvHeads', 'capacity', 'headDim'], target.dtype)
+  expectShape('store: target', target, [heads, capacity, headDim], target.dtype)
+  if (!Number.isInteger(at) || at < 0 || at + n > capacity)
+    throw new RangeError(`store: rows ${at} to ${at + n} asked of a target of ${capacity} rows`)
+  return { n, heads, headDim, capacity }
+}
+
+export const checkGather = (source: Tensor, picks: Uint32Array): { width: number } => {
+  const [rows = 0, width = 0] = shapeOf('gather: source', source, ['rows', 'width'], source.dtype)
+  expectBelow('gather: a pick', picks, rows)
+  return { width }
+}
+
+export const checkLeverage = (k: Tensor, options: LeverageOptions): HeadSizes & { readonly chunk: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('leverage: k', k, ['tokens', 'kvHeads', 'headDim'])
+  if (options.sketch) {
+    const [, size = 0] = shapeOf('leverage: sketch', options.sketch, ['headDim', 'sketchSize'])
+    expectShape('leverage: sketch', options.sketch, [headDim, size])
+  }
+  if (!(options.ridge > 0 && options.ridge < Number.POSITIVE_INFINITY))
+    throw new RangeError(`leverage: ridge must be above 0, got ${options.ridge}`)
+  if (options.chunkTokens !== undefined) expectPositiveInteger('leverage: chunkTokens', options.chunkTokens)
+  return { n, heads, headDim, chunk: options.chunkTokens ?? Math.max(n, 1) }
+}
+
+export const checkChunkMass = (
+  q: Tensor,
+  k: Tensor,
+  options: ChunkMassOptions,
+): HeadSizes & { readonly kvHeads: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('chunkAttentionMass: q', q, ['tokens', 'heads', 'headDim'])
+  const [, kvHeads = 0] = shapeOf('chunkAttentionMass: k', k, ['tokens', 'kvHeads', 'headDim'])
+  expectShape('chunkAttentionMass: k', k, [n, kvHeads, headDim])
+  expectMultiple('chunkAttentionMass: query heads', heads, kvHeads)
+  expectPositiveInteger('chunkAttentionMass: chunkTokens', options.chunkTokens)
+  return { n, heads, headDim, kvHeads }
+}
+
+export const checkNorms = (x: Tensor): HeadSizes => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('norms: x', x, ['tokens', 'kvHeads', 'headDim'])
+  return { n, heads, headDim }
+}
+
+export const checkAveragePool = (x: Tensor, width: number): { rows: number; length: number } => {
+  expectShape('averagePool: x', x, x.shape)
+  expectPositiveInteger('averagePool: width', width)
+  if (width % 2 === 0) throw new RangeError(`averagePool: width must be odd, got ${width}`)
+  const length = x.shape.at(-1) ?? 1
+  return { rows: length === 0 ? 0 : elementCount(x.shape) / length, length }
+}

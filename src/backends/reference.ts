@@ -1,0 +1,236 @@
+/**
+ * The definition of every op in the plainest TypeScript: loops spelled out, sums in f64, one rounding to f32 at the end.
+ * Other backends are held against it, and it runs where no compiled backend does. It is never optimised.
+ *
+ * Numbers that are not finite follow IEEE arithmetic as written here; where an order of operations would matter, the op
+ * says which rule holds.
+ */
+import { CompactorError } from '../error.ts'
+import * as check from './checks.ts'
+import { f16FromF32, f32FromF16 } from './half.ts'
+import type { Ops, RopeOptions, Tensor } from './ops.ts'
+import { referenceAttention } from './reference-attention.ts'
+import { decodeRow } from './reference-decode.ts'
+import { referenceLeverage } from './reference-leverage.ts'
+import { type CpuTensor, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
+
+/** What the parts of the reference share: where results go and when to stop. */
+export interface Workplace {
+  readonly pool: TensorPool
+  /** Called between rows of long ops; throws once the abort word is set. */
+  readonly pause: () => void
+}
+
+/** Value `index` of a tensor as a number, whatever its precision. */
+export const reader = (tensor: Tensor): ((index: number) => number) => {
+  const { data } = cpu(tensor)
+  if (data instanceof Float32Array) return (index) => data[index] as number
+  return (index) => f32FromF16(data[index] as number)
+}
+
+export interface ReferenceOptions {
+  /** Shared with whoever may stop a long op; nonzero means stop. */
+  readonly abortWord?: Int32Array
+}
+
+export const createReferenceOps = (options: ReferenceOptions = {}): Ops & { dispose(): void } => {
+  const { abortWord } = options
+  const pool = new TensorPool()
+  const pause = (): void => {
+    if (abortWord && Atomics.load(abortWord, 0) !== 0)
+      throw new CompactorError('aborted', 'the computation was stopped by its caller')
+  }
+  const place = { pool, pause }
+  return {
+    name: 'reference',
+    ...memory(pool),
+    ...movement(place),
+    ...transformer(place),
+    ...referenceAttention(place),
+    ...referenceLeverage(place),
+    ...elementwise(place),
+    dispose: () => pool.clear(),
+  }
+}
+
+const memory = (pool: TensorPool): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape'> => ({
+  scope: (body) => pool.scope(body),
+  zeros: (shape, dtype) => pool.zeros(shape, dtype),
+  from: (values, shape) => cpuTensor(values, shape),
+  read: (tensor) => Promise.resolve(cpu(tensor).data.slice()),
+  weight: (type, shape, bytes) => cpuWeight(type, shape, bytes),
+  slice,
+  reshape,
+})
+
+/** Store value `index` of a tensor, rounding to its precision. */
+const writer = (tensor: CpuTensor): ((index: number, value: number) => void) => {
+  const { data } = tensor
+  return data instanceof Float32Array
+    ? (index, value) => {
+        data[index] = value
+      }
+    : (index, value) => {
+        data[index] = f16FromF32(value)
+      }
+}
+
+const movement = ({ pool }: Workplace): Pick<Ops, 'copy' | 'store' | 'gather'> => ({
+  copy(target, source) {
+    check.checkCopy(target, source)
+    const [from, write] = [reader(source), writer(cpu(target))]
+    for (let i = 0; i < cpu(target).data.length; i++) write(i, from(i))
+  },
+
+  store(target, at, source) {
+    const { n, heads, headDim, capacity } = check.checkStore(target, at, source)
+    const [from, write] = [reader(source), writer(cpu(target))]
+    for (let token = 0; token < n; token++)
+      for (let head = 0; head < heads; head++)
+        for (let d = 0; d < headDim; d++)
+          write((head * capacity + at + token) * headDim + d, from((token * heads + head) * headDim + d))
+  },
+
+  gather(source, picks) {
+    const { width } = check.checkGather(source, picks)
+    const out = pool.take([picks.length, width], source.dtype)
+    const { data } = cpu(source)
+    for (const [row, pick] of picks.entries())
+      out.data.set(data.subarray(pick * width, (pick + 1) * width), row * width)
+    return out
+  },
+})
+
+const transformer = ({ pool, pause }: Workplace): Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'rope'> => ({
+  embed(weight, ids) {
+    check.checkEmbed(weight, ids)
+    const columns = weight.shape[1]
+    const out = pool.take([ids.length, columns], 'f32')
+    for (const [i, id] of ids.entries()) out.data.set(decodeRow(weight as CpuWeight, id), i * columns)
+    return out
+  },
+
+  matmul(x, weight, options = {}) {
+    const { n } = check.checkMatmul(x, weight, options)
+    const [rows, columns] = weight.shape
+    const out = pool.take([n, rows], 'f32')
+    const values = f32(x)
+    const bias = options.bias ? reader(options.bias) : () => 0
+    const add = options.add ? reader(options.add) : () => 0
+    for (let row = 0; row < rows; row++) {
+      pause()
+      const w = decodeRow(weight as CpuWeight, row)
+      for (let i = 0; i < n; i++) {
+        let sum = 0
+        for (let column = 0; column < columns; column++)
+          sum += (values[i * columns + column] as number) * (w[column] as number)
+        out.data[i * rows + row] = sum + bias(row) + add(i * rows + row)
+      }
+    }
+    return out
+  },
+
+  rmsNorm(x, gain, eps) {
+    const { n, dim } = check.checkRmsNorm(x, gain)
+    const out = pool.take([n, dim], 'f32')
+    const [at, factor] = [reader(x), reader(gain)]
+    for (let i = 0; i < n; i++) {
+      let squares = 0
+      for (let d = 0; d < dim; d++) squares += at(i * dim + d) ** 2
+      const length = Math.sqrt(squares / dim + eps)
+      for (let d = 0; d < dim; d++) out.data[i * dim + d] = (at(i * dim + d) / length) * factor(d)
+    }
+    return out
+  },
+
+  swiglu(gate, up) {
+    const { count } = check.checkPair('swiglu', gate, up)
+    const out = pool.take(gate.shape, 'f32')
+    const [g, u] = [reader(gate), reader(up)]
+    for (let i = 0; i < count; i++) out.data[i] = (g(i) / (1 + Math.exp(-g(i)))) * u(i)
+    return out
+  },
+
+  rope(x, positions, options) {
+    const { n, heads, headDim } = check.checkRope(x, positions, options)
+    const out = pool.take([n, heads, headDim], 'f32')
+    const at = reader(x)
+    for (const [token, position] of positions.entries())
+      for (let pair = 0; pair < headDim / 2; pair++) {
+        const angle = position * options.theta ** ((-2 * pair) / headDim)
+        const [cosine, sine] = [Math.cos(angle), Math.sin(angle)]
+        for (let head = 0; head < heads; head++) {
+          const [first, second] = pairOf((token * heads + head) * headDim, pair, headDim, options.layout)
+          out.data[first] = at(first) * cosine - at(second) * sine
+          out.data[second] = at(first) * sine + at(second) * cosine
+        }
+      }
+    return out
+  },
+})
+
+const pairOf = (start: number, pair: number, headDim: number, layout: RopeOptions['layout']): [number, number] =>
+  layout === 'interleaved' ? [start + 2 * pair, start + 2 * pair + 1] : [start + pair, start + pair + headDim / 2]
+
+const elementwise = ({
+  pool,
+}: Workplace): Pick<Ops, 'norms' | 'zScore' | 'addScaled' | 'multiply' | 'averagePool'> => ({
+  norms(x) {
+    const { n, heads, headDim } = check.checkNorms(x)
+    const out = pool.take([heads, n], 'f32')
+    const at = reader(x)
+    for (let token = 0; token < n; token++)
+      for (let head = 0; head < heads; head++) {
+        let squares = 0
+        for (let d = 0; d < headDim; d++) squares += at((token * heads + head) * headDim + d) ** 2
+        out.data[head * n + token] = Math.sqrt(squares)
+      }
+    return out
+  },
+
+  // Taken relative to the first value, so that equal values have a deviation of exactly 0. One NaN makes all NaN.
+  zScore(x) {
+    const values = f32(x)
+    const out = pool.take(x.shape, 'f32')
+    const shift = values[0] ?? 0
+    let sum = 0
+    for (const value of values) sum += value - shift
+    const mean = sum / values.length
+    let squares = 0
+    for (const value of values) squares += (value - shift - mean) ** 2
+    const deviation = Math.sqrt(squares / values.length)
+    for (const [i, value] of values.entries()) out.data[i] = deviation === 0 ? 0 : (value - shift - mean) / deviation
+    return out
+  },
+
+  addScaled(a, b, factor) {
+    const { count } = check.checkPair('addScaled', a, b)
+    const out = pool.take(a.shape, 'f32')
+    const [x, y] = [reader(a), reader(b)]
+    for (let i = 0; i < count; i++) out.data[i] = x(i) + factor * y(i)
+    return out
+  },
+
+  multiply(a, b) {
+    const { count } = check.checkPair('multiply', a, b)
+    const out = pool.take(a.shape, 'f32')
+    const [x, y] = [reader(a), reader(b)]
+    for (let i = 0; i < count; i++) out.data[i] = x(i) * y(i)
+    return out
+  },
+
+  averagePool(x, width) {
+    const { rows, length } = check.checkAveragePool(x, width)
+    const out = pool.take(x.shape, 'f32')
+    const at = reader(x)
+    const reach = (width - 1) / 2
+    for (let row = 0; row < rows; row++)
+      for (let i = 0; i < length; i++) {
+        const [first, last] = [Math.max(i - reach, 0), Math.min(i + reach, length - 1)]
+        let sum = 0
+        for (let j = first; j <= last; j++) sum += at(row * length + j)
+        out.data[row * length + i] = sum / (last - first + 1)
+      }
+    return out
+  },
+})

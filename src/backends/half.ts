@@ -2,13 +2,15 @@
 
 const word = new DataView(new ArrayBuffer(4))
 
+const smallest = 2 ** -24
+
 export const f32FromF16 = (bits: number): number => {
-  const sign = bits & 0x8000 ? -1 : 1
+  const sign = bits & 0x8000
   const exponent = (bits >> 10) & 0x1f
   const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY
-  return sign * (1024 + fraction) * 2 ** (exponent - 25)
+  if (exponent === 0) return (sign ? -fraction : fraction) * smallest
+  word.setUint32(0, (sign << 16) | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13))
+  return word.getFloat32(0)
 }
 
 /** Rounds a number that is an f32 to the nearest half, ties to even; too large becomes infinity, NaN stays NaN. */

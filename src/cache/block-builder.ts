@@ -1,0 +1,145 @@
+/**
+ * Fills a block layer by layer: selects, gathers what stays, and holds nothing else, so that peak memory is what is kept
+ * plus the one layer the caller holds. Not here: scores (methods) and the store that prefill writes to (engine).
+ */
+import type { Ops, Tensor } from '../backends/ops.ts'
+import { Block, type BlockPlan, type BlockShape, type Piece, startsOf, type TierPiece } from './block.ts'
+import { planBudget, type Selection, type SelectionOptions, type SelectionRequest, select } from './selection.ts'
+
+export interface BlockRequest {
+  readonly shape: BlockShape
+  readonly tokenCount: number // of the document, at least 1
+  readonly headTokens: number // what precedes it
+  readonly budget: number // pairs of each layer, all KV heads together; see pairsOfShare
+  readonly selection: SelectionOptions
+  readonly nested: boolean
+  readonly order?: 'importance' // rank even when everything stays
+}
+
+export interface LayerContents {
+  readonly k: Tensor // [kvHeads, capacity, headDim] at the block's precision: head part first, then the document
+  readonly v: Tensor
+  readonly codes?: Uint16Array // [kvHeads, tokens], left out where `scored` is false
+  readonly bias?: Tensor // [kvHeads, tokens] f32
+}
+
+export class BlockBuilder {
+  /** False: everything stays in position order, no score is wanted. */
+  readonly scored: boolean
+  /** Pairs that each layer will keep. */
+  readonly budget: number
+  /** The budget asked for, where the protected tokens alone are more. */
+  readonly raisedFrom: number | undefined
+  readonly #ops: Ops
+  readonly #request: BlockRequest
+  readonly #headPart: Piece[] = []
+  readonly #tiers: TierPiece[][] = []
+
+  constructor(ops: Ops, request: BlockRequest) {
+    const { budget, raisedFrom, scored } = planBudget(selectionRequest(request))
+    this.#ops = ops
+    this.#request = request
+    this.budget = budget
+    this.raisedFrom = raisedFrom
+    this.scored = scored
+  }
+
+  /** Layers come in order. Copies what stays; call outside `ops.scope`, whose end would take the copies back. */
+  addLayer(contents: LayerContents): void {
+    const layer = this.#headPart.length
+    const { layerCount } = this.#request.shape
+    if (layer >= layerCount) throw new RangeError(`a block of ${layerCount} layers is full`)
+    this.#checkStore(contents)
+    const selection = select(this.scored ? contents.codes : undefined, selectionRequest(this.#request))
+    this.#headPart.push(this.#gatherHeadPart(contents))
+    selection.boundaries.forEach((boundary, tier) => {
+      const before = selection.boundaries[tier - 1] ?? new Uint32Array(boundary.length)
+      const pieces = this.#tiers[tier] ?? []
+      pieces.push(this.#gatherTier(contents, selection, { before, boundary }))
+      this.#tiers[tier] = pieces
+    })
+  }
+
+  finish(): Block {
+    const { shape, tokenCount, headTokens, selection, nested } = this.#request
+    if (this.#headPart.length !== shape.layerCount)
+      throw new RangeError(`expected ${shape.layerCount} layers, got ${this.#headPart.length}`)
+    const order = this.scored ? 'importance' : 'position'
+    const plan: BlockPlan = { shape, tokenCount, headTokens, selection, nested, order }
+    return new Block(plan, this.#headPart, this.#tiers)
+  }
+
+  #checkStore({ k, v }: LayerContents): void {
+    const { shape, tokenCount, headTokens } = this.#request
+    for (const [name, { dtype, shape: got }] of Object.entries({ k, v })) {
+      const [heads, capacity = 0, dim] = got
+      const fits = heads === shape.kvHeadCount && dim === shape.headDim && capacity >= headTokens + tokenCount
+      if (got.length !== 3 || !fits || dtype !== shape.precision)
+        throw new RangeError(
+          `expected ${name} as ${shape.precision} [${shape.kvHeadCount}, ${headTokens + tokenCount} or more, ${shape.headDim}], got ${dtype} [${got}]`,
+        )
+    }
+  }
+
+  #gatherHeadPart({ k, v }: LayerContents): Piece {
+    const { shape, headTokens } = this.#request
+    const counts = new Uint32Array(shape.kvHeadCount).fill(headTokens)
+    const starts = startsOf(counts)
+    const picks = Uint32Array.from({ length: shape.kvHeadCount * headTokens }, (_, row) => {
+      const head = Math.floor(row / headTokens)
+      return head * (k.shape[1] ?? 0) + (row % headTokens)
+    })
+    return { k: this.#rows(k, picks), v: this.#rows(v, picks), starts, counts }
+  }
+
+  #gatherTier(
+    contents: LayerContents,
+    { ranking }: Selection,
+    { before, boundary }: { readonly before: Uint32Array; readonly boundary: Uint32Array },
+  ): TierPiece {
+    const { tokenCount, headTokens } = this.#request
+    const ops = this.#ops
+    const counts = boundary.map((end, head) => end - (before[head] ?? 0))
+    const starts = startsOf(counts)
+    const rows = counts.reduce((total, count) => total + count, 0)
+    const positions = tokenCount > 65535 ? new Uint32Array(rows) : new Uint16Array(rows)
+    const codes = ranking.codes && new Uint16Array(rows)
+    const picks = new Uint32Array(rows)
+    const biasPicks = new Uint32Array(rows)
+    const capacity = contents.k.shape[1] ?? 0
+    starts.forEach((start, head) => {
+      const from = (ranking.starts[head] ?? 0) + (before[head] ?? 0)
+      for (let i = 0; i < (counts[head] ?? 0); i++) {
+        const position = ranking.positions[from + i] ?? 0
+        positions[start + i] = position
+        picks[start + i] = head * capacity + headTokens + position
+        biasPicks[start + i] = head * tokenCount + position
+        if (codes) codes[start + i] = ranking.codes?.[from + i] ?? 0
+      }
+    })
+    const bias = contents.bias && ops.reshape(contents.bias, [counts.length * tokenCount, 1])
+    return {
+      k: this.#rows(contents.k, picks),
+      v: this.#rows(contents.v, picks),
+      starts,
+      counts,
+      positions,
+      codes,
+      bias: bias && ops.reshape(ops.gather(bias, biasPicks), [rows]),
+    }
+  }
+
+  #rows(store: Tensor, picks: Uint32Array): Tensor {
+    const [heads = 0, capacity = 0, dim = 0] = store.shape
+    return this.#ops.gather(this.#ops.reshape(store, [heads * capacity, dim]), picks)
+  }
+}
+
+const selectionRequest = ({ shape, tokenCount, budget, selection, nested, order }: BlockRequest): SelectionRequest => ({
+  ...selection,
+  kvHeadCount: shape.kvHeadCount,
+  tokenCount,
+  budget,
+  nested,
+  ...(order && { order }),
+})

@@ -15,6 +15,7 @@ export interface Metadata {
 /** Weights by GGUF tensor name. `matrix` and `vector` throw CompactorError('model-corrupt') naming a missing tensor. */
 export interface Weights {
   has(name: string): boolean
+  names(): Iterable<string>
   matrix(name: string): Weight
   vector(name: string): Tensor // [length] f32
 }

@@ -1,0 +1,18 @@
+/** The table of architectures, found by `general.architecture`. A new model is one file and one line here. */
+import { CompactorError } from '../error.ts'
+import { llama } from './llama.ts'
+import type { Architecture } from './model.ts'
+import { qwen2 } from './qwen2.ts'
+
+export const architectures: readonly Architecture[] = [llama, qwen2]
+
+/** Throws CompactorError('model-unsupported') with the list of what works. */
+export const architectureOf = (name: unknown): Architecture => {
+  const found = architectures.find((architecture) => architecture.name === name)
+  if (found) return found
+  const list = architectures.map((architecture) => architecture.name).join(', ')
+  throw new CompactorError(
+    'model-unsupported',
+    `architecture ${name ?? '(none named)'} is not supported; these are: ${list}`,
+  )
+}

@@ -1,0 +1,46 @@
+/** Typed reading of GGUF keys for the config readers, and refusal of what nobody read. Knows no architecture. */
+import { CompactorError } from '../error.ts'
+import type { Metadata } from './model.ts'
+
+const corrupt = (key: string, expected: string, came: unknown): CompactorError =>
+  new CompactorError(
+    'model-corrupt',
+    `model key ${key}: expected ${expected}, got ${came === undefined ? 'nothing' : `${came}`}`,
+  )
+
+/** A whole number of at least 1; `fallback` when the key is absent, else the key is required. */
+export const readCount = (metadata: Metadata, key: string, fallback?: number): number => {
+  const value = metadata.get(key) ?? fallback
+  if (Array.isArray(value))
+    throw new CompactorError(
+      'model-unsupported',
+      `model key ${key} differs from layer to layer, which is not supported`,
+    )
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
+    throw corrupt(key, 'a whole number of at least 1', value)
+  return value
+}
+
+/** A finite number above 0; `fallback` when the key is absent, else the key is required. */
+export const readPositive = (metadata: Metadata, key: string, fallback?: number): number => {
+  const value = metadata.get(key) ?? fallback
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) throw corrupt(key, 'a number above 0', value)
+  return value
+}
+
+/** A key that may be there as long as it says what this code does anyway. */
+export const requireValue = (metadata: Metadata, key: string, expected: string | number | boolean): void => {
+  const value = metadata.get(key)
+  if (value !== undefined && value !== expected)
+    throw new CompactorError('model-unsupported', `model key ${key} is ${value}; only ${expected} is supported`)
+}
+
+/** Any other key of the architecture may change the mathematics, so it is refused rather than ignored. */
+export const refuseOtherKeys = (metadata: Metadata, architecture: string, understood: readonly string[]): void => {
+  for (const key of metadata.keys())
+    if (key.startsWith(`${architecture}.`) && !understood.includes(key.slice(architecture.length + 1)))
+      throw new CompactorError(
+        'model-unsupported',
+        `model key ${key} is not understood and may change what the model computes, so it is refused`,
+      )
+}

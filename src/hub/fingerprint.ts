@@ -1,0 +1,119 @@
+/**
+ * A model's fingerprint is the sha256 of its file. Half a gigabyte is hashed once and remembered under the home by what
+ * the file system says of the file (device, inode, size, mtime, ctime); any doubt means hashing again.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import type { BigIntStats } from 'node:fs'
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CompactorError } from '../error.ts'
+import { fileReason } from './gguf-file.ts'
+import { homeDirectory } from './home.ts'
+
+export interface FingerprintOptions {
+  readonly home?: string
+  readonly signal?: AbortSignal
+  readonly onProgress?: (progress: { readonly doneBytes: number; readonly totalBytes: number }) => void
+  /** Told in a sentence when the result could not be remembered. */
+  readonly onNote?: (sentence: string) => void
+}
+
+type Memory = Record<string, string> // identity → sha256
+
+const rememberedCount = 200 // newest last; a home holds far fewer models
+const readBytes = 1 << 20
+
+const memoryPath = (home: string): string => join(home, 'fingerprints.json')
+
+const identity = (stats: BigIntStats): string =>
+  [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(':')
+
+const statOf = async (path: string): Promise<BigIntStats> => {
+  try {
+    return await stat(path, { bigint: true })
+  } catch (cause) {
+    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+  }
+}
+
+/** A damaged or missing memory is an empty one: the only loss is time. */
+const readMemory = async (home: string): Promise<Memory> => {
+  const text = await readFile(memoryPath(home), 'utf8').catch(() => '{}')
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return {}
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return {}
+  return Object.fromEntries(
+    Object.entries(parsed).filter((entry): entry is [string, string] => /^[0-9a-f]{64}$/.test(String(entry[1]))),
+  )
+}
+
+/** sha256 that was computed earlier for this very file, without reading it. */
+export const rememberedFingerprint = async (
+  path: string,
+  home: string = homeDirectory(),
+): Promise<string | undefined> => (await readMemory(home))[identity(await statOf(path))]
+
+/** Two writers at once may lose one entry, never damage the file: the whole is replaced by rename. */
+export const rememberFingerprint = async (
+  path: string,
+  sha256: string,
+  options: FingerprintOptions = {},
+): Promise<void> => {
+  const home = options.home ?? homeDirectory()
+  const key = identity(await statOf(path))
+  const { [key]: _, ...others } = await readMemory(home)
+  const kept = Object.fromEntries(Object.entries(others).slice(1 - rememberedCount))
+  const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
+  try {
+    await mkdir(dirname(temporary), { recursive: true })
+    await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: sha256 }, undefined, 1)}\n`)
+    await rename(temporary, memoryPath(home))
+  } catch (error) {
+    await rm(temporary, { force: true })
+    options.onNote?.(
+      `The checksum of ${path} could not be remembered in ${home} (${fileReason(error)}) and will be computed again.`,
+    )
+  }
+}
+
+export const fingerprint = async (path: string, options: FingerprintOptions = {}): Promise<string> => {
+  const before = await statOf(path)
+  const remembered = (await readMemory(options.home ?? homeDirectory()))[identity(before)]
+  if (remembered !== undefined) return remembered
+  const sha256 = await hashFile(path, Number(before.size), options)
+  if (identity(await statOf(path)) !== identity(before))
+    throw new CompactorError(
+      'file-unreadable',
+      `Model file ${path} changed while it was being read; try again when it is complete.`,
+    )
+  await rememberFingerprint(path, sha256, options)
+  return sha256
+}
+
+const hashFile = async (path: string, totalBytes: number, options: FingerprintOptions): Promise<string> => {
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(readBytes)
+  const file = await open(path).catch((cause: unknown) => {
+    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+  })
+  try {
+    for (let doneBytes = 0; ; ) {
+      if (options.signal?.aborted)
+        throw new CompactorError('aborted', `Checking ${path} was interrupted.`, { cause: options.signal.reason })
+      const { bytesRead } = await file.read(buffer, 0, readBytes)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(buffer.subarray(0, bytesRead))
+      doneBytes += bytesRead
+      options.onProgress?.({ doneBytes, totalBytes })
+    }
+  } catch (cause) {
+    if (cause instanceof CompactorError) throw cause
+    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+  } finally {
+    await file.close()
+  }
+}

@@ -1,0 +1,107 @@
+/** The models that are on this machine: a name, an hf: source or a path to a file. Never touches the network. */
+import { readdir, rm, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { CompactorError } from '../error.ts'
+import { type CatalogEntry, catalog } from './catalog.ts'
+import { rememberedFingerprint } from './fingerprint.ts'
+import { checkGgufFile, fileReason } from './gguf-file.ts'
+import { homeDirectory, modelsDirectory } from './home.ts'
+import { hasQuant, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
+import { didYouMean } from './nearest-name.ts'
+
+export interface LocalModel {
+  readonly name: string
+  readonly path: string
+  readonly bytes: number
+  readonly sha256: string | undefined // known once the file was checked
+  readonly builtIn: boolean
+}
+
+export interface LookUp {
+  readonly home?: string
+  readonly catalog?: readonly CatalogEntry[]
+}
+
+export const listModels = async (home: string = homeDirectory()): Promise<LocalModel[]> => {
+  const directory = modelsDirectory(home)
+  const names = await readdir(directory).catch((error: unknown) => {
+    if ((error as { code?: string }).code === 'ENOENT') return []
+    throw new CompactorError('file-unreadable', `The folder ${directory} cannot be read: ${fileReason(error)}.`, {
+      cause: error,
+    })
+  })
+  const models: LocalModel[] = []
+  for (const file of names.filter((name) => name.endsWith('.gguf') && !name.startsWith('.')).sort()) {
+    const path = join(directory, file)
+    const stats = await stat(path).catch(() => undefined) // removed since, or a link to nowhere
+    if (!stats?.isFile()) continue
+    const name = file.slice(0, -'.gguf'.length)
+    const sha256 = await rememberedFingerprint(path, home)
+    models.push({ name, path, bytes: stats.size, sha256, builtIn: catalog.some((entry) => entry.name === name) })
+  }
+  return models
+}
+
+/** Deletes a model of the home's models folder, by name or hf: source. Files elsewhere are the user's own. */
+export const removeModel = async (home: string, name: string): Promise<LocalModel> => {
+  const models = await listModels(home)
+  const model = findLocal(parseModelSpec(name), models)
+  if (!model)
+    throw new CompactorError(
+      'model-unknown',
+      `${name} is not among the models in ${modelsDirectory(home)}: ${nameList(models)}.`,
+    )
+  try {
+    await rm(model.path)
+  } catch (cause) {
+    throw new CompactorError('write-failed', `${model.path} could not be removed: ${fileReason(cause)}.`, { cause })
+  }
+  return model
+}
+
+/** The file behind a name, an hf: source or a path, if it is here; otherwise what is known and what to do. */
+export const resolveModel = async (spec: string, options: LookUp = {}): Promise<{ name: string; path: string }> => {
+  const parsed = parseModelSpec(spec)
+  if (parsed.kind === 'path') {
+    await checkGgufFile(parsed.path)
+    return { name: spec, path: resolve(parsed.path) }
+  }
+  const models = await listModels(options.home ?? homeDirectory())
+  const found = findLocal(parsed, models)
+  if (found) return found
+  throw unknownModel(spec, parsed, models, options.catalog ?? catalog)
+}
+
+export const findLocal = (spec: ModelSpec, models: readonly LocalModel[]): LocalModel | undefined => {
+  if (spec.kind === 'path') return models.find(({ path }) => path === resolve(spec.path))
+  if (spec.kind === 'name') return models.find(({ name }) => name === spec.name)
+  const { repo, file, quant } = spec
+  if (file !== undefined) return models.find(({ name }) => name === localHubName(repo, file))
+  const ofRepo = models.filter(({ name }) => name.startsWith(localHubName(repo, '.gguf')))
+  const matching = quant === undefined ? ofRepo : ofRepo.filter(({ name }) => hasQuant(name, quant))
+  return matching.length === 1 ? matching[0] : undefined
+}
+
+const nameList = (models: readonly LocalModel[]): string =>
+  models.length === 0 ? 'there is none yet' : models.map(({ name }) => name).join(', ')
+
+export const unknownModel = (
+  spec: string,
+  parsed: ModelSpec,
+  models: readonly LocalModel[],
+  entries: readonly CatalogEntry[],
+): CompactorError => {
+  const pullable = parsed.kind === 'hub' || entries.some(({ name }) => name === spec)
+  if (pullable)
+    return new CompactorError(
+      'model-unknown',
+      `The model ${spec} is not on this machine; get it with \`compactor pull ${spec}\`.`,
+    )
+  const known = [...entries, ...models].map(({ name }) => name)
+  const own = models.filter(({ builtIn }) => !builtIn)
+  const local = own.length === 0 ? '' : `; on this machine: ${nameList(own)}`
+  return new CompactorError(
+    'model-unknown',
+    `Unknown model ${JSON.stringify(spec)}.${didYouMean(spec, known)} Built in: ${entries.map(({ name }) => name).join(', ')}${local}; or give hf:user/repo:QUANT or a path to a .gguf file.`,
+  )
+}

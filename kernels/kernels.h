@@ -16,6 +16,9 @@ enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K
 // Instruction sets this binary has variants for; the first call decides (cpu.h), COMPACTOR_ISA or an option may lower it.
 enum class Isa : int { scalar, avx2 };
 
+// The longest row that matmul_f32 takes; the binding refuses more.
+constexpr size_t kMaxColumns = 1u << 20;
+
 // decoded[0 .. count) ← weight values of `count` consecutive values from `blocks` (count a multiple of the block size)
 void decode_row(Isa isa, WeightType type, const uint8_t* blocks, float* decoded, size_t count);
 

@@ -1,0 +1,65 @@
+// The GGUF block formats as bytes: sizes and the few reads that several kernels share. Layouts follow the GGUF
+// specification (ggml's quantised types); all integers and halves are little-endian, as are the machines supported.
+#pragma once
+#include <cstring>
+
+#include "kernels.h"
+
+namespace compactor {
+
+struct BlockLayout {
+  size_t values;
+  size_t bytes;
+};
+
+constexpr size_t kWeightTypeCount = 10;
+
+// In the order of WeightType.
+constexpr BlockLayout kBlockLayouts[kWeightTypeCount] = {
+    {1, 4},     // F32
+    {1, 2},     // F16
+    {32, 18},   // Q4_0: f16 d, 16 bytes of nibbles                       w = d (q − 8)
+    {32, 20},   // Q4_1: f16 d, f16 m, 16 bytes of nibbles                w = d q + m
+    {32, 22},   // Q5_0: f16 d, 32 high bits, 16 bytes of nibbles         w = d (q − 16)
+    {32, 24},   // Q5_1: f16 d, f16 m, 32 high bits, 16 bytes of nibbles  w = d q + m
+    {32, 34},   // Q8_0: f16 d, 32 int8                                   w = d q
+    {256, 144}, // Q4_K: f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes of nibbles
+    {256, 176}, // Q5_K: the same with 32 bytes of high bits before the nibbles
+    {256, 210}, // Q6_K: 128 bytes low nibbles, 64 bytes high pairs, 16 int8 scales, f16 d
+};
+
+constexpr BlockLayout block_layout(WeightType type) { return kBlockLayouts[size_t(type)]; }
+
+constexpr size_t blocks_bytes(WeightType type, size_t values) {
+  return values / block_layout(type).values * block_layout(type).bytes;
+}
+
+// Exact: every half is a float. Subnormals are scaled by 2^-24, which is exact too.
+inline float f32_of_half(const uint8_t* bytes) {
+  const uint32_t half = uint32_t(bytes[0]) | uint32_t(bytes[1]) << 8;
+  const uint32_t sign = (half & 0x8000u) << 16;
+  const uint32_t exponent = half >> 10 & 31;
+  const uint32_t mantissa = half & 0x3ffu;
+  if (exponent == 0) {
+    const float magnitude = float(mantissa) * (1.0f / 16777216.0f);
+    return sign ? -magnitude : magnitude;
+  }
+  const uint32_t bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | mantissa << 13;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// The eight 6-bit scales and minimums of a Q4_K or Q5_K block, packed into 12 bytes: groups 0 to 3 in the low six bits
+// of bytes 0 to 3 (scales) and 4 to 7 (minimums); groups 4 to 7 in the nibbles of bytes 8 to 11, their two high bits in
+// the high bits of bytes 0 to 7.
+inline void unpack_scales(const uint8_t* packed, uint8_t (&scales)[8], uint8_t (&minimums)[8]) {
+  for (int j = 0; j < 4; j++) {
+    scales[j] = packed[j] & 63;
+    minimums[j] = packed[j + 4] & 63;
+    scales[j + 4] = uint8_t((packed[j + 8] & 15) | (packed[j] >> 6) << 4);
+    minimums[j + 4] = uint8_t((packed[j + 8] >> 4) | (packed[j + 4] >> 6) << 4);
+  }
+}
+
+}  // namespace compactor

@@ -1,0 +1,30 @@
+// What this machine's processor can do, found once by asking it (not by what the compiler assumed).
+#pragma once
+#include "kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define COMPACTOR_X86 1
+#else
+#define COMPACTOR_X86 0
+#endif
+
+namespace compactor {
+
+const char* isa_name(Isa isa);
+bool isa_from_name(const char* name, Isa* isa);
+
+// Whether processor and operating system can run a variant, and the best one they can.
+bool isa_available(Isa isa);
+Isa isa_best();
+
+constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2};
+
+// A processor feature worth naming in `inspect cpu`, whether a kernel uses it or not.
+struct CpuFeature {
+  const char* name;
+  bool present;
+};
+constexpr size_t kCpuFeatureCount = 9;
+void cpu_features(CpuFeature (&features)[kCpuFeatureCount]);
+
+}  // namespace compactor

@@ -1,0 +1,14 @@
+// Which variant of a matrix product runs.
+#include "matmul.h"
+
+#include "cpu.h"
+
+namespace compactor {
+
+bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
+                size_t n, const float* bias, const float* add, float* out, bool int8) {
+  const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
+  return matmul_scalar(pool, matmul);
+}
+
+}  // namespace compactor

@@ -1,0 +1,26 @@
+// Variants of matmul_f32 (kernels.h), chosen in matmul.cc.
+#pragma once
+#include "kernels.h"
+#include "pool.h"
+
+namespace compactor {
+
+// out[n][rows] = x[n][columns] · Wᵀ (+ bias[rows]) (+ add[n][rows]); tasks get it by pointer.
+struct Matmul {
+  Isa isa;
+  WeightType type;
+  const uint8_t* weight;
+  size_t rows;
+  size_t columns;
+  const float* x;
+  size_t n;
+  const float* bias;
+  const float* add;
+  float* out;
+};
+
+bool matmul_scalar(Pool& pool, const Matmul& matmul);
+
+inline size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+}  // namespace compactor

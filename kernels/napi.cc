@@ -1,0 +1,47 @@
+// The addon's entry: names and functions. Works in any number of worker threads at once: all state hangs on JavaScript
+// objects, nothing is global.
+#include "napi.h"
+
+namespace {
+
+struct Export {
+  const char* name;
+  napi_callback call;
+};
+
+constexpr Export kExports[] = {
+    {"createPool", compactor::create_pool},
+    {"disposePool", compactor::dispose_pool},
+    {"machine", compactor::machine},
+    {"embed", compactor::embed_call},
+    {"decode", compactor::decode_call},
+    {"matmul", compactor::matmul_call},
+    {"rmsNorm", compactor::rms_norm_call},
+    {"swiglu", compactor::swiglu_call},
+    {"rope", compactor::rope_call},
+    {"attend", compactor::attend_call},
+    {"store", compactor::store_call},
+    {"convert", compactor::convert_call},
+    {"gather", compactor::gather_call},
+    {"leverage", compactor::leverage_call},
+    {"chunkAttentionMass", compactor::chunk_attention_mass_call},
+    {"norms", compactor::norms_call},
+    {"zScore", compactor::z_score_call},
+    {"addScaled", compactor::add_scaled_call},
+    {"multiply", compactor::multiply_call},
+    {"averagePool", compactor::average_pool_call},
+    {"mapFile", compactor::map_file},
+    {"unmapFile", compactor::unmap_file},
+};
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  for (const Export& entry : kExports) {
+    napi_value function = nullptr;
+    if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, nullptr, &function) != napi_ok ||
+        napi_set_named_property(env, exports, entry.name, function) != napi_ok)
+      return nullptr;
+  }
+  return exports;
+}

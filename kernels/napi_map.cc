@@ -1,0 +1,118 @@
+// Files mapped into memory for JavaScript: an ArrayBuffer over the page cache, private and read-only. A write through
+// it would end the process with SIGSEGV, which is wanted: weights and contexts are never modified in place.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "napi.h"
+#include "napi_arguments.h"
+
+namespace compactor {
+namespace {
+
+struct Mapping {
+  void* address;
+  size_t bytes;
+};
+
+void unmap(Mapping* mapping) {
+  if (mapping->address != nullptr) munmap(mapping->address, mapping->bytes);
+  mapping->address = nullptr;
+}
+
+void finalize_mapping(napi_env, void*, void* hint) {
+  Mapping* mapping = static_cast<Mapping*>(hint);
+  unmap(mapping);
+  delete mapping;
+}
+
+// Throws an Error whose `code` is the errno's name where the caller tells cases apart, as Node's own fs does.
+napi_value fail(napi_env env, const char* code, const char* sentence) {
+  napi_throw_error(env, code, sentence);
+  return nullptr;
+}
+
+const char* code_of(int error) {
+  switch (error) {
+    case ENOENT: return "ENOENT";
+    case EACCES: return "EACCES";
+    case EPERM: return "EPERM";
+    case EISDIR: return "EISDIR";
+    case ENOTDIR: return "ENOTDIR";
+    case EMFILE: return "EMFILE";
+    case ENOMEM: return "ENOMEM";
+    default: return "EIO";
+  }
+}
+
+// The whole file, or an address of null with a pending exception.
+Mapping map_path(napi_env env, const char* path) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return fail(env, code_of(errno), strerror(errno)), Mapping{};
+  struct stat status {};
+  Mapping mapping{};
+  if (fstat(file, &status) != 0)
+    fail(env, code_of(errno), strerror(errno));
+  else if (S_ISDIR(status.st_mode))
+    fail(env, "EISDIR", "is a directory");
+  else if (!S_ISREG(status.st_mode))
+    fail(env, "EINVAL", "is not a regular file");
+  else if (status.st_size == 0)
+    fail(env, "EMPTY", "is empty");
+  else {
+    void* address = mmap(nullptr, size_t(status.st_size), PROT_READ, MAP_PRIVATE, file, 0);
+    if (address == MAP_FAILED)
+      fail(env, code_of(errno), strerror(errno));
+    else
+      mapping = {address, size_t(status.st_size)};
+  }
+  close(file);
+  return mapping;
+}
+
+}  // namespace
+
+// mapFile(path) → ArrayBuffer
+napi_value map_file(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "mapFile", 1);
+  if (!arguments.ok()) return nullptr;
+  size_t length = 0;
+  if (!arguments.require_type(napi_get_value_string_utf8(env, arguments.value(0), nullptr, 0, &length) == napi_ok,
+                              "path must be a string"))
+    return nullptr;
+  char* path = static_cast<char*>(malloc(length + 1));
+  if (path == nullptr) return fail(env, "ENOMEM", "out of memory");
+  napi_get_value_string_utf8(env, arguments.value(0), path, length + 1, &length);
+  const bool whole = strlen(path) == length;
+  const Mapping mapped = whole ? map_path(env, path) : Mapping{};
+  free(path);
+  if (!whole) return fail(env, "ENOENT", "the path contains a zero byte");
+  if (mapped.address == nullptr) return nullptr;
+
+  Mapping* mapping = new Mapping(mapped);
+  napi_value buffer = nullptr;
+  if (napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, finalize_mapping, mapping, &buffer) !=
+      napi_ok) {
+    finalize_mapping(env, nullptr, mapping);
+    return fail(env, "EXTERNAL", "this runtime does not allow memory that it has not allocated");
+  }
+  return buffer;
+}
+
+// unmapFile(buffer): every view of it becomes empty; the memory goes when the runtime lets go of the buffer.
+napi_value unmap_file(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "unmapFile", 1);
+  bool is_buffer = false;
+  if (!arguments.ok()) return nullptr;
+  napi_is_arraybuffer(env, arguments.value(0), &is_buffer);
+  if (!arguments.require_type(is_buffer, "expected an ArrayBuffer made by mapFile")) return nullptr;
+  arguments.require_type(napi_detach_arraybuffer(env, arguments.value(0)) == napi_ok, "the buffer cannot be detached");
+  return nullptr;
+}
+
+}  // namespace compactor

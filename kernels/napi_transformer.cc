@@ -1,0 +1,133 @@
+// embed, matmul, rmsNorm, swiglu and rope for JavaScript: check, then compute. Each gives false when it was aborted.
+#include "blocks.h"
+#include "napi.h"
+#include "napi_arguments.h"
+
+namespace compactor {
+namespace {
+
+struct WeightArgument {
+  WeightType type = WeightType::F32;
+  const uint8_t* data = nullptr;
+  size_t rows = 0;
+  size_t columns = 0;
+};
+
+// Four arguments from `i`: type, bytes, rows, columns.
+WeightArgument weight_argument(Arguments& arguments, size_t i) {
+  const size_t type = arguments.size(i, "weight type");
+  const Span<uint8_t> bytes = arguments.bytes(i + 1, "weight bytes");
+  const size_t rows = arguments.size(i + 2, "rows"), columns = arguments.size(i + 3, "columns");
+  if (!arguments.require(type < kWeightTypeCount, "unknown weight type %zu", type)) return {};
+  const BlockLayout layout = kBlockLayouts[type];
+  arguments.require(columns > 0 && columns <= kMaxColumns && columns % layout.values == 0,
+                    "columns must be a multiple of %zu up to %zu, got %zu", layout.values, kMaxColumns, columns);
+  const size_t expected = product(rows, columns / layout.values, layout.bytes);
+  arguments.require(bytes.count == expected, "a weight of %zu × %zu has %zu bytes, got %zu", rows, columns, expected,
+                    bytes.count);
+  if (!arguments.ok()) return {};
+  return {static_cast<WeightType>(type), bytes.data, rows, columns};
+}
+
+}  // namespace
+
+// embed(pool, type, bytes, rows, columns, ids, out)
+napi_value embed_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "embed", 7);
+  const PoolHandle handle = arguments.pool(0);
+  const WeightArgument weight = weight_argument(arguments, 1);
+  const Span<uint32_t> ids = arguments.u32(5, "ids");
+  const Span<float> out = arguments.f32(6, "out");
+  arguments.require(out.count == product(ids.count, weight.columns), "out has %zu values for %zu rows of %zu", out.count,
+                    ids.count, weight.columns);
+  for (size_t i = 0; arguments.ok() && i < ids.count; i++)
+    arguments.require(ids.data[i] < weight.rows, "id %u at %zu is not below %zu rows", ids.data[i], i, weight.rows);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, embed(*handle.pool, handle.isa, weight.type, weight.data, weight.columns, ids.data,
+                                  ids.count, out.data));
+}
+
+// decode(pool, type, bytes, rows, columns, out): a whole matrix, for tests and inspection
+napi_value decode_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "decode", 6);
+  const PoolHandle handle = arguments.pool(0);
+  const WeightArgument weight = weight_argument(arguments, 1);
+  const Span<float> out = arguments.f32(5, "out");
+  arguments.require(out.count == product(weight.rows, weight.columns), "out has %zu values for %zu × %zu", out.count,
+                    weight.rows, weight.columns);
+  if (!arguments.ok()) return nullptr;
+  decode_row(handle.isa, weight.type, weight.data, out.data, out.count);
+  return nullptr;
+}
+
+// matmul(pool, type, bytes, rows, columns, x, bias | undefined, add | undefined, out, int8)
+napi_value matmul_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "matmul", 10);
+  const PoolHandle handle = arguments.pool(0);
+  const WeightArgument weight = weight_argument(arguments, 1);
+  const Span<float> x = arguments.f32(5, "x");
+  const Span<float> bias = arguments.optional_f32(6, "bias"), add = arguments.optional_f32(7, "add");
+  const Span<float> out = arguments.f32(8, "out");
+  const bool int8 = arguments.boolean(9, "int8");
+  if (!arguments.ok()) return nullptr;
+  const size_t n = x.count / weight.columns;
+  const size_t values = product(n, weight.rows);
+  arguments.require(n * weight.columns == x.count, "x has %zu values, not a multiple of %zu columns", x.count,
+                    weight.columns);
+  arguments.require(out.count == values, "out has %zu values for %zu × %zu", out.count, n, weight.rows);
+  arguments.require(arguments.absent(6) || bias.count == weight.rows, "bias has %zu values for %zu rows", bias.count,
+                    weight.rows);
+  arguments.require(arguments.absent(7) || add.count == values, "add has %zu values for %zu × %zu", add.count, n,
+                    weight.rows);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, matmul_f32(*handle.pool, handle.isa, weight.type, weight.data, weight.rows, weight.columns,
+                                       x.data, n, bias.data, add.data, out.data, int8));
+}
+
+// rmsNorm(pool, x, gain, eps, out)
+napi_value rms_norm_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "rmsNorm", 5);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x"), gain = arguments.f32(2, "gain");
+  const double eps = arguments.number(3, "eps");
+  const Span<float> out = arguments.f32(4, "out");
+  arguments.require(gain.count > 0 && x.count % gain.count == 0, "x has %zu values, not rows of %zu", x.count,
+                    gain.count);
+  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, rms_norm_f32(*handle.pool, handle.isa, x.data, gain.data, float(eps), x.count / gain.count,
+                                         gain.count, out.data));
+}
+
+// swiglu(pool, gate, up, out)
+napi_value swiglu_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "swiglu", 4);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> gate = arguments.f32(1, "gate"), up = arguments.f32(2, "up"), out = arguments.f32(3, "out");
+  arguments.require(gate.count == up.count && up.count == out.count, "gate, up and out have %zu, %zu and %zu values",
+                    gate.count, up.count, out.count);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, swiglu_f32(*handle.pool, handle.isa, gate.data, up.data, gate.count, out.data));
+}
+
+// rope(pool, x, positions, heads, headDim, theta, interleaved, out)
+napi_value rope_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "rope", 8);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const Span<uint32_t> positions = arguments.u32(2, "positions");
+  const size_t heads = arguments.size(3, "heads"), head_dim = arguments.size(4, "headDim");
+  const double theta = arguments.number(5, "theta");
+  const bool interleaved = arguments.boolean(6, "interleaved");
+  const Span<float> out = arguments.f32(7, "out");
+  arguments.require(head_dim > 0 && head_dim % 2 == 0, "headDim must be even and above 0, got %zu", head_dim);
+  arguments.require(theta > 0, "theta must be above 0, got %g", theta);
+  arguments.require(x.count == product(positions.count, heads, head_dim), "x has %zu values for %zu × %zu × %zu",
+                    x.count, positions.count, heads, head_dim);
+  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, rope_f32(*handle.pool, handle.isa, x.data, positions.data, positions.count, heads, head_dim,
+                                     theta, interleaved, out.data));
+}
+
+}  // namespace compactor

@@ -1,0 +1,152 @@
+/**
+ * The typed face of the native addon (kernels/napi*.cc) and its loader. The addon checks every argument and throws
+ * TypeError or RangeError; this file adds types only. Not here: tensors, scopes, options (`native.ts`).
+ */
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import type { WeightType } from './ops.ts'
+
+type Values = Float32Array | Uint16Array
+declare const poolBrand: unique symbol
+
+/** Threads with their scratch memory and instruction set. */
+export interface PoolHandle {
+  readonly [poolBrand]: true
+}
+
+/** A Segment of ops.ts with plain arrays. */
+export interface SegmentArguments {
+  readonly k: Values
+  readonly v: Values
+  readonly starts: Uint32Array
+  readonly counts: Uint32Array
+  readonly bias: Float32Array | undefined
+  readonly causalFrom: number | undefined
+}
+
+/** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */
+export interface Binding {
+  machine(): { readonly isas: readonly string[]; readonly features: readonly string[] } // isas: best last
+  createPool(threads: number, isa: string, abortWord: Int32Array | undefined): PoolHandle
+  disposePool(pool: PoolHandle): void
+  embed(...arguments_: [pool: PoolHandle, ...weight: WeightArguments, ids: Uint32Array, out: Float32Array]): boolean
+  decode(...arguments_: [pool: PoolHandle, ...weight: WeightArguments, out: Float32Array]): void
+  matmul(
+    ...arguments_: [
+      pool: PoolHandle,
+      ...weight: WeightArguments,
+      x: Float32Array,
+      bias: Float32Array | undefined,
+      add: Float32Array | undefined,
+      out: Float32Array,
+      int8: boolean,
+    ]
+  ): boolean
+  rmsNorm(pool: PoolHandle, x: Float32Array, gain: Float32Array, eps: number, out: Float32Array): boolean
+  swiglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
+  rope(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      positions: Uint32Array,
+      heads: number,
+      headDim: number,
+      theta: number,
+      interleaved: boolean,
+      out: Float32Array,
+    ]
+  ): boolean
+  attend(
+    ...arguments_: [
+      pool: PoolHandle,
+      q: Float32Array,
+      heads: number,
+      kvHeads: number,
+      headDim: number,
+      segments: readonly SegmentArguments[],
+      scale: number,
+      firstIndex: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  store(
+    ...arguments_: [
+      pool: PoolHandle,
+      target: Values,
+      capacity: number,
+      at: number,
+      source: Float32Array,
+      kvHeads: number,
+      headDim: number,
+    ]
+  ): boolean
+  convert(pool: PoolHandle, source: Values, target: Values): boolean
+  gather(pool: PoolHandle, source: Values, width: number, picks: Uint32Array, target: Values): boolean
+  leverage(
+    ...arguments_: [
+      pool: PoolHandle,
+      k: Float32Array,
+      tokens: number,
+      kvHeads: number,
+      headDim: number,
+      sketch: Float32Array | undefined,
+      ridge: number,
+      chunk: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  chunkAttentionMass(
+    ...arguments_: [
+      pool: PoolHandle,
+      q: Float32Array,
+      k: Float32Array,
+      tokens: number,
+      heads: number,
+      kvHeads: number,
+      headDim: number,
+      chunk: number,
+      scale: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  norms(x: Float32Array, tokens: number, kvHeads: number, headDim: number, out: Float32Array): void
+  zScore(x: Float32Array, out: Float32Array): void
+  addScaled(a: Float32Array, b: Float32Array, factor: number, out: Float32Array): void
+  multiply(a: Float32Array, b: Float32Array, out: Float32Array): void
+  averagePool(x: Float32Array, length: number, width: number, out: Float32Array): void
+  mapFile(path: string): ArrayBuffer
+  unmapFile(buffer: ArrayBuffer): void
+}
+
+type WeightArguments = [type: number, bytes: Uint8Array, rows: number, columns: number]
+
+/** In the order of the kernels' enum WeightType. */
+export const weightTypes: readonly WeightType[] = [
+  'F32',
+  'F16',
+  'Q4_0',
+  'Q4_1',
+  'Q5_0',
+  'Q5_1',
+  'Q8_0',
+  'Q4_K',
+  'Q5_K',
+  'Q6_K',
+]
+
+export type LoadedBinding = { readonly binding: Binding } | { readonly reason: string }
+
+/** The addon of this machine, or why there is none. */
+export const loadBinding = (): LoadedBinding => {
+  const require = createRequire(import.meta.url)
+  const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
+  try {
+    const load = require('node-gyp-build') as (directory: string) => Binding
+    return { binding: load(packageRoot) }
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.split('\n')[0] : String(error)
+    return {
+      reason: `The native kernels cannot be loaded (${detail}), so the plain TypeScript backend runs, which is hundreds of times slower: install a C++17 compiler, make and Python 3, then run \`npm run build:native\` in the package.`,
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * The model's own chat template as three runs of token ids around document and question. It is rendered once with marks
+ * in place of what users write and cut there: the template's text is read with control tokens, users' text never meets
+ * the template engine and is read without. So no document, question or system text can act as part of the format.
+ */
+import { createHash } from 'node:crypto'
+import { CompactorError } from '../error.ts'
+import type { Tokenizer, TokenizerSource } from './tokenizer.ts'
+
+/** What is read: head, document, between, question, end; then the answer follows. */
+export interface Template {
+  readonly head: Uint32Array // with the system text
+  readonly between: Uint32Array
+  readonly end: Uint32Array
+  readonly templateHash: string // sha256 of the ids of all three, in hex
+}
+
+interface Message {
+  readonly role: 'system' | 'user'
+  readonly content: string
+}
+
+// White space at both ends and characters that escaping would change, so that a template which trims or escapes is noticed.
+const mark = (place: string): string => `\n <compactor "${place}" & 'mark'> \n`
+const marks = { system: mark('system'), document: mark('document'), question: mark('question') }
+const BETWEEN = '\n\n'
+
+/**
+ * @param system goes into the system message; without it the template's own default applies.
+ * Throws CompactorError('model-unsupported') when there is no template or it does not hand the texts through unchanged.
+ */
+export const createTemplate = async (
+  source: TokenizerSource,
+  tokenizer: Tokenizer,
+  system?: string,
+): Promise<Template> => {
+  const text = source.get('tokenizer.chat_template')
+  if (typeof text !== 'string')
+    throw new CompactorError(
+      'model-unsupported',
+      'the model has no chat template, expected an instruction-tuned one; take an "instruct" or "chat" version of it',
+    )
+  const user: Message = { role: 'user', content: marks.document + BETWEEN + marks.question }
+  const messages: Message[] = system === undefined ? [user] : [{ role: 'system', content: marks.system }, user]
+  const rendered = await render(text, messages, {
+    bos_token: tokenizer.textOfNamed(source, 'bos'),
+    eos_token: tokenizer.textOfNamed(source, 'eos'),
+  })
+  const places: Place[] = system === undefined ? ['document', 'question'] : ['system', 'document', 'question']
+  const [end = '', between = '', beforeDocument = '', beforeSystem] = cut(rendered, places).reverse()
+  const control = (piece: string): Uint32Array => tokenizer.encode(piece, { control: true })
+  const head =
+    beforeSystem === undefined || system === undefined
+      ? control(beforeDocument)
+      : join(control(beforeSystem), tokenizer.encode(system), control(beforeDocument))
+  return withHash({ head: withBegin(head, tokenizer.beginToken), between: control(between), end: control(end) })
+}
+
+const render = async (text: string, messages: readonly Message[], names: Record<string, string>): Promise<string> => {
+  const { Template: Jinja } = await import('@huggingface/jinja') // loaded only here: it would delay every start
+  try {
+    return new Jinja(text).render({ messages, add_generation_prompt: true, ...names })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    const advice = messages.length > 1 ? '; it may not take a system text, leave that out' : ''
+    throw new CompactorError('model-unsupported', `the model's chat template cannot be rendered (${reason})${advice}`, {
+      cause,
+    })
+  }
+}
+
+type Place = keyof typeof marks
+
+/** The text around the marks, which must all be there once, in order and unchanged. */
+const cut = (rendered: string, places: readonly Place[]): string[] => {
+  const pieces: string[] = []
+  let at = 0
+  for (const place of places) {
+    const found = rendered.indexOf(marks[place])
+    const refuse = (problem: string): CompactorError =>
+      new CompactorError(
+        'model-unsupported',
+        `the model's chat template ${problem} the ${place} text, expected it once and unchanged${place === 'system' ? '; leave the system text out' : ''}`,
+      )
+    if (found < 0)
+      throw refuse(rendered.includes(`compactor`) && rendered.includes(place) ? 'changes or leaves out' : 'leaves out')
+    if (found < at) throw refuse('moves')
+    if (rendered.indexOf(marks[place], found + 1) >= 0) throw refuse('repeats')
+    pieces.push(rendered.slice(at, found))
+    at = found + marks[place].length
+  }
+  return [...pieces, rendered.slice(at)]
+}
+
+const join = (...parts: readonly Uint32Array[]): Uint32Array => Uint32Array.from(parts.flatMap((part) => [...part]))
+
+// Many templates write the begin token themselves.
+const withBegin = (head: Uint32Array, begin: number | undefined): Uint32Array =>
+  begin === undefined || head[0] === begin ? head : join(Uint32Array.of(begin), head)
+
+const withHash = (pieces: Omit<Template, 'templateHash'>): Template => {
+  const hash = createHash('sha256')
+  for (const ids of [pieces.head, pieces.between, pieces.end]) {
+    const bytes = Buffer.alloc(4 * (ids.length + 1))
+    bytes.writeUInt32LE(ids.length)
+    for (const [index, id] of ids.entries()) bytes.writeUInt32LE(id, 4 * (index + 1))
+    hash.update(bytes)
+  }
+  return { ...pieces, templateHash: hash.digest('hex') }
+}

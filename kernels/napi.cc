@@ -11,6 +11,7 @@ struct Export {
 
 constexpr Export kExports[] = {
     {"createPool", compactor::create_pool},
+    {"watchAbort", compactor::watch_abort},
     {"disposePool", compactor::dispose_pool},
     {"machine", compactor::machine},
     {"embed", compactor::embed_call},

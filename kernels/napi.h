@@ -6,6 +6,7 @@ namespace compactor {
 
 // napi_pool.cc
 napi_value create_pool(napi_env env, napi_callback_info info);
+napi_value watch_abort(napi_env env, napi_callback_info info);
 napi_value dispose_pool(napi_env env, napi_callback_info info);
 napi_value machine(napi_env env, napi_callback_info info);
 

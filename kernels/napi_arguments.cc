@@ -64,18 +64,22 @@ bool Arguments::is_absent(napi_value value) const {
 
 bool Arguments::absent(size_t i) const { return is_absent(values_[i]); }
 
-PoolHandle Arguments::pool(size_t i) {
+PoolHandle* Arguments::pool_handle(size_t i) {
   bool tagged = false;
   napi_valuetype type = napi_undefined;
   void* data = nullptr;
-  if (!ok_) return {};
-  tagged = napi_typeof(env_, values_[i], &type) == napi_ok && type == napi_object &&
-           napi_check_object_type_tag(env_, values_[i], &kPoolTag, &tagged) == napi_ok && tagged &&
-           napi_unwrap(env_, values_[i], &data) == napi_ok;
-  if (!require_type(tagged, "expected a pool made by createPool as argument %zu", i)) return {};
-  const PoolHandle handle = *static_cast<PoolHandle*>(data);
-  require_type(handle.pool != nullptr, "the pool is disposed; make new ops");
-  return handle;
+  if (!ok_) return nullptr;
+  const bool fits = napi_typeof(env_, values_[i], &type) == napi_ok && type == napi_object &&
+                    napi_check_object_type_tag(env_, values_[i], &kPoolTag, &tagged) == napi_ok && tagged &&
+                    napi_unwrap(env_, values_[i], &data) == napi_ok;
+  if (!require_type(fits, "expected a pool made by createPool as argument %zu", i)) return nullptr;
+  PoolHandle* handle = static_cast<PoolHandle*>(data);
+  return require_type(handle->pool != nullptr, "the pool is disposed; make new ops") ? handle : nullptr;
+}
+
+PoolHandle Arguments::pool(size_t i) {
+  const PoolHandle* handle = pool_handle(i);
+  return handle == nullptr ? PoolHandle{} : *handle;
 }
 
 double Arguments::number_of(napi_value value, const char* name) {

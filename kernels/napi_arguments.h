@@ -50,7 +50,8 @@ class Arguments {
   bool require(bool condition, const char* format, ...) __attribute__((format(printf, 3, 4)));
   bool require_type(bool condition, const char* format, ...) __attribute__((format(printf, 3, 4)));
 
-  PoolHandle pool(size_t i);
+  PoolHandle pool(size_t i);           // a copy; `pool` is not null if ok()
+  PoolHandle* pool_handle(size_t i);   // null if refused
   size_t size(size_t i, const char* name);       // an integer from 0 to 2^53
   uint32_t index(size_t i, const char* name);    // an integer from 0 to 2^32 - 1
   double number(size_t i, const char* name);     // finite

@@ -22,26 +22,28 @@ void finalize_pool(napi_env env, void* data, void*) {
   delete handle;
 }
 
-// The word must be shared memory that outlives the call: an Int32Array over a SharedArrayBuffer.
+// Shared memory only: any other buffer could be detached while a thread reads the word.
 const volatile int32_t* read_abort_word(Arguments& arguments, size_t i) {
-  bool is_typed = false;
+  bool is_typed = false, is_private = true;
   napi_typedarray_type type = napi_int8_array;
   size_t count = 0;
   void* data = nullptr;
+  napi_value buffer = nullptr;
   const napi_env env = arguments.env();
   const bool fits = arguments.ok() && napi_is_typedarray(env, arguments.value(i), &is_typed) == napi_ok && is_typed &&
-                    napi_get_typedarray_info(env, arguments.value(i), &type, &count, &data, nullptr, nullptr) ==
+                    napi_get_typedarray_info(env, arguments.value(i), &type, &count, &data, &buffer, nullptr) ==
                         napi_ok &&
-                    type == napi_int32_array && count > 0;
-  if (!arguments.require_type(fits, "abortWord must be an Int32Array of at least one element")) return nullptr;
+                    type == napi_int32_array && count > 0 &&
+                    napi_is_arraybuffer(env, buffer, &is_private) == napi_ok && !is_private;
+  if (!arguments.require_type(fits, "the abort word must be an Int32Array over a SharedArrayBuffer")) return nullptr;
   return static_cast<const volatile int32_t*>(data);
 }
 
 }  // namespace
 
-// createPool(threads, isa, abortWord | undefined) → pool
+// createPool(threads, isa) → pool
 napi_value create_pool(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "createPool", 3);
+  Arguments arguments(env, info, "createPool", 2);
   const size_t threads = arguments.size(0, "threads");
   const Arguments::Text name = arguments.text(1, "isa");
   Isa isa = Isa::scalar;
@@ -49,7 +51,6 @@ napi_value create_pool(napi_env env, napi_callback_info info) {
                     threads);
   arguments.require(isa_from_name(name.characters, &isa), "isa must be scalar or avx2, got %s", name.characters);
   arguments.require(isa_available(isa), "this processor cannot run the %s kernels", name.characters);
-  const volatile int32_t* word = arguments.absent(2) ? nullptr : read_abort_word(arguments, 2);
   if (!arguments.ok()) return nullptr;
 
   PoolHandle* handle = new PoolHandle{pool_create(int(threads)), isa, nullptr};
@@ -61,11 +62,21 @@ napi_value create_pool(napi_env env, napi_callback_info info) {
     finalize_pool(env, handle, nullptr);
     return nullptr;
   }
-  if (word != nullptr) {
-    napi_create_reference(env, arguments.value(2), 1, &handle->abort_word);
-    pool_set_abort_word(*handle->pool, word);
-  }
   return object;
+}
+
+// watchAbort(pool, words | undefined): element 0 is looked at between tasks. The array is kept alive by the pool.
+napi_value watch_abort(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "watchAbort", 2);
+  PoolHandle* handle = arguments.pool_handle(0);
+  const bool absent = arguments.ok() && arguments.absent(1);
+  const volatile int32_t* word = absent ? nullptr : read_abort_word(arguments, 1);
+  if (!arguments.ok()) return nullptr;
+  pool_set_abort_word(*handle->pool, word);
+  if (handle->abort_word != nullptr) napi_delete_reference(env, handle->abort_word);
+  handle->abort_word = nullptr;
+  if (word != nullptr) napi_create_reference(env, arguments.value(1), 1, &handle->abort_word);
+  return nullptr;
 }
 
 // disposePool(pool): joins its threads; a second call does nothing.

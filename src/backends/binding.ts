@@ -27,7 +27,8 @@ export interface SegmentArguments {
 /** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */
 export interface Binding {
   machine(): { readonly isas: readonly string[]; readonly features: readonly string[] } // isas: best last
-  createPool(threads: number, isa: string, abortWord: Int32Array | undefined): PoolHandle
+  createPool(threads: number, isa: string): PoolHandle
+  watchAbort(pool: PoolHandle, words: Int32Array | undefined): void
   disposePool(pool: PoolHandle): void
   embed(...arguments_: [pool: PoolHandle, ...weight: WeightArguments, ids: Uint32Array, out: Float32Array]): boolean
   decode(...arguments_: [pool: PoolHandle, ...weight: WeightArguments, out: Float32Array]): void

@@ -5,8 +5,23 @@
  */
 import { CompactorError } from '../error.ts'
 import { type Binding, loadBinding, type PoolHandle, type SegmentArguments, weightTypes } from './binding.ts'
-import type { Ops, Segment, Tensor, Weight } from './ops.ts'
-import { type CpuTensor, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
+import {
+  checkAttend,
+  checkAveragePool,
+  checkChunkMass,
+  checkCopy,
+  checkEmbed,
+  checkGather,
+  checkLeverage,
+  checkMatmul,
+  checkNorms,
+  checkPair,
+  checkRmsNorm,
+  checkRope,
+  checkStore,
+} from './checks.ts'
+import type { Ops, Segment, Weight } from './ops.ts'
+import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
 export type Isa = 'scalar' | 'avx2'
 
@@ -20,10 +35,9 @@ export interface NativeOptions {
   readonly abortWord?: Int32Array
 }
 
-export interface NativeOps extends Ops {
+/** `dispose` ends the threads and frees the scratch memory; any later op throws. */
+export interface NativeOps extends CpuOps {
   readonly isa: Isa
-  /** Ends the threads and frees the scratch memory; any later op throws. */
-  dispose(): void
 }
 
 export type NativeAvailability =
@@ -47,10 +61,11 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
   const isa = chooseIsa(binding, options.isa)
   const context: Context = {
     binding,
-    handle: binding.createPool(threads, isa, abortWord),
+    handle: binding.createPool(threads, isa),
     pool: new TensorPool(),
     int8: activations === 'int8',
   }
+  binding.watchAbort(context.handle, abortWord)
   return {
     name: 'native',
     isa,
@@ -58,6 +73,7 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
     ...transformerOps(context),
     ...cacheOps(context),
     ...scoringOps(context),
+    watchAbort: (words) => binding.watchAbort(context.handle, words),
     dispose: () => {
       binding.disposePool(context.handle)
       context.pool.clear()
@@ -91,26 +107,6 @@ const finished = (complete: boolean): void => {
   if (!complete) throw new CompactorError('aborted', 'the computation was aborted')
 }
 
-const dimension = (tensor: Tensor, index: number): number => {
-  const size = tensor.shape[index]
-  if (size === undefined)
-    throw new RangeError(`expected a tensor of at least ${index + 1} dimensions, got [${tensor.shape}]`)
-  return size
-}
-
-/** [a, b, c] of a tensor that must have three dimensions. */
-const threeDimensions = (tensor: Tensor): readonly [number, number, number] => {
-  const [a, b, c, ...rest] = tensor.shape
-  if (a === undefined || b === undefined || c === undefined || rest.length > 0)
-    throw new RangeError(`expected a tensor of 3 dimensions, got [${tensor.shape}]`)
-  return [a, b, c]
-}
-
-const sameShape = (a: Tensor, b: Tensor): void => {
-  if (a.shape.length !== b.shape.length || a.shape.some((size, i) => size !== b.shape[i]))
-    throw new RangeError(`expected two tensors of the same shape, got [${a.shape}] and [${b.shape}]`)
-}
-
 const weightArguments = (weight: Weight): [number, Uint8Array, number, number] => [
   weightTypes.indexOf(weight.type),
   (weight as CpuWeight).bytes,
@@ -129,7 +125,7 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
   slice,
   reshape,
   copy: (target, source) => {
-    sameShape(target, source)
+    checkCopy(target, source)
     if (target.dtype === source.dtype) cpu(target).data.set(cpu(source).data)
     else binding.convert(handle, cpu(source).data, cpu(target).data)
   },
@@ -139,46 +135,36 @@ type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'rop
 
 const transformerOps = ({ binding, handle, pool, int8 }: Context): TransformerOps => ({
   embed: (weight, ids) => {
+    checkEmbed(weight, ids)
     const out = pool.take([ids.length, weight.shape[1]], 'f32')
     finished(binding.embed(handle, ...weightArguments(weight), ids, f32(out)))
     return out
   },
-  matmul: (x, weight, { bias, add } = {}) => {
-    const [n, columns] = x.shape
-    if (n === undefined || x.shape.length !== 2 || columns !== weight.shape[1])
-      throw new RangeError(`matmul of x [${x.shape}] with a weight [${weight.shape}]: columns must agree`)
+  matmul: (x, weight, options = {}) => {
+    const { n } = checkMatmul(x, weight, options)
+    const bias = options.bias && f32(options.bias)
+    const add = options.add && f32(options.add)
     const out = pool.take([n, weight.shape[0]], 'f32')
-    if (add) sameShape(add, out)
-    const complete = binding.matmul(
-      handle,
-      ...weightArguments(weight),
-      f32(x),
-      bias && f32(bias),
-      add && f32(add),
-      f32(out),
-      int8,
-    )
-    finished(complete)
+    finished(binding.matmul(handle, ...weightArguments(weight), f32(x), bias, add, f32(out), int8))
     return out
   },
   rmsNorm: (x, gain, eps) => {
-    if (x.shape.at(-1) !== gain.shape[0])
-      throw new RangeError(`rmsNorm of x [${x.shape}] with gain [${gain.shape}]: the last dimensions must agree`)
+    checkRmsNorm(x, gain)
     const out = pool.take(x.shape, 'f32')
     finished(binding.rmsNorm(handle, f32(x), f32(gain), eps, f32(out)))
     return out
   },
   swiglu: (gate, up) => {
-    sameShape(gate, up)
+    checkPair('swiglu', gate, up)
     const out = pool.take(gate.shape, 'f32')
     finished(binding.swiglu(handle, f32(gate), f32(up), f32(out)))
     return out
   },
-  rope: (x, positions, { theta, layout }) => {
-    const [, heads, headDim] = threeDimensions(x)
+  rope: (x, positions, options) => {
+    const { heads, headDim } = checkRope(x, positions, options)
     const out = pool.take(x.shape, 'f32')
-    const interleaved = layout === 'interleaved'
-    finished(binding.rope(handle, f32(x), positions, heads, headDim, theta, interleaved, f32(out)))
+    const interleaved = options.layout === 'interleaved'
+    finished(binding.rope(handle, f32(x), positions, heads, headDim, options.theta, interleaved, f32(out)))
     return out
   },
 })
@@ -195,29 +181,22 @@ const segmentArguments = ({ k, v, starts, counts, bias, causalFrom }: Segment): 
 type CacheOps = Pick<Ops, 'attend' | 'store' | 'gather'>
 
 const cacheOps = ({ binding, handle, pool }: Context): CacheOps => ({
-  attend: (q, segments, { scale, firstIndex }) => {
-    const [, heads, headDim] = threeDimensions(q)
-    const kvHeads = segments[0]?.starts.length ?? heads
-    for (const { k } of segments)
-      if (k.shape.at(-1) !== headDim)
-        throw new RangeError(`attend: q [${q.shape}] and a segment's k [${k.shape}] differ in headDim`)
+  attend: (q, segments, options) => {
+    const { heads, kvHeads, headDim } = checkAttend(q, segments, options)
+    const { scale, firstIndex } = options
     const out = pool.take(q.shape, 'f32')
-    const all = segments.map(segmentArguments)
-    finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, all, scale, firstIndex, f32(out)))
+    const runs = segments.map(segmentArguments)
+    finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, runs, scale, firstIndex, f32(out)))
     return out
   },
   store: (target, at, source) => {
-    const [kvHeads, capacity, headDim] = threeDimensions(target)
-    const [, sourceHeads, sourceDim] = threeDimensions(source)
-    if (sourceHeads !== kvHeads || sourceDim !== headDim)
-      throw new RangeError(`store of [${source.shape}] into [${target.shape}]: kvHeads and headDim must agree`)
-    finished(binding.store(handle, cpu(target).data, capacity, at, f32(source), kvHeads, headDim))
+    const { heads, capacity, headDim } = checkStore(target, at, source)
+    finished(binding.store(handle, cpu(target).data, capacity, at, f32(source), heads, headDim))
   },
   gather: (source, picks) => {
-    const width = dimension(source, 1)
-    if (source.shape.length !== 2) throw new RangeError(`gather takes a matrix, got [${source.shape}]`)
-    const out: CpuTensor = pool.take([picks.length, width], source.dtype)
-    finished(binding.gather(handle, cpu(source).data, width, picks, out.data))
+    const { width } = checkGather(source, picks)
+    const out = pool.take([picks.length, width], source.dtype)
+    if (width > 0) finished(binding.gather(handle, cpu(source).data, width, picks, out.data))
     return out
   },
 })
@@ -228,25 +207,24 @@ type ScoringOps = Pick<
 >
 
 const scoringOps = ({ binding, handle, pool }: Context): ScoringOps => ({
-  leverage: (k, { sketch, ridge, chunkTokens }) => {
-    const [tokens, kvHeads, headDim] = threeDimensions(k)
-    const out = pool.take([kvHeads, tokens], 'f32')
-    const phi = sketch && f32(sketch)
-    finished(binding.leverage(handle, f32(k), tokens, kvHeads, headDim, phi, ridge, chunkTokens ?? 0, f32(out)))
+  leverage: (k, options) => {
+    const { n, heads, headDim, chunk } = checkLeverage(k, options)
+    const sketch = options.sketch && f32(options.sketch)
+    const out = pool.take([heads, n], 'f32')
+    finished(binding.leverage(handle, f32(k), n, heads, headDim, sketch, options.ridge, chunk, f32(out)))
     return out
   },
-  chunkAttentionMass: (q, k, { chunkTokens, scale }) => {
-    const [tokens, heads, headDim] = threeDimensions(q)
-    const [, kvHeads] = threeDimensions(k)
-    const out = pool.take([kvHeads, tokens], 'f32')
-    const sizes = [tokens, heads, kvHeads, headDim, chunkTokens] as const
-    finished(binding.chunkAttentionMass(handle, f32(q), f32(k), ...sizes, scale, f32(out)))
+  chunkAttentionMass: (q, k, options) => {
+    const { n, heads, kvHeads, headDim } = checkChunkMass(q, k, options)
+    const out = pool.take([kvHeads, n], 'f32')
+    const sizes = [n, heads, kvHeads, headDim, options.chunkTokens] as const
+    finished(binding.chunkAttentionMass(handle, f32(q), f32(k), ...sizes, options.scale, f32(out)))
     return out
   },
   norms: (x) => {
-    const [tokens, kvHeads, headDim] = threeDimensions(x)
-    const out = pool.take([kvHeads, tokens], 'f32')
-    binding.norms(f32(x), tokens, kvHeads, headDim, f32(out))
+    const { n, heads, headDim } = checkNorms(x)
+    const out = pool.take([heads, n], 'f32')
+    binding.norms(f32(x), n, heads, headDim, f32(out))
     return out
   },
   zScore: (x) => {
@@ -255,20 +233,21 @@ const scoringOps = ({ binding, handle, pool }: Context): ScoringOps => ({
     return out
   },
   addScaled: (a, b, factor) => {
-    sameShape(a, b)
+    checkPair('addScaled', a, b)
     const out = pool.take(a.shape, 'f32')
     binding.addScaled(f32(a), f32(b), factor, f32(out))
     return out
   },
   multiply: (a, b) => {
-    sameShape(a, b)
+    checkPair('multiply', a, b)
     const out = pool.take(a.shape, 'f32')
     binding.multiply(f32(a), f32(b), f32(out))
     return out
   },
   averagePool: (x, width) => {
+    const { length } = checkAveragePool(x, width)
     const out = pool.take(x.shape, 'f32')
-    binding.averagePool(f32(x), x.shape.at(-1) ?? 1, width, f32(out))
+    binding.averagePool(f32(x), length, width, f32(out))
     return out
   },
 })

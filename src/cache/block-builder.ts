@@ -4,13 +4,14 @@
  */
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { Block, type BlockPlan, type BlockShape, type Piece, startsOf, type TierPiece } from './block.ts'
+import { type ScoreMoments, scoreCodes, scoreMoments } from './score-code.ts'
 import { planBudget, type Selection, type SelectionOptions, type SelectionRequest, select } from './selection.ts'
 
 export interface BlockRequest {
   readonly shape: BlockShape
-  readonly tokenCount: number // of the document, at least 1
+  readonly documentTokens: number // at least 1
   readonly headTokens: number // what precedes it
-  readonly budget: number // pairs of each layer, all KV heads together; see pairsOfShare
+  readonly pairs: number // to keep in each layer, all KV heads together; see pairsOfShare
   readonly selection: SelectionOptions
   readonly nested: boolean
   readonly order?: 'importance' // rank even when everything stays
@@ -19,29 +20,30 @@ export interface BlockRequest {
 export interface LayerContents {
   readonly k: Tensor // [kvHeads, capacity, headDim] at the block's precision: head part first, then the document
   readonly v: Tensor
-  readonly codes?: Uint16Array // [kvHeads, tokens], left out where `scored` is false
+  readonly scores?: Float32Array | undefined // [kvHeads, tokens], not looked at where `keepsAll`
   readonly bias?: Tensor // [kvHeads, tokens] f32
 }
 
 export class BlockBuilder {
-  /** False: everything stays in position order, no score is wanted. */
-  readonly scored: boolean
-  /** Pairs that each layer will keep. */
-  readonly budget: number
-  /** The budget asked for, where the protected tokens alone are more. */
+  /** Everything stays in position order: no score is wanted. */
+  readonly keepsAll: boolean
+  /** What each layer will keep. */
+  readonly pairs: number
+  /** The pairs asked for, where the protected tokens alone are more. */
   readonly raisedFrom: number | undefined
   readonly #ops: Ops
   readonly #request: BlockRequest
+  readonly #moments: ScoreMoments[] = []
   readonly #headPart: Piece[] = []
   readonly #tiers: TierPiece[][] = []
 
   constructor(ops: Ops, request: BlockRequest) {
-    const { budget, raisedFrom, scored } = planBudget(selectionRequest(request))
+    const { pairs, raisedFrom, keepsAll } = planBudget(selectionRequest(request))
     this.#ops = ops
     this.#request = request
-    this.budget = budget
+    this.pairs = pairs
     this.raisedFrom = raisedFrom
-    this.scored = scored
+    this.keepsAll = keepsAll
   }
 
   /** Layers come in order. Copies what stays; call outside `ops.scope`, whose end would take the copies back. */
@@ -50,7 +52,7 @@ export class BlockBuilder {
     const { layerCount } = this.#request.shape
     if (layer >= layerCount) throw new RangeError(`a block of ${layerCount} layers is full`)
     this.#checkStore(contents)
-    const selection = select(this.scored ? contents.codes : undefined, selectionRequest(this.#request))
+    const selection = select(this.#codes(contents.scores), selectionRequest(this.#request))
     this.#headPart.push(this.#gatherHeadPart(contents))
     selection.boundaries.forEach((boundary, tier) => {
       const before = selection.boundaries[tier - 1] ?? new Uint32Array(boundary.length)
@@ -61,22 +63,28 @@ export class BlockBuilder {
   }
 
   finish(): Block {
-    const { shape, tokenCount, headTokens, selection, nested } = this.#request
+    const { shape, documentTokens, headTokens, selection, nested } = this.#request
     if (this.#headPart.length !== shape.layerCount)
       throw new RangeError(`expected ${shape.layerCount} layers, got ${this.#headPart.length}`)
-    const order = this.scored ? 'importance' : 'position'
-    const plan: BlockPlan = { shape, tokenCount, headTokens, selection, nested, order }
+    const order = this.keepsAll ? 'position' : 'importance'
+    const plan: BlockPlan = { shape, documentTokens, headTokens, selection, nested, order, scoreMoments: this.#moments }
     return new Block(plan, this.#headPart, this.#tiers)
   }
 
+  #codes(scores: Float32Array | undefined): Uint16Array | undefined {
+    if (this.keepsAll || scores === undefined) return undefined
+    this.#moments.push(scoreMoments(scores))
+    return scoreCodes(scores)
+  }
+
   #checkStore({ k, v }: LayerContents): void {
-    const { shape, tokenCount, headTokens } = this.#request
+    const { shape, documentTokens, headTokens } = this.#request
     for (const [name, { dtype, shape: got }] of Object.entries({ k, v })) {
       const [heads, capacity = 0, dim] = got
-      const fits = heads === shape.kvHeadCount && dim === shape.headDim && capacity >= headTokens + tokenCount
+      const fits = heads === shape.kvHeadCount && dim === shape.headDim && capacity >= headTokens + documentTokens
       if (got.length !== 3 || !fits || dtype !== shape.precision)
         throw new RangeError(
-          `expected ${name} as ${shape.precision} [${shape.kvHeadCount}, ${headTokens + tokenCount} or more, ${shape.headDim}], got ${dtype} [${got}]`,
+          `expected ${name} as ${shape.precision} [${shape.kvHeadCount}, ${headTokens + documentTokens} or more, ${shape.headDim}], got ${dtype} [${got}]`,
         )
     }
   }
@@ -97,12 +105,12 @@ export class BlockBuilder {
     { ranking }: Selection,
     { before, boundary }: { readonly before: Uint32Array; readonly boundary: Uint32Array },
   ): TierPiece {
-    const { tokenCount, headTokens } = this.#request
+    const { documentTokens, headTokens } = this.#request
     const ops = this.#ops
     const counts = boundary.map((end, head) => end - (before[head] ?? 0))
     const starts = startsOf(counts)
     const rows = counts.reduce((total, count) => total + count, 0)
-    const positions = tokenCount > 65535 ? new Uint32Array(rows) : new Uint16Array(rows)
+    const positions = documentTokens > 65535 ? new Uint32Array(rows) : new Uint16Array(rows)
     const codes = ranking.codes && new Uint16Array(rows)
     const picks = new Uint32Array(rows)
     const biasPicks = new Uint32Array(rows)
@@ -113,11 +121,11 @@ export class BlockBuilder {
         const position = ranking.positions[from + i] ?? 0
         positions[start + i] = position
         picks[start + i] = head * capacity + headTokens + position
-        biasPicks[start + i] = head * tokenCount + position
+        biasPicks[start + i] = head * documentTokens + position
         if (codes) codes[start + i] = ranking.codes?.[from + i] ?? 0
       }
     })
-    const bias = contents.bias && ops.reshape(contents.bias, [counts.length * tokenCount, 1])
+    const bias = contents.bias && ops.reshape(contents.bias, [counts.length * documentTokens, 1])
     return {
       k: this.#rows(contents.k, picks),
       v: this.#rows(contents.v, picks),
@@ -135,11 +143,18 @@ export class BlockBuilder {
   }
 }
 
-const selectionRequest = ({ shape, tokenCount, budget, selection, nested, order }: BlockRequest): SelectionRequest => ({
+const selectionRequest = ({
+  shape,
+  documentTokens,
+  pairs,
+  selection,
+  nested,
+  order,
+}: BlockRequest): SelectionRequest => ({
   ...selection,
   kvHeadCount: shape.kvHeadCount,
-  tokenCount,
-  budget,
+  documentTokens,
+  pairs,
   nested,
   ...(order && { order }),
 })

@@ -12,7 +12,7 @@ export interface SelectionOptions {
 
 export interface LayerShape {
   readonly kvHeadCount: number
-  readonly tokenCount: number
+  readonly documentTokens: number
 }
 
 /**
@@ -28,7 +28,7 @@ export interface Ranking {
 }
 
 export interface SelectionRequest extends SelectionOptions, LayerShape {
-  readonly budget: number // pairs of this layer, all KV heads together
+  readonly pairs: number // to keep in this layer, all KV heads together
   readonly nested: boolean // a smaller budget may be cut from this one: store it in tiers
   readonly order?: 'importance' // rank even when everything stays
 }
@@ -37,85 +37,83 @@ export interface Selection {
   readonly ranking: Ranking
   /** [tier][kvHeads]: pairs of each head up to the end of each tier; the last one is what stays. */
   readonly boundaries: readonly Uint32Array[]
-  readonly budget: number // pairs that stay
-  readonly raisedFrom: number | undefined // the budget asked for, where protected tokens alone are more
+  readonly pairs: number // that stay
+  readonly raisedFrom: number | undefined // the pairs asked for, where protected tokens alone are more
 }
 
 /** Budgets that a stored block can be cut at without moving bytes, as shares of the document. */
 export const tierShares: readonly number[] = [1 / 16, 1 / 8, 1 / 4, 1 / 2, 1]
 
-/** Pairs of one layer that a share of the document stands for: at least one token. */
-export const pairsOfShare = (share: number, { kvHeadCount, tokenCount }: LayerShape): number =>
-  Math.max(1, Math.round(share * tokenCount)) * kvHeadCount
+/** Pairs of one layer that a share of the document stands for, at least one. */
+export const pairsOfShare = (share: number, { kvHeadCount, documentTokens }: LayerShape): number =>
+  Math.max(1, Math.round(share * documentTokens * kvHeadCount))
 
 /** Tokens that always stay. */
-export const protectedTokens = (tokenCount: number, options: SelectionOptions): number =>
-  Math.min(tokenCount, options.protectFirst + options.protectLast)
+export const protectedTokens = (documentTokens: number, options: SelectionOptions): number =>
+  Math.min(documentTokens, options.protectFirst + options.protectLast)
 
 /** What a budget becomes once protected tokens are counted in. Everything kept needs no scores, unless ranked on purpose. */
 export const planBudget = (
   request: SelectionRequest,
-): { readonly budget: number; readonly raisedFrom: number | undefined; readonly scored: boolean } => {
-  const { kvHeadCount, tokenCount } = request
+): { readonly pairs: number; readonly raisedFrom: number | undefined; readonly keepsAll: boolean } => {
+  const { kvHeadCount, documentTokens } = request
   requireCount('kvHeadCount', kvHeadCount, 1)
-  requireCount('tokenCount', tokenCount, 1)
+  requireCount('documentTokens', documentTokens, 1)
   requireCount('protectFirst', request.protectFirst, 0)
   requireCount('protectLast', request.protectLast, 0)
-  requireCount('budget', request.budget, 1)
-  const whole = kvHeadCount * tokenCount
-  if (request.budget > whole)
+  requireCount('pairs', request.pairs, 1)
+  const whole = kvHeadCount * documentTokens
+  if (request.pairs > whole)
     throw new RangeError(
-      `a layer of ${tokenCount} tokens and ${kvHeadCount} KV heads has ${whole} pairs, the budget is ${request.budget}`,
+      `a layer of ${documentTokens} tokens and ${kvHeadCount} KV heads has ${whole} pairs, got a budget of ${request.pairs}`,
     )
-  const least = protectedTokens(tokenCount, request) * kvHeadCount
-  const budget = Math.max(request.budget, least)
-  const raisedFrom = budget > request.budget ? request.budget : undefined
-  return { budget, raisedFrom, scored: budget < whole || request.order === 'importance' }
+  const least = protectedTokens(documentTokens, request) * kvHeadCount
+  const pairs = Math.max(request.pairs, least)
+  const raisedFrom = pairs > request.pairs ? request.pairs : undefined
+  return { pairs, raisedFrom, keepsAll: pairs === whole && request.order !== 'importance' }
 }
 
 /** codes [kvHeads, tokens]; not looked at when everything stays in position order. */
 export const select = (codes: Uint16Array | undefined, request: SelectionRequest): Selection => {
-  const { budget, raisedFrom, scored } = planBudget(request)
-  if (!scored) {
+  const { pairs, raisedFrom, keepsAll } = planBudget(request)
+  if (keepsAll) {
     const ranking = inPositionOrder(request)
-    return { ranking, boundaries: [ranking.counts], budget, raisedFrom }
+    return { ranking, boundaries: [ranking.counts], pairs, raisedFrom }
   }
   if (codes === undefined) throw new TypeError('expected score codes for a budget below the whole document, got none')
   const ranking = rank(codes, request, request)
-  const totals = request.nested ? tierTotals(request, budget) : [budget]
-  return { ranking, boundaries: totals.map((total) => share(ranking, total, request.heads)), budget, raisedFrom }
+  const totals = request.nested ? tierTotals(request, pairs) : [pairs]
+  return { ranking, boundaries: totals.map((total) => share(ranking, total, request.heads)), pairs, raisedFrom }
 }
 
 /** Pairs of one layer up to the end of each tier, for a budget that protected tokens are already counted in. */
-export const tierTotals = (request: SelectionOptions & LayerShape, budget: number): number[] => {
-  const least = protectedTokens(request.tokenCount, request) * request.kvHeadCount
-  const totals = tierShares
-    .map((part) => Math.max(least, pairsOfShare(part, request)))
-    .filter((total) => total < budget)
-  return [...new Set(totals), budget]
+export const tierTotals = (request: SelectionOptions & LayerShape, pairs: number): number[] => {
+  const least = protectedTokens(request.documentTokens, request) * request.kvHeadCount
+  const totals = tierShares.map((part) => Math.max(least, pairsOfShare(part, request))).filter((total) => total < pairs)
+  return [...new Set(totals), pairs]
 }
 
 /** Every pair of a layer in storage order. Counting sort: 65,536 codes are fewer than the comparisons of a sort. */
 export const rank = (codes: Uint16Array, shape: LayerShape, options: SelectionOptions): Ranking => {
-  const { kvHeadCount, tokenCount } = shape
-  if (codes.length !== kvHeadCount * tokenCount)
-    throw new RangeError(`expected ${kvHeadCount} × ${tokenCount} score codes, got ${codes.length}`)
+  const { kvHeadCount, documentTokens } = shape
+  if (codes.length !== kvHeadCount * documentTokens)
+    throw new RangeError(`expected ${kvHeadCount} × ${documentTokens} score codes, got ${codes.length}`)
   const positions = new Uint32Array(codes.length)
   const ordered = new Uint16Array(codes.length)
   const slots = new Uint32Array(65536)
-  const first = Math.min(options.protectFirst, tokenCount)
-  const open = { from: first, to: Math.max(first, tokenCount - options.protectLast) }
+  const first = Math.min(options.protectFirst, documentTokens)
+  const open = { from: first, to: Math.max(first, documentTokens - options.protectLast) }
   for (let head = 0; head < kvHeadCount; head++) {
-    const run = [head * tokenCount, (head + 1) * tokenCount] as const
+    const run = [head * documentTokens, (head + 1) * documentTokens] as const
     rankHead(codes.subarray(...run), open, slots, positions.subarray(...run))
     for (let i = run[0]; i < run[1]; i++) ordered[i] = codes[run[0] + (positions[i] ?? 0)] ?? 0
   }
   return {
-    starts: Uint32Array.from({ length: kvHeadCount }, (_, head) => head * tokenCount),
-    counts: new Uint32Array(kvHeadCount).fill(tokenCount),
+    starts: Uint32Array.from({ length: kvHeadCount }, (_, head) => head * documentTokens),
+    counts: new Uint32Array(kvHeadCount).fill(documentTokens),
     positions,
     codes: ordered,
-    protectedCount: protectedTokens(tokenCount, options),
+    protectedCount: protectedTokens(documentTokens, options),
   }
 }
 
@@ -137,12 +135,12 @@ export const share = (ranking: Ranking, total: number, heads: SelectionOptions['
   return counts.map((_, head) => even + (head < total % kvHeadCount ? 1 : 0))
 }
 
-const inPositionOrder = ({ kvHeadCount, tokenCount, ...options }: SelectionOptions & LayerShape): Ranking => ({
-  starts: Uint32Array.from({ length: kvHeadCount }, (_, head) => head * tokenCount),
-  counts: new Uint32Array(kvHeadCount).fill(tokenCount),
-  positions: Uint32Array.from({ length: kvHeadCount * tokenCount }, (_, i) => i % tokenCount),
+const inPositionOrder = ({ kvHeadCount, documentTokens, ...options }: SelectionOptions & LayerShape): Ranking => ({
+  starts: Uint32Array.from({ length: kvHeadCount }, (_, head) => head * documentTokens),
+  counts: new Uint32Array(kvHeadCount).fill(documentTokens),
+  positions: Uint32Array.from({ length: kvHeadCount * documentTokens }, (_, i) => i % documentTokens),
   codes: undefined,
-  protectedCount: protectedTokens(tokenCount, options),
+  protectedCount: protectedTokens(documentTokens, options),
 })
 
 // One head: tokens outside `open` by position, then those inside by falling code; stable, so ties keep their position order.

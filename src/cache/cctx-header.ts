@@ -1,0 +1,129 @@
+/**
+ * What a .cctx says about itself: the JSON header, field by field. Unknown and missing fields are refused: this format has
+ * a version for that. Not here: the bytes around it (cctx-prologue.ts) and where arrays lie (cctx-layout.ts).
+ */
+import type { Precision } from '../backends/ops.ts'
+import {
+  boolean,
+  fields,
+  integer,
+  list,
+  matching,
+  nothing,
+  number,
+  oneOf,
+  type Reader,
+  record,
+  text,
+} from './cctx-fields.ts'
+import type { ScoreMoments } from './score-code.ts'
+import type { SelectionOptions } from './selection.ts'
+
+export const formatVersion = 1
+
+export type OptionValue = string | number | boolean
+
+/** What the cache cannot know: where the block came from. */
+export interface ContextOrigin {
+  readonly model: {
+    readonly fingerprint: string // sha256 of the GGUF, hex
+    readonly name: string
+    readonly source: string
+    readonly architecture: string
+  }
+  readonly document: { readonly name: string; readonly sha256: string }
+  /** Ids of the chat template's pieces by name, system text included, and a hash of them. */
+  readonly template: { readonly hash: string; readonly pieces: Readonly<Record<string, readonly number[]>> }
+  readonly method: { readonly name: string; readonly options: Readonly<Record<string, OptionValue>> }
+  readonly keep: { readonly given: string; readonly share: number } // nominal; the effective one follows from `block`
+  readonly nextPosition: number // rotary position of the first token after the document
+  readonly createdAt: string // ISO 8601
+  readonly compactorVersion: string
+  readonly fidelity: null // room for the expected quality and how it was estimated
+}
+
+export interface TierHeader {
+  readonly offset: number // bytes from the first tier's start, a multiple of the page
+  readonly bytes: number
+  readonly counts: readonly (readonly number[])[] // [layer][kvHeads], pairs in this tier
+}
+
+export interface BlockHeader {
+  readonly layerCount: number
+  readonly kvHeadCount: number
+  readonly headDim: number
+  readonly precision: Precision
+  readonly originalTokens: number // of the document
+  readonly headTokens: number // before it
+  readonly selection: SelectionOptions
+  readonly nested: boolean
+  readonly order: 'importance' | 'position'
+  readonly biased: boolean
+  readonly scoreMoments: readonly ScoreMoments[]
+  readonly tiers: readonly TierHeader[]
+}
+
+export interface ContextHeader extends ContextOrigin {
+  readonly block: BlockHeader
+}
+
+/** Throws RangeError naming the first field that is not as expected. */
+export const readHeader = (json: unknown): ContextHeader => {
+  const header = headerReader(json, 'header')
+  const { block } = header
+  const at = 'header.block'
+  if (block.tiers.some(({ counts }) => counts.length !== block.layerCount))
+    throw new RangeError(`${at}.tiers: expected counts of ${block.layerCount} layers`)
+  if (block.tiers.some(({ counts }) => counts.some(({ length }) => length !== block.kvHeadCount)))
+    throw new RangeError(`${at}.tiers: expected counts of ${block.kvHeadCount} KV heads in each layer`)
+  for (let layer = 0; layer < block.layerCount; layer++)
+    for (let head = 0; head < block.kvHeadCount; head++) {
+      const kept = block.tiers.reduce((total, { counts }) => total + (counts[layer]?.[head] ?? 0), 0)
+      if (kept > block.originalTokens)
+        throw new RangeError(
+          `${at}.tiers: layer ${layer}, head ${head} keeps ${kept} of ${block.originalTokens} tokens`,
+        )
+    }
+  const scored = block.order === 'importance' ? block.layerCount : 0
+  if (block.scoreMoments.length !== scored)
+    throw new RangeError(`${at}.scoreMoments: expected ${scored} layers, got ${block.scoreMoments.length}`)
+  return header
+}
+
+const line = text(4096)
+const sha256 = matching(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex')
+const count = integer(0, 2 ** 31)
+
+const optionValue: Reader<OptionValue> = (value, at) => {
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  return number(value, at)
+}
+
+const headerReader: Reader<ContextHeader> = fields({
+  model: fields({ fingerprint: sha256, name: line, source: line, architecture: line }),
+  document: fields({ name: line, sha256 }),
+  template: fields({ hash: line, pieces: record(list(integer(0, 2 ** 32 - 1), 2 ** 20), 64) }),
+  method: fields({ name: line, options: record(optionValue, 256) }),
+  keep: fields({ given: line, share: number }),
+  nextPosition: count,
+  createdAt: matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time as 2026-01-31T12:00:00Z'),
+  compactorVersion: line,
+  fidelity: nothing,
+  block: fields({
+    layerCount: integer(1, 4096),
+    kvHeadCount: integer(1, 4096),
+    headDim: integer(1, 65536),
+    precision: oneOf<Precision>('f16', 'f32'),
+    originalTokens: integer(1, 2 ** 31),
+    headTokens: count,
+    selection: fields({ protectFirst: count, protectLast: count, heads: oneOf<'across' | 'apart'>('across', 'apart') }),
+    nested: boolean,
+    order: oneOf<'importance' | 'position'>('importance', 'position'),
+    biased: boolean,
+    scoreMoments: list(fields({ mean: number, deviation: number }), 4096),
+    tiers: list(
+      fields({ offset: integer(0, 2 ** 52), bytes: integer(0, 2 ** 52), counts: list(list(count, 4096), 4096) }),
+      64,
+    ),
+  }),
+})

@@ -1,0 +1,242 @@
+/**
+ * Opens a .cctx: maps the file, checks every byte of it, and hands out a block whose tensors are the file's own bytes.
+ * Nothing in a file is believed before its checksum held and its numbers fit. Not here: how a file is mapped (the caller's).
+ */
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import type { Ops, Tensor } from '../backends/ops.ts'
+import { CompactorError } from '../error.ts'
+import { Block, type Piece, type TierPiece } from './block.ts'
+import { type ContextHeader, readHeader } from './cctx-header.ts'
+import {
+  type Layout,
+  layoutOf,
+  type PieceLayout,
+  type Section,
+  type TierPieceLayout,
+  valueRanges,
+} from './cctx-layout.ts'
+import {
+  arraysStart,
+  bodyStart,
+  chunkBytes,
+  corrupt,
+  decodePrologue,
+  isContext,
+  type Prologue,
+  prologueBytes,
+  verifyChunk,
+  verifyFront,
+} from './cctx-prologue.ts'
+
+/** A whole file as memory, from a page boundary; `release` gives it back. */
+export type MapFile = (path: string) => { readonly bytes: Uint8Array; release(): void }
+
+export interface OpenedContext {
+  readonly header: ContextHeader
+  readonly block: Block
+  readonly tokenIds: Uint32Array // [tokens] of the document
+  readonly sourceOffsets: Uint32Array // [tokens], where each begins in the document, UTF-8 bytes
+  readonly fileBytes: number
+  /** Gives the mapping back. Nothing of this context may be touched afterwards: the memory is gone. */
+  release(): void
+}
+
+/** Throws CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported'. */
+export const openContext = async (path: string, ops: Ops, map: MapFile): Promise<OpenedContext> => {
+  const { size } = await statFile(path)
+  if (size < prologueBytes) await readContextHeader(path) // too short to map; says why
+  const { bytes, release } = map(path)
+  try {
+    const opened = readMapped(ops, path, bytes)
+    // Whoever writes through us replaces files whole; somebody else may have cut this one while it was read.
+    const now = await statFile(path)
+    if (now.size !== bytes.length)
+      throw corrupt(path, `it changed from ${bytes.length} to ${now.size} bytes while it was read`)
+    return { ...opened, release }
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/** The header alone, its own bytes verified; the arrays are not looked at. Throws as openContext does. */
+export const readContextHeader = async (
+  path: string,
+): Promise<{ readonly header: ContextHeader; readonly fileBytes: number }> => {
+  const { size } = await statFile(path)
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw unreadable(path, cause)
+  })
+  try {
+    const prologue = decodePrologue(await readAt(file, 0, prologueBytes), { name: path, fileBytes: size })
+    const front = await readAt(file, 0, bodyStart(prologue.chunkCount))
+    verifyFront(front, path)
+    const chunks = await readAt(file, front.length, Math.ceil(prologue.headerBytes / chunkBytes) * chunkBytes)
+    for (let at = 0; at < prologue.headerBytes; at += chunkBytes)
+      verifyChunk(front, at / chunkBytes, { chunk: chunks.subarray(at, at + chunkBytes), name: path })
+    const { header } = parseHeader(chunks.subarray(0, prologue.headerBytes), prologue, path)
+    return { header, fileBytes: prologue.fileBytes }
+  } finally {
+    await file.close()
+  }
+}
+
+/** Whether a file begins as a .cctx does, whatever it is called. */
+export const isContextFile = async (path: string): Promise<boolean> => {
+  await statFile(path)
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw unreadable(path, cause)
+  })
+  return readAt(file, 0, 8)
+    .then(isContext)
+    .finally(() => file.close())
+}
+
+/** Throws CompactorError('context-mismatch') naming both models. */
+export const checkModel = (
+  { model }: ContextHeader,
+  given: { readonly name: string; readonly fingerprint: string },
+): void => {
+  if (model.fingerprint === given.fingerprint) return
+  const [theirs, ours] = [model.fingerprint, given.fingerprint].map((hex) => hex.slice(0, 12))
+  throw new CompactorError(
+    'context-mismatch',
+    `the context was made by ${model.name} (sha256 ${theirs}…) and cannot be read by ${given.name} (sha256 ${ours}…): load ${model.name}, or compress the document again.`,
+  )
+}
+
+const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedContext, 'release'> => {
+  const prologue = decodePrologue(bytes, { name, fileBytes: bytes.length })
+  const front = bytes.subarray(0, bodyStart(prologue.chunkCount))
+  verifyFront(front, name)
+  const body = bytes.subarray(front.length)
+  for (let i = 0; i < prologue.chunkCount; i++)
+    verifyChunk(front, i, { chunk: body.subarray(i * chunkBytes, (i + 1) * chunkBytes), name })
+  const { header, layout } = parseHeader(body.subarray(0, prologue.headerBytes), prologue, name)
+  const arrays = bytes.subarray(arraysStart(prologue))
+  requireZeros(bytes.subarray(front.length + prologue.headerBytes, arraysStart(prologue)), name)
+  requireZeros(front.subarray(28, 32), name)
+  requireZeros(front.subarray(prologueBytes + prologue.chunkCount * 16), name)
+  requireZerosBetween(arrays, layout, name)
+  const block = blockOver(ops, { arrays, header, layout })
+  requirePositions(block, name)
+  return {
+    header,
+    block,
+    tokenIds: u32(arrays, layout.tokenIds),
+    sourceOffsets: u32(arrays, layout.sourceOffsets),
+    fileBytes: prologue.fileBytes,
+  }
+}
+
+const parseHeader = (json: Uint8Array, prologue: Prologue, name: string): { header: ContextHeader; layout: Layout } => {
+  let header: ContextHeader
+  try {
+    header = readHeader(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json)))
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw corrupt(name, `its header cannot be read (${reason})`)
+  }
+  const layout = layoutOf(header.block)
+  const expected = arraysStart(prologue) + layout.bytes
+  if (expected !== prologue.fileBytes)
+    throw corrupt(name, `its header describes ${expected} bytes, the file has ${prologue.fileBytes}`)
+  const misplaced = layout.tiers.findIndex(({ offset, bytes }, i) => {
+    const tier = header.block.tiers[i]
+    return tier?.offset !== offset || tier.bytes !== bytes
+  })
+  if (misplaced >= 0) throw corrupt(name, `its header puts tier ${misplaced} elsewhere than its counts do`)
+  return { header, layout }
+}
+
+const blockOver = (
+  ops: Ops,
+  { arrays, header, layout }: { readonly arrays: Uint8Array; readonly header: ContextHeader; readonly layout: Layout },
+): Block => {
+  const { originalTokens, layerCount, kvHeadCount, headDim, precision, ...plan } = header.block
+  const vectors = (section: Section): Tensor => {
+    const length = section.rows * headDim
+    const at = arrays.byteOffset + section.at
+    const values =
+      precision === 'f16' ? new Uint16Array(arrays.buffer, at, length) : new Float32Array(arrays.buffer, at, length)
+    return ops.from(values, [section.rows, headDim])
+  }
+  const pieceOver = ({ k, v }: PieceLayout): Piece => ({
+    k: vectors(k),
+    v: vectors(v),
+    starts: k.starts,
+    counts: k.counts,
+  })
+  const tierPieceOver = (place: TierPieceLayout): TierPiece => ({
+    ...pieceOver(place),
+    positions: place.positions.rowBytes === 2 ? u16(arrays, place.positions) : u32(arrays, place.positions),
+    codes: place.codes && u16(arrays, place.codes),
+    bias: place.bias && ops.from(f32(arrays, place.bias), [place.bias.rows]),
+  })
+  return new Block(
+    { ...plan, shape: { layerCount, kvHeadCount, headDim, precision }, documentTokens: originalTokens },
+    layout.headPart.map(pieceOver),
+    layout.tiers.map(({ layers }) => layers.map(tierPieceOver)),
+  )
+}
+
+// Checksums say that nothing changed, not that the writer was honest: a position out of range would be read through.
+const requirePositions = (block: Block, name: string): void => {
+  for (const { starts, counts, positions } of block.tiers.flat())
+    starts.forEach((start, head) => {
+      for (const position of positions.subarray(start, start + (counts[head] ?? 0)))
+        if (position >= block.documentTokens)
+          throw corrupt(name, `it keeps token ${position} of a document of ${block.documentTokens}`)
+    })
+}
+
+const requireZerosBetween = (arrays: Uint8Array, layout: Layout, name: string): void => {
+  let end = 0
+  for (const section of layout.sections)
+    for (const { from, to } of valueRanges(section)) {
+      requireZeros(arrays.subarray(end, from), name)
+      end = Math.max(end, to)
+    }
+}
+
+const requireZeros = (padding: Uint8Array, name: string): void => {
+  if (padding.some((byte) => byte !== 0)) throw corrupt(name, 'there is something where padding must be zero')
+}
+
+const u16 = (bytes: Uint8Array, { at, rows }: Section): Uint16Array =>
+  new Uint16Array(bytes.buffer, bytes.byteOffset + at, rows)
+const u32 = (bytes: Uint8Array, { at, rows }: Section): Uint32Array =>
+  new Uint32Array(bytes.buffer, bytes.byteOffset + at, rows)
+const f32 = (bytes: Uint8Array, { at, rows }: Section): Float32Array =>
+  new Float32Array(bytes.buffer, bytes.byteOffset + at, rows)
+
+const statFile = async (path: string): Promise<{ readonly size: number }> => {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw unreadable(path, cause)
+  })
+  if (!found.isFile())
+    throw new CompactorError(
+      'file-unreadable',
+      `${path} is ${found.isDirectory() ? 'a folder' : 'no regular file'}: give the path of a .cctx file.`,
+    )
+  return found
+}
+
+const unreadable = (path: string, cause: unknown): CompactorError => {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const reason =
+    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission is denied' : String(cause)
+  return new CompactorError('file-unreadable', `${path} cannot be read: ${reason}.`, { cause })
+}
+
+/** Up to `length` bytes, fewer at the file's end. */
+const readAt = async (file: FileHandle, at: number, length: number): Promise<Uint8Array> => {
+  const bytes = new Uint8Array(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await file.read(bytes, done, length - done, at + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return bytes.subarray(0, done)
+}

@@ -1,0 +1,31 @@
+/** Half-written files of this process, so that a process that ends on a signal can remove them on its way out. */
+import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+/** A name beside `path` that no other process uses. */
+export const temporaryPathFor = (path: string): string =>
+  join(dirname(path), `.${basename(path).slice(0, 200)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+
+export class TemporaryFiles {
+  readonly #paths = new Set<string>()
+
+  /** A temporary name for `path`, watched until released. */
+  claim(path: string): string {
+    const temporary = temporaryPathFor(path)
+    this.#paths.add(temporary)
+    return temporary
+  }
+
+  release(temporary: string): void {
+    this.#paths.delete(temporary)
+  }
+
+  /** Synchronous: for signal and exit handlers. Throws what removal throws, but for files that are already gone. */
+  removeAll(): void {
+    for (const path of this.#paths) {
+      this.#paths.delete(path)
+      rmSync(path, { force: true })
+    }
+  }
+}

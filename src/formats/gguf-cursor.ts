@@ -28,7 +28,8 @@ export class Cursor {
 
   constructor(bytes: Uint8Array, name: string) {
     this.name = name
-    this.bytes = bytes
+    // A plain Uint8Array: a Buffer's slice() does not copy.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 

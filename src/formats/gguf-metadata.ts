@@ -103,7 +103,9 @@ export class GgufMetadata {
     const { count, type, start } = entry
     if (count === undefined || (type !== 'i32' && type !== 'u32'))
       throw this.#cursor.corrupt(`${key} is ${this.typeOf(key)}, expected an array of 32-bit integers`)
-    return Int32Array.from({ length: count }, (_, index) => this.#cursor.view.getInt32(start + index * 4, true))
+    const { bytes } = this.#cursor
+    // Copied, because the file aligns nothing before the tensors.
+    return new Int32Array(bytes.slice(start, start + 4 * count).buffer)
   }
 
   #value({ type, start }: Entry, key: string): GgufValue {

@@ -143,9 +143,8 @@ export class Tokenizer {
   }
 
   #pattern(kinds: readonly number[]): RegExp {
-    const texts: string[] = []
-    for (const [id, kind] of this.#vocabulary.kinds.entries())
-      if (kinds.includes(kind)) texts.push(new TextDecoder().decode(this.#vocabulary.bytesOf(id)))
+    const ids = kinds.flatMap((kind) => this.#vocabulary.ofKind(kind))
+    const texts = ids.map((id) => new TextDecoder().decode(this.#vocabulary.bytesOf(id)))
     const longestFirst = texts.filter((text) => text !== '').sort((a, b) => b.length - a.length)
     const escaped = longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
     return new RegExp(escaped.length === 0 ? '(?!)' : escaped.join('|'), 'gu')

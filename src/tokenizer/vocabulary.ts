@@ -31,25 +31,17 @@ export class Vocabulary {
   readonly #mask: number
 
   constructor(tokens: StringTable, kinds: Int32Array) {
-    const { count, bytes, starts } = tokens
-    this.size = count
-    this.kinds = checkKinds(kinds, count)
-    this.#bytes = new Uint8Array((starts[count] ?? 0) - (starts[0] ?? 0))
-    this.#starts = new Uint32Array(count + 1)
-    const slots = 2 ** Math.ceil(Math.log2(count * 1.5 + 1))
-    this.#slots = new Uint32Array(slots)
-    this.#mask = slots - 1
-    let longest = 0
-    for (let id = 0; id < count; id++) {
-      const from = this.#starts[id] as number
-      const to = this.#decode(id, bytes, starts[id] as number, (starts[id + 1] as number) - GAP)
-      this.#starts[id + 1] = to
-      longest = Math.max(longest, to - from)
-      this.#insert(id, from, to)
-    }
+    this.size = tokens.count
+    this.kinds = checkKinds(kinds, tokens.count)
+    const { bytes, starts, longest } = decodeTokens(tokens, this.kinds)
     if (longest > LONGEST_TOKEN)
-      throw new CompactorError('model-corrupt', `a token of ${longest} bytes, expected at most ${LONGEST_TOKEN}`)
+      throw new CompactorError('model-corrupt', `a token has ${longest} bytes, expected at most ${LONGEST_TOKEN}`)
+    this.#bytes = bytes
+    this.#starts = starts
     this.longest = longest
+    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(tokens.count * 1.5 + 1)))
+    this.#mask = this.#slots.length - 1
+    for (let id = 0; id < tokens.count; id++) this.#insert(id, starts[id] as number, starts[id + 1] as number)
   }
 
   /** The bytes that a token stands for; a view. */
@@ -57,6 +49,13 @@ export class Vocabulary {
     if (!Number.isInteger(id) || id < 0 || id >= this.size)
       throw new RangeError(`token ${id} asked of a vocabulary of ${this.size}`)
     return this.#bytes.subarray(this.#starts[id], this.#starts[id + 1])
+  }
+
+  /** All tokens of one kind, in order. */
+  ofKind(kind: number): number[] {
+    const ids: number[] = []
+    for (let id = this.kinds.indexOf(kind); id >= 0; id = this.kinds.indexOf(kind, id + 1)) ids.push(id)
+    return ids
   }
 
   /** The token of bytes[from, to); the first one where several are written the same. */
@@ -78,25 +77,41 @@ export class Vocabulary {
     return true
   }
 
-  // Control and user-defined tokens are written as plain text, all others in the byte-level alphabet.
-  #decode(id: number, bytes: Uint8Array, from: number, to: number): number {
-    const at = this.#starts[id] as number
-    const kind = this.kinds[id]
-    if (kind !== CONTROL && kind !== USER_DEFINED) return decodeAlphabet(bytes, from, to, this.#bytes, at)
-    this.#bytes.set(bytes.subarray(from, to), at)
-    return at + to - from
-  }
-
   #insert(id: number, from: number, to: number): void {
+    const slots = this.#slots
     let slot = hash(this.#bytes, from, to) & this.#mask
-    for (;;) {
-      const entry = this.#slots[slot] as number
-      if (entry === 0) break
+    for (let entry = slots[slot] as number; entry !== 0; entry = slots[slot] as number) {
       if (this.equals(entry - 1, this.#bytes, from, to)) return
       slot = (slot + 1) & this.#mask
     }
-    this.#slots[slot] = id + 1
+    slots[slot] = id + 1
   }
+}
+
+interface TokenBytes {
+  readonly bytes: Uint8Array
+  readonly starts: Uint32Array // [tokens + 1]
+  readonly longest: number
+}
+
+// Control and user-defined tokens are written as plain text, all others in the byte-level alphabet.
+const decodeTokens = ({ count, bytes: source, starts: from }: StringTable, kinds: Uint8Array): TokenBytes => {
+  const bytes = new Uint8Array((from[count] as number) - (from[0] as number))
+  const starts = new Uint32Array(count + 1)
+  let longest = 0
+  let at = 0
+  for (let id = 0; id < count; id++) {
+    const [start, end] = [from[id] as number, (from[id + 1] as number) - GAP]
+    const kind = kinds[id]
+    const begun = at
+    if (kind === CONTROL || kind === USER_DEFINED) {
+      bytes.set(source.subarray(start, end), at)
+      at += end - start
+    } else at = decodeAlphabet(source, start, end, bytes, at)
+    starts[id + 1] = at
+    longest = Math.max(longest, at - begun)
+  }
+  return { bytes, starts, longest }
 }
 
 // FNV-1a with a last mix, because only the low bits choose the slot.
@@ -119,5 +134,5 @@ const checkKinds = (kinds: Int32Array, count: number): Uint8Array => {
       'model-corrupt',
       `tokenizer.ggml.token_type holds ${wrong}, expected ${NORMAL} to ${LARGEST_KIND}`,
     )
-  return Uint8Array.from(kinds)
+  return new Uint8Array(kinds)
 }

@@ -32,7 +32,7 @@ const statOf = async (path: string): Promise<BigIntStats> => {
   try {
     return await stat(path, { bigint: true })
   } catch (cause) {
-    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+    throw new CompactorError('file-unreadable', `model file ${path} cannot be read: ${fileReason(cause)}`, { cause })
   }
 }
 
@@ -75,7 +75,7 @@ export const rememberFingerprint = async (
   } catch (error) {
     await rm(temporary, { force: true })
     options.onNote?.(
-      `The checksum of ${path} could not be remembered in ${home} (${fileReason(error)}) and will be computed again.`,
+      `the checksum of ${path} could not be remembered in ${home} (${fileReason(error)}) and will be computed again`,
     )
   }
 }
@@ -88,7 +88,7 @@ export const fingerprint = async (path: string, options: FingerprintOptions = {}
   if (identity(await statOf(path)) !== identity(before))
     throw new CompactorError(
       'file-unreadable',
-      `Model file ${path} changed while it was being read; try again when it is complete.`,
+      `model file ${path} changed while it was being read; try again when it is complete`,
     )
   await rememberFingerprint(path, sha256, options)
   return sha256
@@ -98,12 +98,12 @@ const hashFile = async (path: string, totalBytes: number, options: FingerprintOp
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(readBytes)
   const file = await open(path).catch((cause: unknown) => {
-    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+    throw new CompactorError('file-unreadable', `model file ${path} cannot be read: ${fileReason(cause)}`, { cause })
   })
   try {
     for (let doneBytes = 0; ; ) {
       if (options.signal?.aborted)
-        throw new CompactorError('aborted', `Checking ${path} was interrupted.`, { cause: options.signal.reason })
+        throw new CompactorError('aborted', `checking ${path} was interrupted`, { cause: options.signal.reason })
       const { bytesRead } = await file.read(buffer, 0, readBytes)
       if (bytesRead === 0) return hash.digest('hex')
       hash.update(buffer.subarray(0, bytesRead))
@@ -112,7 +112,7 @@ const hashFile = async (path: string, totalBytes: number, options: FingerprintOp
     }
   } catch (cause) {
     if (cause instanceof CompactorError) throw cause
-    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+    throw new CompactorError('file-unreadable', `model file ${path} cannot be read: ${fileReason(cause)}`, { cause })
   } finally {
     await file.close()
   }

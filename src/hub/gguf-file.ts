@@ -22,21 +22,21 @@ export const checkGgufFile = async (path: string): Promise<number> => {
   try {
     file = await open(path)
   } catch (cause) {
-    throw new CompactorError('file-unreadable', `Model file ${path} cannot be read: ${fileReason(cause)}.`, { cause })
+    throw new CompactorError('file-unreadable', `model file ${path} cannot be read: ${fileReason(cause)}`, { cause })
   }
   try {
     const stats = await file.stat()
     if (!stats.isFile())
       throw new CompactorError(
         'file-unreadable',
-        `Expected a GGUF model file, but ${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}.`,
+        `expected a GGUF model file, but ${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}`,
       )
     const magic = Buffer.alloc(4)
     await file.read(magic, 0, 4, 0)
     if (magic.toString('latin1') !== 'GGUF')
       throw new CompactorError(
         'model-corrupt',
-        `${path} is not a GGUF file: it begins with ${JSON.stringify(magic.toString('latin1'))} instead of "GGUF".`,
+        `${path} is not a GGUF file: it begins with ${JSON.stringify(magic.toString('latin1'))} instead of "GGUF"`,
       )
     return stats.size
   } finally {

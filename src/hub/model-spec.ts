@@ -10,7 +10,7 @@ const repoPart = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 
 export const parseModelSpec = (spec: string): ModelSpec => {
   if (spec === '')
-    throw new CompactorError('model-unknown', 'Expected a model name, hf:user/repo:QUANT or a path, got an empty text.')
+    throw new CompactorError('model-unknown', 'expected a model name, hf:user/repo:QUANT or a path, got an empty text')
   if (spec.startsWith('hf:')) return parseHubSpec(spec)
   if (/[/\\]/.test(spec) || /\.gguf$/i.test(spec)) return { kind: 'path', path: spec }
   return { kind: 'name', name: spec }
@@ -20,7 +20,7 @@ const parseHubSpec = (spec: string): ModelSpec => {
   const malformed = (): never => {
     throw new CompactorError(
       'model-unknown',
-      `Expected hf:user/repo:QUANT or hf:user/repo/file.gguf, got ${JSON.stringify(spec)}.`,
+      `expected hf:user/repo:QUANT or hf:user/repo/file.gguf, got ${JSON.stringify(spec)}`,
     )
   }
   const [user = '', name = '', ...folders] = spec.slice('hf:'.length).split('/')

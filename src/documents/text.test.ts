@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
+import { decodeText, readTextFile } from './text.ts'
+
+const invalid = (bytes: readonly number[], message: RegExp): void =>
+  assert.throws(() => decodeText(Uint8Array.from(bytes), 'a.txt'), { code: 'document-invalid', message })
+
+test('text: what is valid comes through unchanged, a byte order mark is removed', () => {
+  const text = 'Grüße, 世界 😀\r\n\ttabs, \u0001 and U+FFFD \ufffd stay'
+  assert.equal(decodeText(Buffer.from(text), 'a.txt'), text)
+  assert.equal(decodeText(Buffer.from(`\ufeff${text}`), 'a.txt'), text)
+})
+
+test('text: empty, white space, a byte order mark alone, NUL bytes and UTF-16 are refused', () => {
+  invalid([], /a\.txt is empty/)
+  invalid([0x20, 0x0a], /white space/)
+  invalid([0xef, 0xbb, 0xbf], /white space/)
+  invalid([0x41, 0x00, 0x42], /binary file \(byte 1 is 0\)/)
+  invalid([0xff, 0xfe, 0x41, 0x00], /UTF-16/)
+})
+
+test('text: the offset of the first wrong byte is named, for 6 kinds of wrong', () => {
+  invalid([0x41, 0xff, 0x42], /byte 1 /)
+  invalid([0xc3, 0x41], /byte 1 /) // a character that is broken off by the next
+  invalid([0x41, 0xe4, 0xb8], /byte 3 /) // cut short: the file ends where byte 3 should be
+  invalid([0xc0, 0xaf], /byte 0 /) // overlong
+  invalid([0xed, 0xa0, 0x80], /byte 1 /) // surrogate
+  const long = [...Buffer.from('é'.repeat(50_000)), 0x80, ...Buffer.from('é')]
+  invalid(long, /byte 100000 /)
+})
+
+test('text: a missing file, a directory and an abort are errors with a code', async (t) => {
+  const folder = temporaryFolder(t)
+  await assert.rejects(readTextFile(join(folder, 'none')), { code: 'file-unreadable', message: /does not exist/ })
+  mkdirSync(join(folder, 'sub'))
+  await assert.rejects(readTextFile(join(folder, 'sub')), { code: 'file-unreadable', message: /directory/ })
+  writeFileSync(join(folder, 'a.txt'), 'text')
+  assert.equal(await readTextFile(join(folder, 'a.txt')), 'text')
+  await assert.rejects(readTextFile(join(folder, 'a.txt'), { signal: AbortSignal.abort() }), { code: 'aborted' })
+})

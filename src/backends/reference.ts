@@ -12,7 +12,7 @@ import type { Ops, RopeOptions, Tensor } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
 import { referenceLeverage } from './reference-leverage.ts'
-import { type CpuTensor, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
+import { type CpuOps, type CpuTensor, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
 /** What the parts of the reference share: where results go and when to stop. */
 export interface Workplace {
@@ -28,13 +28,8 @@ export const reader = (tensor: Tensor): ((index: number) => number) => {
   return (index) => f32FromF16(data[index] as number)
 }
 
-export interface ReferenceOptions {
-  /** Shared with whoever may stop a long op; nonzero means stop. */
-  readonly abortWord?: Int32Array
-}
-
-export const createReferenceOps = (options: ReferenceOptions = {}): Ops & { dispose(): void } => {
-  const { abortWord } = options
+export const createReferenceOps = (): CpuOps => {
+  let abortWord: Int32Array | undefined
   const pool = new TensorPool()
   const pause = (): void => {
     if (abortWord && Atomics.load(abortWord, 0) !== 0)
@@ -49,6 +44,9 @@ export const createReferenceOps = (options: ReferenceOptions = {}): Ops & { disp
     ...referenceAttention(place),
     ...referenceLeverage(place),
     ...elementwise(place),
+    watchAbort: (words) => {
+      abortWord = words
+    },
     dispose: () => pool.clear(),
   }
 }

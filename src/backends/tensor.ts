@@ -2,7 +2,7 @@
  * Tensors of the two CPU backends: a typed array and a shape. Also the pool behind `scope`, so that a pass over a long
  * document reuses a few buffers instead of leaving gigabytes to the garbage collector. Not used above `backends/`.
  */
-import type { Precision, Tensor, Weight, WeightType } from './ops.ts'
+import type { Ops, Precision, Tensor, Weight, WeightType } from './ops.ts'
 
 export interface CpuTensor extends Tensor {
   readonly data: Float32Array | Uint16Array
@@ -113,4 +113,11 @@ const sizeClass = (bytes: number): number => {
   if (bytes <= 256) return 256
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3)
   return Math.ceil(bytes / step) * step
+}
+
+/** What both CPU backends have beside the ops. */
+export interface CpuOps extends Ops {
+  /** Long ops look at word 0 while they run and throw CompactorError('aborted') once it is not 0. */
+  watchAbort(words: Int32Array | undefined): void
+  dispose(): void
 }

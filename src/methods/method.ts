@@ -3,6 +3,7 @@
  * touches no cache and sees one document; who stays is decided in `cache/selection.ts`.
  */
 import type { Ops, Tensor } from '../backends/ops.ts'
+import type { OptionDescription } from './options.ts'
 
 /** One layer of one document, without what stands before it (template head, system text). */
 export interface View {
@@ -41,6 +42,6 @@ export interface Method {
 export interface MethodEntry {
   readonly name: string
   readonly summary: string
-  readonly options: Readonly<Record<string, { readonly default: string | number | boolean; readonly about: string }>>
+  readonly options: Readonly<Record<string, OptionDescription>>
   create(options?: Readonly<Record<string, unknown>>): Method
 }

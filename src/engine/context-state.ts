@@ -1,0 +1,136 @@
+/** A context as the worker holds it: made from a document, opened from a file, written to one. */
+import { createHash } from 'node:crypto'
+import { basename } from 'node:path'
+import type { Ops } from '../backends/ops.ts'
+import type { Block } from '../cache/block.ts'
+import type { ContextOrigin, OptionValue } from '../cache/cctx-header.ts'
+import { checkModel, openContext } from '../cache/cctx-open.ts'
+import { writeContext } from '../cache/cctx-write.ts'
+import { CompactorError } from '../error.ts'
+import { mapFile } from '../formats/map-file.ts'
+import { createMethod } from '../methods/index.ts'
+import { describeKeep, pairsPerLayer } from './budget.ts'
+import type { Control } from './control.ts'
+import { checkDocumentFit } from './fit.ts'
+import type { ModelFile } from './model-file.ts'
+import { type Prefilled, prefill } from './prefill.ts'
+import type { CompressRequest, ContextInfo } from './protocol.ts'
+import { Shared } from './shared.ts'
+import { statsOf } from './stats.ts'
+import { version } from './version.ts'
+
+export interface ContextState {
+  readonly model: ModelFile
+  readonly block: Block
+  readonly origin: ContextOrigin
+  readonly tokenIds: Uint32Array // [tokens] of the document
+  readonly sourceOffsets: Uint32Array // [tokens], UTF-8 bytes
+  readonly warnings: readonly string[]
+  /** Template pieces after the document: before and behind the question. */
+  readonly between: readonly number[]
+  readonly end: readonly number[]
+  readonly owners: Shared
+}
+
+/** Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError. */
+export const compressDocument = async (
+  ops: Ops,
+  model: ModelFile,
+  request: CompressRequest,
+  control: Control,
+): Promise<ContextState> => {
+  if (request.document === '')
+    throw new CompactorError('document-invalid', 'the document is empty; give at least one character of text')
+  const method = createMethod(request.method, request.methodOptions)
+  const selection = { ...method.selection, ...request.selection }
+  const template = await model.template(request.system)
+  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
+  if (ids.length === 0)
+    throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
+  const { contextLength, layerCount, kvHeadCount, headDim } = model.model.config
+  const shape = { headTokens: template.head.length, documentTokens: ids.length }
+  checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })
+  const bytesPerPair = 2 * headDim * (request.precision === 'f16' ? 2 : 4)
+  const pairs = pairsPerLayer(request.keep, { ...shape, layerCount, kvHeadCount, bytesPerPair })
+  const { precision, seed } = request
+  const input = { head: template.head, document: ids, method, selection, pairs, precision, seed, control }
+  const prefilled = await prefill(ops, model.model, input)
+  const pieces = { head: [...template.head], between: [...template.between], end: [...template.end] }
+  const origin: ContextOrigin = {
+    model: {
+      fingerprint: model.fingerprint,
+      name: model.name,
+      source: model.source,
+      architecture: model.model.config.architecture,
+    },
+    document: { name: request.documentName, sha256: createHash('sha256').update(request.document).digest('hex') },
+    template: { hash: template.templateHash, pieces },
+    method: { name: method.name, options: { ...(request.methodOptions as Record<string, OptionValue>), seed } },
+    keep: { given: describeKeep(request.keep), share: pairs / (ids.length * kvHeadCount) },
+    nextPosition: template.head.length + ids.length,
+    createdAt: new Date().toISOString(),
+    compactorVersion: version,
+    fidelity: null,
+  }
+  const warnings = raisedBudget(prefilled, kvHeadCount)
+  const { block } = prefilled
+  model.owners.retain()
+  const owners = new Shared(() => model.owners.release())
+  const { between, end } = pieces
+  return { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
+}
+
+const raisedBudget = ({ raisedFrom, block }: Prefilled, kvHeadCount: number): string[] => {
+  if (raisedFrom === undefined) return []
+  const { protectFirst, protectLast } = block.selection
+  const kept = block.stats().pairs / (block.shape.layerCount * kvHeadCount)
+  return [
+    `keep was raised from ${Math.round(raisedFrom / kvHeadCount)} to ${Math.round(kept)} tokens: the first ${protectFirst} and last ${protectLast} tokens of a document always stay`,
+  ]
+}
+
+/** Throws CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported', 'context-mismatch'. */
+export const openSavedContext = async (ops: Ops, model: ModelFile, path: string): Promise<ContextState> => {
+  const opened = await openContext(path, ops, mapFile)
+  try {
+    checkModel(opened.header, { name: model.name, fingerprint: model.fingerprint })
+    const { header, block, tokenIds, sourceOffsets } = opened
+    const { between, end } = header.template.pieces
+    if (!between || !end)
+      throw new CompactorError(
+        'context-corrupt',
+        `${basename(path)} lacks the template pieces around the question; compress the document again`,
+      )
+    model.owners.retain()
+    const owners = new Shared(() => {
+      opened.release()
+      model.owners.release()
+    })
+    const { block: _, ...origin } = header
+    return { model, block, origin, tokenIds, sourceOffsets, warnings: [], between, end, owners }
+  } catch (error) {
+    opened.release()
+    throw error
+  }
+}
+
+/** Throws CompactorError: 'output-exists', 'write-failed', 'aborted'. → bytes written */
+export const saveContext = async (
+  ops: Ops,
+  state: ContextState,
+  { path, force, control }: { readonly path: string; readonly force: boolean; readonly control: Control },
+): Promise<{ readonly bytes: number }> => {
+  const { origin, block, tokenIds, sourceOffsets } = state
+  const signal = {
+    get aborted() {
+      return control.isAborted
+    },
+  }
+  return writeContext(ops, path, { origin, block, tokenIds, sourceOffsets }, { force, signal })
+}
+
+export const tellContext = (context: number, { block, origin, warnings }: ContextState): ContextInfo => ({
+  context,
+  stats: statsOf(block, { method: origin.method.name, model: origin.model.name, keep: origin.keep.given }),
+  warnings,
+})

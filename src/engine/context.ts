@@ -1,0 +1,81 @@
+/** A document in small, as the caller holds it: ask it, save it, share it. */
+import { resolve } from 'node:path'
+import { Answer } from './answer.ts'
+import type { ContextInfo } from './protocol.ts'
+import type { SamplingOptions } from './sampler.ts'
+import type { ContextStats } from './stats.ts'
+import type { WorkerClient } from './worker-client.ts'
+
+export interface AskOptions extends SamplingOptions {
+  /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
+  readonly maxTokens?: number
+  /** The answer ends before any of these texts. */
+  readonly stop?: string | readonly string[]
+  readonly signal?: AbortSignal
+}
+
+export interface SaveOptions {
+  /** Replace an existing file. Default false: refuse with 'output-exists'. */
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+}
+
+const known = new Set('maxTokens stop signal temperature topK topP minP seed'.split(' '))
+
+export class Context {
+  readonly stats: ContextStats
+  /** What the caller should know about how this was made, a sentence each. */
+  readonly warnings: readonly string[]
+  readonly #client: WorkerClient
+  readonly #context: Promise<number>
+
+  constructor(
+    client: WorkerClient,
+    info: Omit<ContextInfo, 'context'> & { readonly context: number | Promise<number> },
+  ) {
+    this.#client = client
+    this.#context = Promise.resolve(info.context)
+    this.#context.catch(() => undefined) // whoever uses a failed fork learns of it then
+    this.stats = info.stats
+    this.warnings = info.warnings
+  }
+
+  /**
+   * Asks one question; questions do not see one another. Begins at once, read the result as it comes.
+   * Throws TypeError for an unknown option; everything else rejects in the answer: RangeError for a value out of range,
+   * CompactorError 'question-invalid' (empty, or does not fit), 'aborted', 'disposed'.
+   */
+  ask(question: string, options: AskOptions = {}): Answer {
+    const unknown = Object.keys(options).find((name) => !known.has(name))
+    if (unknown !== undefined) throw new TypeError(`ask has no option "${unknown}"; it has ${[...known].join(', ')}`)
+    if (typeof question !== 'string') throw new TypeError(`question must be a string, got ${typeof question}`)
+    const { signal, stop = [], ...rest } = options
+    const stops = typeof stop === 'string' ? [stop] : stop
+    return new Answer(async (onPiece) =>
+      this.#client.call('ask', { ...rest, context: await this.#context, question, stop: stops }, { signal, onPiece }),
+    )
+  }
+
+  /**
+   * Writes a .cctx file: temporary name, synced, renamed, so that the name never holds half a file.
+   * Throws CompactorError: 'output-exists', 'write-failed', 'aborted'. → the file's size
+   */
+  async save(path: string, { force = false, signal }: SaveOptions = {}): Promise<{ readonly bytes: number }> {
+    return this.#client.call('save', { context: await this.#context, path: resolve(path), force }, { signal })
+  }
+
+  /** Another handle on the same bytes, disposed of on its own. */
+  fork(): Context {
+    const copy = this.#context.then(async (context) => (await this.#client.call('fork', { context })).context)
+    return new Context(this.#client, { context: copy, stats: this.stats, warnings: this.warnings })
+  }
+
+  /** Frees the bytes once no fork needs them. */
+  async dispose(): Promise<void> {
+    await this.#client.call('release', { context: await this.#context })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.dispose()
+  }
+}

@@ -1,0 +1,53 @@
+/** A GGUF file opened for computing: mapped, understood, its tokenizer and template ready. Lives in the worker. */
+import { basename } from 'node:path'
+import type { Ops } from '../backends/ops.ts'
+import { readGguf } from '../formats/gguf.ts'
+import { ggufWeights } from '../formats/gguf-weights.ts'
+import { mapFile } from '../formats/map-file.ts'
+import { architectureOf } from '../models/index.ts'
+import type { Model } from '../models/model.ts'
+import { createTemplate, type Template } from '../tokenizer/template.ts'
+import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
+import { Shared } from './shared.ts'
+
+export interface ModelFile {
+  readonly name: string
+  readonly fingerprint: string
+  readonly source: string // file name
+  readonly model: Model
+  readonly tokenizer: Tokenizer
+  /** The chat template's pieces around document and question; rendered when a document is compressed. */
+  template(system?: string): Promise<Template>
+  /** Its contexts own it too. */
+  readonly owners: Shared
+}
+
+export interface ModelFileSource {
+  readonly path: string
+  readonly name: string
+  readonly fingerprint: string
+}
+
+/** Throws CompactorError: 'file-unreadable', 'model-corrupt', 'model-unsupported'. */
+export const openModelFile = (ops: Ops, { path, name, fingerprint }: ModelFileSource): ModelFile => {
+  const file = mapFile(path)
+  try {
+    const gguf = readGguf(file.bytes, name)
+    const weights = ggufWeights(ops, gguf)
+    const architecture = architectureOf(gguf.metadata.get('general.architecture'))
+    const model = architecture.create(ops, architecture.readConfig(gguf.metadata, weights), weights)
+    const tokenizer = createTokenizer(gguf.metadata)
+    return {
+      name,
+      fingerprint,
+      source: basename(path),
+      model,
+      tokenizer,
+      template: (system) => createTemplate(gguf.metadata, tokenizer, system),
+      owners: new Shared(() => file.release()),
+    }
+  } catch (error) {
+    file.release()
+    throw error
+  }
+}

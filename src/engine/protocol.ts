@@ -1,0 +1,133 @@
+/** What crosses between the caller's thread and the worker: requests, replies, errors. Plain data only. */
+import type { Isa } from '../backends/native.ts'
+import type { Precision } from '../backends/ops.ts'
+import { CompactorError, type ErrorCode } from '../error.ts'
+import type { SelectionDefaults } from '../methods/method.ts'
+import type { ModelConfig } from '../models/model.ts'
+import type { Keep } from './budget.ts'
+import type { FinishReason } from './generate.ts'
+import type { SamplingOptions } from './sampler.ts'
+import type { ContextStats } from './stats.ts'
+
+export interface EngineSettings {
+  readonly threads: number
+  readonly backend: 'native' | 'reference'
+  readonly isa?: Isa
+  readonly activations: 'int8' | 'f32'
+}
+
+export interface CompressRequest {
+  readonly document: string
+  readonly documentName: string
+  readonly system?: string
+  readonly keep: Keep
+  readonly method: string
+  readonly methodOptions: Readonly<Record<string, unknown>>
+  readonly selection: Partial<SelectionDefaults>
+  readonly precision: Precision
+  readonly reserve: number
+  readonly seed: number
+}
+
+export interface AskRequest extends SamplingOptions {
+  readonly question: string
+  readonly maxTokens?: number
+  readonly stop: readonly string[]
+}
+
+/** Handles are numbers that the worker gave out. */
+export interface Requests {
+  start: EngineSettings
+  loadModel: { readonly path: string; readonly name: string; readonly fingerprint: string }
+  compress: CompressRequest & { readonly model: number }
+  openContext: { readonly model: number; readonly path: string }
+  ask: AskRequest & { readonly context: number }
+  save: { readonly context: number; readonly path: string; readonly force: boolean }
+  fork: { readonly context: number }
+  release: { readonly model: number } | { readonly context: number }
+}
+
+export interface ModelInfo {
+  readonly model: number
+  readonly config: ModelConfig
+}
+
+export interface ContextInfo {
+  readonly context: number
+  readonly stats: ContextStats
+  readonly warnings: readonly string[]
+}
+
+export interface AnswerInfo {
+  readonly finishReason: FinishReason
+  readonly usage: Usage
+  readonly timings: Timings
+}
+
+/** Counts in tokens; names as in the AI SDK. */
+export interface Usage {
+  /** What the model had before it as it answered: template, document at its original length, question. */
+  readonly inputTokens: number
+  /** The part of inputTokens that came from the context and was not computed again. */
+  readonly cachedInputTokens: number
+  readonly outputTokens: number
+  readonly totalTokens: number
+}
+
+export interface Timings {
+  /** Reading the question, until the first token was known. */
+  readonly questionMs: number
+  /** All tokens after that. */
+  readonly answerMs: number
+}
+
+export interface Results {
+  start: { readonly backend: string }
+  loadModel: ModelInfo
+  compress: ContextInfo
+  openContext: ContextInfo
+  ask: AnswerInfo
+  save: { readonly bytes: number }
+  fork: { readonly context: number }
+  release: undefined
+}
+
+export type Kind = keyof Requests
+
+export interface RequestMessage<K extends Kind = Kind> {
+  readonly id: number
+  readonly kind: K
+  readonly request: Requests[K]
+  readonly control: SharedArrayBuffer
+}
+
+export interface WireError {
+  readonly name: string
+  readonly message: string
+  readonly code?: ErrorCode
+  readonly stack?: string
+}
+
+export type ReplyMessage =
+  | { readonly id: number; readonly type: 'piece'; readonly text: string }
+  | { readonly id: number; readonly type: 'done'; readonly value: unknown }
+  | { readonly id: number; readonly type: 'error'; readonly error: WireError }
+
+export const toWire = (error: unknown): WireError => {
+  if (!(error instanceof Error)) return { name: 'Error', message: String(error) }
+  return {
+    name: error.name,
+    message: error.message,
+    ...(error instanceof CompactorError ? { code: error.code } : {}),
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+  }
+}
+
+/** The caller's mistakes stay TypeError and RangeError; anything unforeseen is 'worker-failed' with its cause. */
+export const fromWire = ({ name, message, code, stack }: WireError): Error => {
+  const cause = { cause: stack }
+  if (code) return new CompactorError(code, message, cause)
+  if (name === 'TypeError') return new TypeError(message, cause)
+  if (name === 'RangeError') return new RangeError(message, cause)
+  return new CompactorError('worker-failed', `the engine failed: ${message}`, cause)
+}

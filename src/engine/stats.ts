@@ -1,0 +1,49 @@
+/** How small a memory is, in exact numbers. */
+import type { Precision } from '../backends/ops.ts'
+import type { Block } from '../cache/block.ts'
+
+export interface ContextStats {
+  readonly originalTokens: number
+  /** Template and system text before the document: kept whole, not counted in `keep`. */
+  readonly headTokens: number
+  /** Mean over layers and KV heads; heads may keep different counts. */
+  readonly keptTokens: number
+  /** Effective share of (token, KV head) pairs kept. */
+  readonly keptShare: number
+  /** Keys and values of what is kept, head included. */
+  readonly bytes: number
+  /** The same for the whole document. */
+  readonly fullBytes: number
+  /** Positions, score codes and biases beside them. */
+  readonly indexBytes: number
+  readonly precision: Precision
+  /** What was asked for. */
+  readonly keep: string
+  readonly method: string
+  readonly model: string
+  readonly perLayer: readonly { readonly keptShare: number; readonly heads: readonly number[] }[]
+}
+
+export const statsOf = (
+  block: Block,
+  names: { readonly method: string; readonly model: string; readonly keep: string },
+): ContextStats => {
+  const { shape, documentTokens, headTokens } = block
+  const { pairBytes, headPartBytes, indexBytes, pairs, keptShare, layers } = block.stats()
+  const heads = shape.layerCount * shape.kvHeadCount
+  return {
+    originalTokens: documentTokens,
+    headTokens,
+    keptTokens: pairs / heads,
+    keptShare,
+    bytes: pairBytes + headPartBytes,
+    fullBytes: (pairBytes / pairs) * heads * documentTokens + headPartBytes,
+    indexBytes,
+    precision: shape.precision,
+    ...names,
+    perLayer: layers.map((layer) => ({
+      keptShare: layer.keptShare,
+      heads: layer.counts.map((count) => count / documentTokens),
+    })),
+  }
+}

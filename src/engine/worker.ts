@@ -1,0 +1,25 @@
+/** The worker thread: takes requests one after another and answers them from the session. */
+import { parentPort } from 'node:worker_threads'
+import { Control } from './control.ts'
+import { type ReplyMessage, type RequestMessage, toWire } from './protocol.ts'
+import { Session } from './session.ts'
+
+if (!parentPort) throw new TypeError('engine/worker runs as a worker thread; use createEngine()')
+const port = parentPort
+const session = new Session()
+const reply = (message: ReplyMessage): void => port.postMessage(message)
+
+const answer = async ({ id, kind, request, control }: RequestMessage): Promise<void> => {
+  try {
+    const onPiece = (text: string): void => reply({ id, type: 'piece', text })
+    const value = await session.handle(kind, request, { control: new Control(control), onPiece })
+    reply({ id, type: 'done', value })
+  } catch (error) {
+    reply({ id, type: 'error', error: toWire(error) })
+  }
+}
+
+let last: Promise<void> = Promise.resolve()
+port.on('message', (message: RequestMessage) => {
+  last = last.then(() => answer(message))
+})

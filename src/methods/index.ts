@@ -1,0 +1,21 @@
+/** The table of compression methods. */
+import { CompactorError } from '../error.ts'
+import { compactor } from './compactor.ts'
+import type { Method, MethodEntry } from './method.ts'
+import { random } from './random.ts'
+import { streaming } from './streaming.ts'
+
+export type { Method, MethodEntry, SelectionDefaults, View } from './method.ts'
+
+export const methods: readonly MethodEntry[] = [compactor, random, streaming]
+
+/** A method by name with its options. Throws CompactorError('usage') for an unknown name; TypeError, RangeError for options. */
+export const createMethod = (name: string, options?: Readonly<Record<string, unknown>>): Method => {
+  const entry = methods.find((candidate) => candidate.name === name)
+  if (!entry)
+    throw new CompactorError(
+      'usage',
+      `unknown method "${name}"; there are ${methods.map(({ name }) => name).join(', ')}`,
+    )
+  return entry.create(options)
+}

@@ -1,0 +1,50 @@
+/** What a measurement was made on: written into every result, because a figure without its machine says nothing. */
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { availableParallelism, cpus, totalmem } from 'node:os'
+
+export interface Machine {
+  readonly cpu: string
+  readonly features: readonly string[] // the instruction sets that kernels are written for
+  readonly cores: number
+  readonly memoryGb: number
+  readonly node: string
+  readonly commit: string // with + when the tree had changes
+}
+
+const worthNaming = [
+  'avx2',
+  'fma',
+  'f16c',
+  'avx512f',
+  'avx512_vnni',
+  'avx512_bf16',
+  'amx_int8',
+  'amx_bf16',
+  'avx_vnni',
+  'asimd',
+]
+
+const cpuFlags = (): Set<string> => {
+  if (process.platform !== 'linux') return new Set()
+  const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? ''
+  return new Set(line.split(' '))
+}
+
+const git = (...args: string[]): string =>
+  execFileSync('git', args, { cwd: new URL('..', import.meta.url), encoding: 'utf8' }).trim()
+
+export const machine = (): Machine => {
+  const flags = cpuFlags()
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    features: worthNaming.filter((name) => flags.has(name)),
+    cores: availableParallelism(),
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : ''),
+  }
+}
+
+export const machineLine = ({ cpu, features, cores, node, commit }: Machine): string =>
+  `${cpu}, ${cores} cores, ${features.join(' ')}, node ${node}, commit ${commit}`

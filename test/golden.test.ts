@@ -99,7 +99,7 @@ for (const name of models) {
     )
     assert.ok(worst < 2e-3, `${worst}`)
     assert.ok(Math.abs(mean(nll) - reference.mean_nll) < 1e-3)
-    reference.nll_first_16.forEach((value, i) => assert.ok(Math.abs((nll[i] as number) - value) < 2e-3))
+    for (const [i, value] of reference.nll_first_16.entries()) assert.ok(Math.abs((nll[i] as number) - value) < 2e-3)
     assert.deepEqual(await greedy(sequenceOf(ops, file, 'f32'), reference.prompt_ids, 48), reference.greedy_48)
     file.owners.release()
     ops.dispose()
@@ -112,9 +112,8 @@ for (const name of models) {
     t.diagnostic(`largest difference of a logit ${worst.toExponential(2)}, mean NLL ${mean(nll)} against ${mean_nll}`)
     assert.ok(worst < 2e-3, `${worst}`)
     assert.ok(Math.abs(mean(nll) - mean_nll) < 1e-3)
-    nll_positions.forEach((position, i) =>
-      assert.ok(Math.abs((nll[position] as number) - (reference.long.nll[i] as number)) < 2e-3),
-    )
+    for (const [i, position] of nll_positions.entries())
+      assert.ok(Math.abs((nll[position] as number) - (reference.long.nll[i] as number)) < 2e-3)
     assert.deepEqual(await greedy(sequenceOf(ops, file, 'f32'), prompt_ids, 16), greedy_16)
     file.owners.release()
     ops.dispose()

@@ -20,9 +20,8 @@ test('sampler: temperature 0 takes the most likely token, ties to the lowest id'
 test('sampler: without filters 4,000 draws follow softmax within 0.03', () => {
   const weights = Array.from(logits, Math.exp)
   const sum = weights.reduce((a, b) => a + b)
-  draws(all).forEach((share, id) =>
-    assert.ok(Math.abs(share - (weights[id] as number) / sum) < 0.03, `${id}: ${share}`),
-  )
+  for (const [id, share] of draws(all).entries())
+    assert.ok(Math.abs(share - (weights[id] as number) / sum) < 0.03, `${id}: ${share}`)
 })
 
 test('sampler: topK 2 draws only the two most likely of 5', () => {

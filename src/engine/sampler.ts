@@ -93,9 +93,18 @@ const nucleus = (candidates: readonly Candidate[], topP: number): readonly Candi
   const best = candidates[0]?.logit ?? 0
   const weights = candidates.map(({ logit }) => Math.exp(logit - best))
   const target = topP * weights.reduce((sum, weight) => sum + weight, 0)
+  const end = firstReaching(weights, target)
+  return candidates.slice(0, end + 1)
+}
+
+/** Index of the first weight at which the running sum reaches `target`; the last one if rounding keeps it below. */
+const firstReaching = (weights: readonly number[], target: number): number => {
   let sum = 0
-  const end = weights.findIndex((weight) => (sum += weight) >= target)
-  return end < 0 ? candidates : candidates.slice(0, end + 1)
+  const index = weights.findIndex((weight) => {
+    sum += weight
+    return sum >= target
+  })
+  return index < 0 ? weights.length - 1 : index
 }
 
 const minimum = (candidates: readonly Candidate[], minP: number): readonly Candidate[] => {
@@ -103,8 +112,5 @@ const minimum = (candidates: readonly Candidate[], minP: number): readonly Candi
   return candidates.filter(({ logit }, i) => i === 0 || logit >= floor)
 }
 
-const pick = (weights: readonly number[], uniform: number): number => {
-  let left = uniform * weights.reduce((sum, weight) => sum + weight, 0)
-  const index = weights.findIndex((weight) => (left -= weight) < 0)
-  return index < 0 ? weights.length - 1 : index
-}
+const pick = (weights: readonly number[], uniform: number): number =>
+  firstReaching(weights, uniform * weights.reduce((sum, weight) => sum + weight, 0))

@@ -85,7 +85,10 @@ export class WorkerClient {
   #receive(message: ReplyMessage): void {
     const pending = this.#pending.get(message.id)
     if (!pending) return // ended already, by close()
-    if (message.type === 'piece') return pending.onPiece?.(message.text)
+    if (message.type === 'piece') {
+      pending.onPiece?.(message.text)
+      return
+    }
     this.#pending.delete(message.id)
     if (this.#pending.size === 0) this.#worker.unref()
     if (message.type === 'done') pending.resolve(message.value as never)

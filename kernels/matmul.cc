@@ -8,6 +8,10 @@ namespace compactor {
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8) {
   const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
+#if COMPACTOR_X86
+  if (isa == Isa::avx2) return matmul_panel_avx2(pool, matmul);
+#endif
+  (void)int8;
   return matmul_scalar(pool, matmul);
 }
 

@@ -19,7 +19,8 @@ struct Matmul {
   float* out;
 };
 
-bool matmul_scalar(Pool& pool, const Matmul& matmul);
+bool matmul_scalar(Pool& pool, const Matmul& matmul);       // any n, f32 activations
+bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);   // any n, f32 activations; made for many tokens
 
 inline size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
 

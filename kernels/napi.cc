@@ -33,6 +33,8 @@ constexpr Export kExports[] = {
     {"averagePool", compactor::average_pool_call},
     {"mapFile", compactor::map_file},
     {"unmapFile", compactor::unmap_file},
+    {"measureFma", compactor::measure_fma},
+    {"measureRead", compactor::measure_read},
 };
 
 }  // namespace

@@ -37,4 +37,8 @@ napi_value average_pool_call(napi_env env, napi_callback_info info);
 napi_value map_file(napi_env env, napi_callback_info info);
 napi_value unmap_file(napi_env env, napi_callback_info info);
 
+// napi_peak.cc
+napi_value measure_fma(napi_env env, napi_callback_info info);
+napi_value measure_read(napi_env env, napi_callback_info info);
+
 }  // namespace compactor

@@ -117,6 +117,8 @@ export interface Binding {
   averagePool(x: Float32Array, length: number, width: number, out: Float32Array): void
   mapFile(path: string): ArrayBuffer
   unmapFile(buffer: ArrayBuffer): void
+  measureFma(pool: PoolHandle, rounds: number): number // floating-point operations done
+  measureRead(pool: PoolHandle, bytes: Uint8Array): boolean
 }
 
 type WeightArguments = [type: number, bytes: Uint8Array, rows: number, columns: number]

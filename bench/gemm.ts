@@ -1,0 +1,163 @@
+/**
+ * How near matrix products come to what the machine gives: for many tokens the share of the f32 multiply-add peak, for
+ * few tokens bytes of weights per second against plain reading, each measured in turn in the same run.
+ * Options: --threads N (2), --tokens N (512), --few 1,2,4,8, --only TYPE, --activations int8|f32.
+ */
+import { parseArgs } from 'node:util'
+import { loadBinding, type PoolHandle, weightTypes } from '../src/backends/binding.ts'
+import { nativeAvailable } from '../src/backends/native.ts'
+import type { WeightType } from '../src/backends/ops.ts'
+import { blockLayout } from '../src/backends/tensor.ts'
+import { machine, machineLine } from './machine.ts'
+import { median, table } from './table.ts'
+
+/** Rows and columns of qwen2.5-coder-0.5b's and smollm2-135m's matrices. */
+const shapes: readonly (readonly [type: WeightType, rows: number, columns: number])[] = [
+  ['Q5_0', 896, 896],
+  ['Q5_0', 128, 896],
+  ['Q8_0', 128, 896],
+  ['Q5_0', 4864, 896],
+  ['Q4_K', 896, 4864],
+  ['Q6_K', 896, 4864],
+  ['Q4_1', 1536, 576],
+  ['Q4_1', 576, 1536],
+  ['Q8_0', 49152, 576],
+  ['Q8_0', 151936, 896],
+]
+
+const coldBytes = 2 ** 28 // more than any cache: few-token products must come from memory
+const rounds = 7
+
+interface Setting {
+  readonly pool: PoolHandle
+  readonly int8: boolean
+}
+
+const { binding } = (() => {
+  const loaded = loadBinding()
+  if ('reason' in loaded) throw new Error(loaded.reason)
+  return loaded
+})()
+
+export const run = (args: string[]): void => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      threads: { type: 'string', default: '2' },
+      tokens: { type: 'string', default: '512' },
+      few: { type: 'string', default: '1,4' },
+      only: { type: 'string' },
+      activations: { type: 'string', default: 'int8' },
+    },
+  })
+  const native = nativeAvailable()
+  if (!native.available) throw new Error(native.reason)
+  const setting = { pool: binding.createPool(Number(values.threads), native.isa), int8: values.activations === 'int8' }
+  console.log(`${machineLine(machine())}, ${values.threads} threads, kernels ${native.isa}\n`)
+  const chosen = shapes.filter(([type]) => !values.only || type === values.only)
+  const tokens = Number(values.tokens)
+  if (tokens > 0) console.log(`${manyTokens(setting, chosen, tokens)}\n`)
+  for (const few of values.few.split(',').map(Number)) console.log(`${fewTokens(setting, chosen, few)}\n`)
+  binding.disposePool(setting.pool)
+}
+
+const manyTokens = (setting: Setting, chosen: typeof shapes, tokens: number): string => {
+  const rows = chosen
+    .filter(([, rowCount]) => rowCount < 10_000)
+    .map(([type, rowCount, columns]) => {
+      const product = makeProduct({ type, rowCount, columns, tokens, copies: 1 }, setting)
+      const operations = 2 * tokens * rowCount * columns
+      const repeats = Math.ceil(2e9 / operations)
+      const rates: number[] = []
+      const shares: number[] = []
+      for (let round = 0; round < rounds; round++) {
+        const peak = multiplyAddPeak(setting.pool)
+        rates.push((operations * repeats) / seconds(() => repeat(repeats, product)) / 1e9)
+        shares.push((rates.at(-1) ?? 0) / peak)
+      }
+      return [`${type} ${rowCount} × ${columns}`, median(rates).toFixed(1), percent(median(shares))]
+    })
+  return table([`${tokens} tokens`, 'GFLOP/s', 'of f32 peak'], rows)
+}
+
+const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): string => {
+  const readable = new Uint8Array(coldBytes).fill(1)
+  const rows = chosen.map(([type, rowCount, columns]) => {
+    const bytes = weightBytes(type, rowCount, columns)
+    const copies = Math.ceil(coldBytes / bytes)
+    const product = makeProduct({ type, rowCount, columns, tokens, copies }, setting)
+    const rates: number[] = []
+    const shares: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      const peak = coldBytes / seconds(() => binding.measureRead(setting.pool, readable)) / 1e9
+      rates.push((bytes * copies) / seconds(() => repeat(copies, product)) / 1e9)
+      shares.push((rates.at(-1) ?? 0) / peak)
+    }
+    const microseconds = bytes / (median(rates) * 1e3)
+    return [
+      `${type} ${rowCount} × ${columns}`,
+      median(rates).toFixed(1),
+      percent(median(shares)),
+      microseconds.toFixed(0),
+    ]
+  })
+  return table([`${tokens} token${tokens === 1 ? '' : 's'}`, 'GB/s', 'of reading', 'µs'], rows)
+}
+
+interface Product {
+  readonly type: WeightType
+  readonly rowCount: number
+  readonly columns: number
+  readonly tokens: number
+  readonly copies: number
+}
+
+/** A function that multiplies with copy 0, 1, 2, … of a random matrix. */
+const makeProduct = ({ type, rowCount, columns, tokens, copies }: Product, { pool, int8 }: Setting): (() => void) => {
+  const bytes = weightBytes(type, rowCount, columns)
+  const weights = new Uint8Array(bytes * copies)
+  weights.set(randomBlocks(type, bytes))
+  for (let copy = 1; copy < copies; copy++) weights.copyWithin(copy * bytes, 0, bytes)
+  const x = Float32Array.from({ length: tokens * columns }, () => Math.random() - 0.5)
+  const out = new Float32Array(tokens * rowCount)
+  const weightType = weightTypes.indexOf(type)
+  let copy = 0
+  return () => {
+    const weight = weights.subarray(copy * bytes, (copy + 1) * bytes)
+    copy = (copy + 1) % copies
+    binding.matmul(pool, weightType, weight, rowCount, columns, x, undefined, undefined, out, int8)
+  }
+}
+
+const weightBytes = (type: WeightType, rows: number, columns: number): number =>
+  (rows * columns * blockLayout[type].bytes) / blockLayout[type].values
+
+/** Random quants under scales of 0.01, so that no product overflows or becomes subnormal. */
+const randomBlocks = (type: WeightType, byteCount: number): Uint8Array => {
+  const bytes = Uint8Array.from({ length: byteCount }, () => Math.random() * 256)
+  const view = new DataView(bytes.buffer)
+  const scaleOffsets = type === 'Q6_K' ? [208] : type.endsWith('_0') ? [0] : [0, 2]
+  for (let block = 0; block < byteCount; block += blockLayout[type].bytes)
+    for (const offset of scaleOffsets) view.setUint16(block + offset, 0x211f, true)
+  return bytes
+}
+
+const multiplyAddPeak = (pool: PoolHandle): number => {
+  let operations = 0
+  const time = seconds(() => {
+    operations = binding.measureFma(pool, 4000)
+  })
+  return operations / time / 1e9
+}
+
+const seconds = (body: () => void): number => {
+  const start = performance.now()
+  body()
+  return (performance.now() - start) / 1000
+}
+
+const repeat = (count: number, body: () => void): void => {
+  for (let i = 0; i < count; i++) body()
+}
+
+const percent = (share: number): string => `${(share * 100).toFixed(0)} %`

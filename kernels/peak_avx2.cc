@@ -1,0 +1,71 @@
+#include <atomic>
+
+#include "cpu.h"
+#include "matmul.h"
+#include "peak.h"
+
+#if COMPACTOR_X86
+#include <cstring>
+
+#include "avx2.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kReadTaskBytes = 1u << 20;
+
+// `sink` takes a value that depends on every operation, so that the compiler can leave none out.
+struct FmaRun {
+  size_t rounds;
+  std::atomic<uint32_t> sink;
+};
+
+struct ReadRun {
+  const uint8_t* bytes;
+  size_t count;
+  std::atomic<uint64_t> sink;
+};
+
+void fma_task(void* arguments, size_t, int) {
+  FmaRun& run = *static_cast<FmaRun*>(arguments);
+  __m256 sums[12];
+  for (int i = 0; i < 12; i++) sums[i] = _mm256_set1_ps(float(i));
+  const __m256 a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(0.001f);
+  for (size_t round = 0; round < run.rounds * 1024; round++) {
+#pragma GCC unroll 12
+    for (int i = 0; i < 12; i++) sums[i] = _mm256_fmadd_ps(sums[i], a, b);
+  }
+  for (int i = 1; i < 12; i++) sums[0] = _mm256_add_ps(sums[0], sums[i]);
+  run.sink.fetch_add(_mm256_cvtss_f32(sums[0]) > 0 ? 1 : 0, std::memory_order_relaxed);
+}
+
+void read_task(void* arguments, size_t task, int) {
+  ReadRun& run = *static_cast<ReadRun*>(arguments);
+  const size_t start = task * kReadTaskBytes;
+  const size_t end = run.count - start < kReadTaskBytes ? run.count : start + kReadTaskBytes;
+  __m256i sums[4] = {};
+  for (size_t i = start; i + 128 <= end; i += 128)
+    for (int part = 0; part < 4; part++) {
+      const uint8_t* bytes = run.bytes + i + part * 32;
+      sums[part] = _mm256_add_epi64(sums[part], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
+    }
+  const __m256i all = _mm256_add_epi64(_mm256_add_epi64(sums[0], sums[1]), _mm256_add_epi64(sums[2], sums[3]));
+  uint64_t words[4];
+  memcpy(words, &all, sizeof words);
+  run.sink.fetch_add(words[0] + words[1] + words[2] + words[3], std::memory_order_relaxed);
+}
+
+}  // namespace
+
+bool measure_fma_avx2(Pool& pool, size_t rounds) {
+  FmaRun run{rounds, {0}};
+  return pool_run(pool, size_t(pool_thread_count(pool)), fma_task, &run);
+}
+
+bool measure_read_avx2(Pool& pool, const uint8_t* bytes, size_t count) {
+  ReadRun run{bytes, count, {0}};
+  return pool_run(pool, ceil_div(count, kReadTaskBytes), read_task, &run);
+}
+
+}  // namespace compactor
+#endif

@@ -1,7 +1,7 @@
 /** `llama`: SmolLM2, Llama 2 and Mistral-style checkpoints without RoPE scaling, as converted to GGUF (interleaved rotary pairs). */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface LlamaConfig extends ModelConfig {
@@ -31,14 +31,12 @@ const understood = [
 
 const readConfig = (metadata: Metadata, weights: Weights): LlamaConfig => {
   refuseOtherKeys(metadata, 'llama', understood)
-  const headCount = readCount(metadata, 'llama.attention.head_count')
   const dim = readCount(metadata, 'llama.embedding_length')
-  const headDim = readCount(metadata, 'llama.attention.key_length', dim / headCount)
+  const heads = readHeads(metadata, 'llama', dim)
   const vocabularySize = weights.matrix('token_embd.weight').shape[0]
-  requireValue(metadata, 'llama.vocab_size', vocabularySize)
-  requireValue(metadata, 'llama.attention.value_length', headDim)
+  requireValue(metadata, 'llama.attention.value_length', heads.headDim)
   requireValue(metadata, 'llama.attention.causal', true)
-  requireValue(metadata, 'llama.rope.dimension_count', headDim)
+  requireValue(metadata, 'llama.rope.dimension_count', heads.headDim)
   requireValue(metadata, 'llama.rope.scaling.type', 'none')
   requireValue(metadata, 'llama.expert_count', 0)
   requireValue(metadata, 'llama.expert_used_count', 0)
@@ -46,9 +44,7 @@ const readConfig = (metadata: Metadata, weights: Weights): LlamaConfig => {
     architecture: 'llama',
     layerCount: readCount(metadata, 'llama.block_count'),
     dim,
-    headCount,
-    kvHeadCount: readCount(metadata, 'llama.attention.head_count_kv', headCount),
-    headDim,
+    ...heads,
     vocabularySize,
     contextLength: readCount(metadata, 'llama.context_length'),
     feedForwardDim: readCount(metadata, 'llama.feed_forward_length'),

@@ -1,7 +1,7 @@
 /** `qwen2`: Qwen2 and Qwen2.5 checkpoints: like llama, with biases on q, k and v and rotary pairs of halves. */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface Qwen2Config extends ModelConfig {
@@ -31,14 +31,12 @@ const understood = [
 
 const readConfig = (metadata: Metadata, weights: Weights): Qwen2Config => {
   refuseOtherKeys(metadata, 'qwen2', understood)
-  const headCount = readCount(metadata, 'qwen2.attention.head_count')
   const dim = readCount(metadata, 'qwen2.embedding_length')
-  const headDim = readCount(metadata, 'qwen2.attention.key_length', dim / headCount)
+  const heads = readHeads(metadata, 'qwen2', dim)
   const vocabularySize = weights.matrix('token_embd.weight').shape[0]
-  requireValue(metadata, 'qwen2.vocab_size', vocabularySize)
-  requireValue(metadata, 'qwen2.attention.value_length', headDim)
+  requireValue(metadata, 'qwen2.attention.value_length', heads.headDim)
   requireValue(metadata, 'qwen2.attention.causal', true)
-  requireValue(metadata, 'qwen2.rope.dimension_count', headDim)
+  requireValue(metadata, 'qwen2.rope.dimension_count', heads.headDim)
   requireValue(metadata, 'qwen2.rope.scaling.type', 'none')
   requireValue(metadata, 'qwen2.expert_count', 0)
   requireValue(metadata, 'qwen2.expert_used_count', 0)
@@ -46,9 +44,7 @@ const readConfig = (metadata: Metadata, weights: Weights): Qwen2Config => {
     architecture: 'qwen2',
     layerCount: readCount(metadata, 'qwen2.block_count'),
     dim,
-    headCount,
-    kvHeadCount: readCount(metadata, 'qwen2.attention.head_count_kv', headCount),
-    headDim,
+    ...heads,
     vocabularySize,
     contextLength: readCount(metadata, 'qwen2.context_length'),
     feedForwardDim: readCount(metadata, 'qwen2.feed_forward_length'),

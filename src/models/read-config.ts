@@ -8,6 +8,12 @@ const corrupt = (key: string, expected: string, came: unknown): CompactorError =
     `model key ${key}: expected ${expected}, got ${came === undefined ? 'nothing' : `${came}`}`,
   )
 
+export interface Heads {
+  readonly headCount: number
+  readonly kvHeadCount: number
+  readonly headDim: number
+}
+
 /** A whole number of at least 1; `fallback` when the key is absent, else the key is required. */
 export const readCount = (metadata: Metadata, key: string, fallback?: number): number => {
   const value = metadata.get(key) ?? fallback
@@ -19,6 +25,17 @@ export const readCount = (metadata: Metadata, key: string, fallback?: number): n
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
     throw corrupt(key, 'a whole number of at least 1', value)
   return value
+}
+
+/** Heads, with their absent keys' defaults: as many KV heads as heads, and dim split evenly. */
+export const readHeads = (metadata: Metadata, architecture: string, dim: number): Heads => {
+  const at = (key: string): string => `${architecture}.attention.${key}`
+  const headCount = readCount(metadata, at('head_count'))
+  const kvHeadCount = readCount(metadata, at('head_count_kv'), headCount)
+  const headDim = readCount(metadata, at('key_length'), dim / headCount)
+  if (headCount % kvHeadCount !== 0) throw corrupt(at('head_count_kv'), `a divisor of ${headCount} heads`, kvHeadCount)
+  if (headDim % 2 !== 0) throw corrupt(at('key_length'), 'an even number, for rotary pairs', headDim)
+  return { headCount, kvHeadCount, headDim }
 }
 
 /** A finite number above 0; `fallback` when the key is absent, else the key is required. */

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createNativeOps, nativeAvailable } from '../backends/native.ts'
+import { createReferenceOps } from '../backends/reference.ts'
+import { blockLayout } from '../backends/tensor.ts'
+import { CompactorError, type ErrorCode } from '../error.ts'
+import { architectureOf, architectures } from './index.ts'
+import { testModels } from './model.conformance.ts'
+import type { Metadata, MetadataValue, Weights } from './model.ts'
+
+testModels('reference', createReferenceOps)
+
+const native = nativeAvailable()
+if (native.available) testModels('native', () => createNativeOps({ threads: 2, activations: 'f32' }))
+else
+  test('native backend is not required where it is absent', () => {
+    assert.ok(
+      !(process.env.REQUIRE_BACKENDS ?? '').split(',').includes('native'),
+      native.available ? '' : native.reason,
+    )
+  })
+
+const refused = (code: ErrorCode, sentence: RegExp) => (error: unknown) =>
+  error instanceof CompactorError && error.code === code && sentence.test(error.message)
+
+const metadata = (values: Record<string, MetadataValue>): Metadata => ({
+  get: (key) => values[key],
+  keys: () => Object.keys(values),
+})
+
+/** Weights of zeros in the shapes given, rows first. */
+const weights = (shapes: Record<string, readonly number[]>): Weights => {
+  const ops = createReferenceOps()
+  const shapeOf = (name: string): readonly number[] => {
+    const shape = shapes[name]
+    if (!shape) throw new CompactorError('model-corrupt', `no tensor ${name}`)
+    return shape
+  }
+  return {
+    has: (name) => Object.hasOwn(shapes, name),
+    names: () => Object.keys(shapes),
+    matrix: (name) => {
+      const [rows = 0, columns = 0] = shapeOf(name)
+      return ops.weight('F32', [rows, columns], new Uint8Array(rows * columns * blockLayout.F32.bytes))
+    },
+    vector: (name) => ops.zeros(shapeOf(name), 'f32'),
+  }
+}
+
+const keysOf = (name: string): Record<string, MetadataValue> => ({
+  'general.architecture': name,
+  [`${name}.block_count`]: 1,
+  [`${name}.context_length`]: 64,
+  [`${name}.embedding_length`]: 8,
+  [`${name}.feed_forward_length`]: 12,
+  [`${name}.attention.head_count`]: 2,
+  [`${name}.attention.head_count_kv`]: 1,
+  [`${name}.attention.layer_norm_rms_epsilon`]: 1e-5,
+})
+
+const shapesOf = (name: string): Record<string, readonly number[]> => ({
+  'token_embd.weight': [20, 8],
+  'output_norm.weight': [8],
+  'blk.0.attn_norm.weight': [8],
+  'blk.0.attn_q.weight': [8, 8],
+  'blk.0.attn_k.weight': [4, 8],
+  'blk.0.attn_v.weight': [4, 8],
+  'blk.0.attn_output.weight': [8, 8],
+  'blk.0.ffn_norm.weight': [8],
+  'blk.0.ffn_gate.weight': [12, 8],
+  'blk.0.ffn_up.weight': [12, 8],
+  'blk.0.ffn_down.weight': [8, 12],
+  ...(name === 'qwen2' && { 'blk.0.attn_q.bias': [8], 'blk.0.attn_k.bias': [4], 'blk.0.attn_v.bias': [4] }),
+})
+
+const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readonly number[]>): unknown => {
+  const architecture = architectureOf(keys['general.architecture'])
+  const config = architecture.readConfig(metadata(keys), weights(shapes))
+  return architecture.create(createReferenceOps(), config, weights(shapes)).config
+}
+
+test('an unknown architecture is refused by name with the list of what works', () => {
+  assert.throws(
+    () => architectureOf('mamba'),
+    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2$/),
+  )
+  assert.throws(() => architectureOf(undefined), refused('model-unsupported', /\(none named\)/))
+})
+
+for (const { name } of architectures) {
+  test(`${name}: the config is read key by key, with 3 keys optional`, () => {
+    assert.deepEqual(open(keysOf(name), shapesOf(name)), {
+      architecture: name,
+      layerCount: 1,
+      dim: 8,
+      headCount: 2,
+      kvHeadCount: 1,
+      headDim: 4,
+      vocabularySize: 20,
+      contextLength: 64,
+      feedForwardDim: 12,
+      epsilon: 1e-5,
+      theta: 10_000,
+    })
+    const { [`${name}.attention.head_count_kv`]: _, ...others } = keysOf(name)
+    const shapes = { ...shapesOf(name), 'blk.0.attn_k.weight': [8, 8], 'blk.0.attn_v.weight': [8, 8] }
+    const biases = name === 'qwen2' ? { 'blk.0.attn_k.bias': [8], 'blk.0.attn_v.bias': [8] } : {}
+    const keys = { ...others, [`${name}.rope.freq_base`]: 5e5, [`${name}.attention.key_length`]: 4 }
+    const config = open(keys, { ...shapes, ...biases }) as Record<string, unknown>
+    assert.deepEqual([config.kvHeadCount, config.theta], [2, 5e5])
+  })
+
+  const unsupported: Record<string, MetadataValue> = {
+    'rope.scaling.type': 'linear',
+    'rope.scaling.factor': 4,
+    'rope.scaling.original_context_length': 32,
+    'rope.dimension_count': 2,
+    'attention.value_length': 2,
+    'attention.causal': false,
+    'attention.sliding_window': 512,
+    'attention.clamp_kqv': 8,
+    'attention.scale': 0.5,
+    'attention.head_count_kv': [1],
+    expert_count: 8,
+    logit_scale: 2,
+    residual_scale: 0.5,
+    some_future_key: 1,
+  }
+  for (const [key, value] of Object.entries(unsupported))
+    test(`${name}: ${key} = ${value} is refused by name`, () => {
+      const keys = { ...keysOf(name), [`${name}.${key}`]: value }
+      assert.throws(
+        () => open(keys, shapesOf(name)),
+        refused('model-unsupported', new RegExp(`${name}\\.${key.replaceAll('.', '\\.')} `)),
+      )
+    })
+
+  for (const key of [
+    'block_count',
+    'context_length',
+    'embedding_length',
+    'feed_forward_length',
+    'attention.head_count',
+  ])
+    test(`${name}: ${key} absent, 0 or half is refused as model-corrupt`, () => {
+      for (const value of [undefined, 0, 0.5, 'many']) {
+        const { [`${name}.${key}`]: _, ...others } = keysOf(name)
+        const keys = value === undefined ? others : { ...others, [`${name}.${key}`]: value }
+        assert.throws(
+          () => open(keys, shapesOf(name)),
+          refused('model-corrupt', new RegExp(key.replaceAll('.', '\\.'))),
+        )
+      }
+    })
+
+  test(`${name}: heads that do not divide, and 2 KV heads for 3 heads, are refused as model-corrupt`, () => {
+    const three = { ...keysOf(name), [`${name}.attention.head_count`]: 3 }
+    assert.throws(() => open(three, shapesOf(name)), refused('model-corrupt', /key_length|head_count/))
+    const uneven = { ...three, [`${name}.attention.key_length`]: 4, [`${name}.attention.head_count_kv`]: 2 }
+    assert.throws(() => open(uneven, shapesOf(name)), refused('model-corrupt', /head_count/))
+  })
+
+  for (const tensor of Object.keys(shapesOf(name)))
+    test(`${name}: ${tensor} missing or of another shape is refused as model-corrupt, by name`, () => {
+      const { [tensor]: shape = [], ...others } = shapesOf(name)
+      assert.throws(() => open(keysOf(name), others), refused('model-corrupt', new RegExp(tensor)))
+      const wrong = { ...others, [tensor]: [...shape.slice(0, -1), (shape.at(-1) ?? 0) + 1] }
+      assert.throws(() => open(keysOf(name), wrong), refused('model-corrupt', new RegExp(`${tensor} has shape`)))
+    })
+
+  const extra = [
+    'rope_freqs.weight',
+    'blk.0.attn_output.bias',
+    'blk.0.ffn_up.bias',
+    'blk.0.attn_q_norm.weight',
+    'blk.1.attn_norm.weight',
+  ]
+  for (const tensor of name === 'llama' ? [...extra, 'blk.0.attn_q.bias'] : extra)
+    test(`${name}: a tensor ${tensor} is refused by name, because leaving it out would change the arithmetic`, () => {
+      assert.throws(
+        () => open(keysOf(name), { ...shapesOf(name), [tensor]: [8] }),
+        refused('model-unsupported', new RegExp(tensor)),
+      )
+    })
+}

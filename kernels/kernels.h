@@ -80,7 +80,7 @@ bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* 
 // small ones over [kv_heads][tokens]; plain loops, f64 accumulation
 void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);
 void z_score_f32(const float* x, size_t count, float* out);
-void add_scaled_f32(const float* a, const float* b, float factor, size_t count, float* out);
+void add_scaled_f32(const float* a, const float* b, double factor, size_t count, float* out);
 void multiply_f32(const float* a, const float* b, size_t count, float* out);
 void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out);
 

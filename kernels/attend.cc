@@ -1,0 +1,113 @@
+// Softmax attention of queries over runs of keys: the plan and the merge. The work is in attend_task.h.
+//
+// A task is a block of rows of one KV head against all keys, or, where there are too few row blocks to keep threads
+// busy (decoding: one query), against a span of keys; partial results are merged in the order of the spans. The plan
+// depends on sizes alone, so every thread count gives the same bits.
+#include "attend.h"
+
+#include <cmath>
+
+#include "attend_task.h"
+#include "cpu.h"
+#include "tasks.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kBlockRows = 192;       // at most; a multiple of the tile height
+constexpr size_t kEnoughTasks = 32;      // row blocks beyond which keys are not shared out
+constexpr size_t kShortestSpan = 512;    // a multiple of kKeyBlock
+constexpr size_t kTaskWork = size_t{64} << 20;  // rows · keys · head_dim of one task, about 10 ms
+
+size_t longest_run(const AttendPlan& plan) {
+  size_t longest = 0;
+  for (size_t head = 0; head < plan.kv_heads; head++) {
+    size_t keys = 0;
+    for (size_t i = 0; i < plan.segment_count; i++) keys += plan.segments[i].counts[head];
+    longest = keys > longest ? keys : longest;
+  }
+  return longest;
+}
+
+void share_out(AttendPlan& plan) {
+  const size_t keys = longest_run(plan);
+  const size_t work = keys * plan.head_dim;
+  plan.block_rows = work <= kTaskWork / kBlockRows ? kBlockRows : kTaskWork / work;
+  plan.block_rows = plan.block_rows / kTileRows * kTileRows;
+  if (plan.block_rows < 8 * kTileRows) plan.block_rows = 8 * kTileRows;
+  plan.row_blocks = task_count(plan.rows(), plan.block_rows);
+  const size_t blocks = plan.row_blocks * plan.kv_heads;
+  const size_t splits = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
+  plan.span = task_count(task_count(keys, splits), kKeyBlock) * kKeyBlock;
+  if (plan.span < kShortestSpan) plan.span = kShortestSpan;
+  const size_t state_bytes = sizeof(SoftmaxState) + plan.head_dim * sizeof(float);
+  const size_t fitting = kSharedScratchBytes / (plan.kv_heads * plan.rows() * state_bytes);
+  while (task_count(keys, plan.span) > 1 && task_count(keys, plan.span) > fitting) plan.span *= 2;
+  plan.splits = keys > plan.span ? task_count(keys, plan.span) : 1;
+}
+
+constexpr size_t kMergeRows = 16;
+
+// One stretch of rows of all KV heads: partial sums brought to the largest logit of all spans, in their order.
+void merge_task(void* arguments, size_t task, int) {
+  const AttendPlan& plan = *static_cast<const AttendPlan*>(arguments);
+  const size_t total = plan.kv_heads * plan.rows();
+  const size_t start = task * kMergeRows;
+  const size_t end = start + task_size(total, start, kMergeRows);
+  for (size_t row = start; row < end; row++) {
+    const SoftmaxState* states = plan.states + row * plan.splits;
+    const float* partials = plan.partials + row * plan.splits * plan.head_dim;
+    float largest = kMinusInfinity;
+    for (size_t s = 0; s < plan.splits; s++) largest = states[s].largest > largest ? states[s].largest : largest;
+    const float shift = largest == kMinusInfinity ? 0.0f : largest;
+    float* out = plan.out + plan.row_offset(row / plan.rows(), row % plan.rows());
+    for (size_t d = 0; d < plan.head_dim; d++) out[d] = 0;
+    float sum = 0;
+    for (size_t s = 0; s < plan.splits; s++) {
+      const float scale = std::exp(states[s].largest - shift);
+      if (states[s].sum == 0) continue;
+      sum += states[s].sum * scale;
+      for (size_t d = 0; d < plan.head_dim; d++) out[d] += partials[s * plan.head_dim + d] * scale;
+    }
+    for (size_t d = 0; d < plan.head_dim && sum != 0; d++) out[d] /= sum;
+  }
+}
+
+}  // namespace
+
+void attend_task_scalar(void* plan, size_t task, int thread) {
+  const AttendPlan& attend = *static_cast<const AttendPlan*>(plan);
+  attend_block(attend, task, pool_scratch(*attend.pool, thread));
+}
+
+bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads, size_t head_dim,
+                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out) {
+  if (n * heads * head_dim == 0) return true;
+  AttendPlan plan{};
+  plan.q = q;
+  plan.n = n;
+  plan.heads = heads;
+  plan.kv_heads = kv_heads;
+  plan.head_dim = head_dim;
+  plan.segments = segments;
+  plan.segment_count = segment_count;
+  plan.scale = scale;
+  plan.first_index = first_index;
+  plan.out = out;
+  plan.pool = &pool;
+  share_out(plan);
+  if (plan.splits > 1) {
+    plan.states = static_cast<SoftmaxState*>(pool_shared_scratch(pool));
+    plan.partials = reinterpret_cast<float*>(plan.states + kv_heads * plan.rows() * plan.splits);
+  }
+  Task task = attend_task_scalar;
+#if COMPACTOR_X86
+  if (isa >= Isa::avx2) task = attend_task_avx2;
+#endif
+  (void)isa;
+  if (!pool_run(pool, kv_heads * plan.row_blocks * plan.splits, task, &plan)) return false;
+  if (plan.splits == 1) return true;
+  return pool_run(pool, task_count(kv_heads * plan.rows(), kMergeRows), merge_task, &plan);
+}
+
+}  // namespace compactor

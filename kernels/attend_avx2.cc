@@ -1,0 +1,18 @@
+#include "attend.h"
+#include "cpu.h"
+
+#if COMPACTOR_X86
+#include "half.h"
+#define COMPACTOR_LANES_AVX2
+#pragma GCC target("avx2,fma,f16c")
+#include "attend_task.h"
+
+namespace compactor {
+
+void attend_task_avx2(void* plan, size_t task, int thread) {
+  const AttendPlan& attend = *static_cast<const AttendPlan*>(plan);
+  attend_block(attend, task, pool_scratch(*attend.pool, thread));
+}
+
+}  // namespace compactor
+#endif

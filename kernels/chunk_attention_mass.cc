@@ -1,0 +1,85 @@
+// Attention that each key receives inside its own chunk: the plan and the sum of the parts. The work is in
+// chunk_attention_mass_task.h. A chunk's rows (queries times query heads) are cut into parts of a size that depends on
+// sizes alone; their column sums are added in order.
+#include "chunk_attention_mass.h"
+
+#include "chunk_attention_mass_task.h"
+#include "cpu.h"
+#include "tasks.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kMassBlockRows = 192;
+constexpr size_t kLogitsBytes = 6u << 20;      // of a task's scratch
+constexpr size_t kMassTaskWork = 48u << 20;    // rows · keys · head_dim, about 10 ms
+
+// False if the logits of even one tile of rows do not fit.
+bool share_out(MassPlan& plan) {
+  const size_t keys = plan.chunk_tokens(0);
+  const size_t rows = keys * plan.group();
+  plan.block_rows = kLogitsBytes / (padded(keys) * sizeof(float)) / kTileRows * kTileRows;
+  if (plan.block_rows == 0) return false;
+  if (plan.block_rows > kMassBlockRows) plan.block_rows = kMassBlockRows;
+  const size_t blocks = kMassTaskWork / (keys * plan.head_dim * plan.block_rows);
+  plan.task_rows = plan.block_rows * (blocks > 1 ? blocks : 1);
+  const size_t most_parts = kSharedScratchBytes / (plan.kv_heads * keys * sizeof(float));
+  while (task_count(rows, plan.task_rows) > most_parts) plan.task_rows *= 2;
+  plan.parts = task_count(rows, plan.task_rows);
+  return true;
+}
+
+}  // namespace
+
+void mass_task_scalar(void* plan, size_t task, int thread) {
+  const MassPlan& mass = *static_cast<const MassPlan*>(plan);
+  mass_part(mass, task, static_cast<float*>(pool_scratch(*mass.pool, thread)));
+}
+
+// The parts of one run of chunks, added in order.
+static void add_parts(const MassPlan& plan, float* out) {
+  for (size_t head = 0; head < plan.kv_heads; head++) {
+    for (size_t c = 0; c < plan.chunk_count; c++) {
+      const size_t index = plan.first_chunk + c;
+      const float* partial = plan.partials + (head * plan.chunk_count + c) * plan.parts * plan.chunk;
+      const size_t parts = task_count(plan.chunk_tokens(index) * plan.group(), plan.task_rows);
+      for (size_t token = 0; token < plan.chunk_tokens(index); token++) {
+        double sum = 0;
+        for (size_t part = 0; part < parts; part++) sum += partial[part * plan.chunk + token];
+        out[head * plan.tokens + index * plan.chunk + token] = float(sum);
+      }
+    }
+  }
+}
+
+bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* k, size_t tokens, size_t heads,
+                              size_t kv_heads, size_t head_dim, size_t chunk, float scale, float* out) {
+  if (tokens * kv_heads == 0) return true;
+  MassPlan plan{};
+  plan.q = q;
+  plan.k = k;
+  plan.tokens = tokens;
+  plan.heads = heads;
+  plan.kv_heads = kv_heads;
+  plan.head_dim = head_dim;
+  plan.chunk = chunk < tokens ? chunk : tokens;
+  plan.scale = scale;
+  plan.chunks = task_count(tokens, plan.chunk);
+  plan.partials = static_cast<float*>(pool_shared_scratch(pool));
+  plan.pool = &pool;
+  if (!share_out(plan)) return false;
+  Task task = mass_task_scalar;
+#if COMPACTOR_X86
+  if (isa >= Isa::avx2) task = mass_task_avx2;
+#endif
+  (void)isa;
+  const size_t per_run = kSharedScratchBytes / (kv_heads * plan.parts * plan.chunk * sizeof(float));
+  for (plan.first_chunk = 0; plan.first_chunk < plan.chunks; plan.first_chunk += plan.chunk_count) {
+    plan.chunk_count = task_size(plan.chunks, plan.first_chunk, per_run);
+    if (!pool_run(pool, kv_heads * plan.chunk_count * plan.parts, task, &plan)) return false;
+    add_parts(plan, out);
+  }
+  return true;
+}
+
+}  // namespace compactor

@@ -1,0 +1,137 @@
+// Vectors of the instruction set that the including file is compiled for, so that one source serves several. A file
+// that wants AVX2 defines COMPACTOR_LANES_AVX2 and says `#pragma GCC target("avx2,fma,f16c")` before including this,
+// and after every other header.
+//
+// Everything here has internal linkage on purpose: an inline function shared between two files would be merged by the
+// linker, and the scalar path might run the AVX2 copy. For the same reason no standard templates are used here.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#if defined(COMPACTOR_LANES_AVX2) || defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace compactor {
+namespace {
+
+#if defined(COMPACTOR_LANES_AVX2)
+constexpr size_t kLanes = 8;
+#else
+constexpr size_t kLanes = 4;
+#endif
+
+typedef float Lanes __attribute__((vector_size(4 * kLanes)));
+typedef int32_t IntLanes __attribute__((vector_size(4 * kLanes)));
+typedef double WideLanes __attribute__((vector_size(4 * kLanes)));  // half as many doubles
+constexpr size_t kWideLanes = kLanes / 2;
+
+#define COMPACTOR_INLINE static inline __attribute__((always_inline))
+
+COMPACTOR_INLINE Lanes load(const float* source) {
+  Lanes lanes;
+  memcpy(&lanes, source, sizeof lanes);
+  return lanes;
+}
+
+COMPACTOR_INLINE void save(float* target, Lanes lanes) { memcpy(target, &lanes, sizeof lanes); }
+
+COMPACTOR_INLINE WideLanes load_wide(const double* source) {
+  WideLanes lanes;
+  memcpy(&lanes, source, sizeof lanes);
+  return lanes;
+}
+
+COMPACTOR_INLINE void save_wide(double* target, WideLanes lanes) { memcpy(target, &lanes, sizeof lanes); }
+
+// value − 0 is value, −0 and NaN included, so compilers make this one broadcast.
+COMPACTOR_INLINE Lanes all(float value) { return value - Lanes{}; }
+
+COMPACTOR_INLINE WideLanes all_wide(double value) { return value - WideLanes{}; }
+
+// a · b + c; one rounding where the instruction set has it
+COMPACTOR_INLINE Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
+#if defined(COMPACTOR_LANES_AVX2)
+  return _mm256_fmadd_ps(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+COMPACTOR_INLINE WideLanes multiply_add_wide(WideLanes a, WideLanes b, WideLanes c) {
+#if defined(COMPACTOR_LANES_AVX2)
+  return _mm256_fmadd_pd(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// The larger; `b` where `a` is NaN.
+COMPACTOR_INLINE Lanes larger(Lanes a, Lanes b) {
+#if defined(COMPACTOR_LANES_AVX2)
+  return _mm256_max_ps(a, b);
+#elif defined(__SSE2__)
+  return _mm_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
+COMPACTOR_INLINE Lanes lanes_of_bits(IntLanes bits) {
+  Lanes lanes;
+  memcpy(&lanes, &bits, sizeof lanes);
+  return lanes;
+}
+
+COMPACTOR_INLINE IntLanes bits_of_lanes(Lanes lanes) {
+  IntLanes bits;
+  memcpy(&bits, &lanes, sizeof bits);
+  return bits;
+}
+
+// Sums in a fixed order.
+COMPACTOR_INLINE float sum_of(Lanes lanes) {
+  float values[kLanes];
+  save(values, lanes);
+  for (size_t width = kLanes / 2; width > 0; width /= 2)
+    for (size_t i = 0; i < width; i++) values[i] += values[i + width];
+  return values[0];
+}
+
+COMPACTOR_INLINE double sum_of_wide(WideLanes lanes) {
+  double values[kWideLanes];
+  save_wide(values, lanes);
+  for (size_t width = kWideLanes / 2; width > 0; width /= 2)
+    for (size_t i = 0; i < width; i++) values[i] += values[i + width];
+  return values[0];
+}
+
+COMPACTOR_INLINE float largest_of(Lanes lanes) {
+  float values[kLanes];
+  save(values, lanes);
+  for (size_t i = 1; i < kLanes; i++) values[0] = values[i] > values[0] ? values[i] : values[0];
+  return values[0];
+}
+
+// e^x for x ≤ 0, relative error below 2e-7; 0 below -87.3 (where the result would be subnormal), NaN for NaN.
+// x = n·ln 2 + r with |r| ≤ ln 2 / 2; the polynomial is Cephes' minimax fit of (e^r − 1 − r) / r².
+COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
+  const Lanes shifter = all(12582912.0f);  // 1.5 · 2^23: adding it rounds to a whole number, left in the low bits
+  const Lanes shifted = multiply_add(x, all(1.44269504088896341f), shifter);
+  const Lanes n = shifted - shifter;
+  Lanes r = multiply_add(n, all(-0.693359375f), x);
+  r = multiply_add(n, all(2.12194440e-4f), r);
+  Lanes p = all(1.9875691500e-4f);
+  p = multiply_add(p, r, all(1.3981999507e-3f));
+  p = multiply_add(p, r, all(8.3334519073e-3f));
+  p = multiply_add(p, r, all(4.1665795894e-2f));
+  p = multiply_add(p, r, all(1.6666665459e-1f));
+  p = multiply_add(p, r, all(5.0000001201e-1f));
+  p = multiply_add(p, r * r, r + 1.0f);
+  const Lanes scaled = lanes_of_bits(bits_of_lanes(p) + (bits_of_lanes(shifted) << 23)) + (x - x);  // x − x: NaN stays
+  return lanes_of_bits(bits_of_lanes(scaled) & ~IntLanes(x < -87.3f));
+}
+
+}  // namespace
+}  // namespace compactor

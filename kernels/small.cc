@@ -1,0 +1,53 @@
+// Ops over [kv_heads][tokens]: a few numbers per token, so plain loops on the calling thread, f64 inside.
+#include <cmath>
+
+#include "kernels.h"
+
+namespace compactor {
+
+void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out) {
+  for (size_t token = 0; token < tokens; token++) {
+    for (size_t head = 0; head < kv_heads; head++) {
+      const float* row = x + (token * kv_heads + head) * head_dim;
+      double squares = 0;
+      for (size_t d = 0; d < head_dim; d++) squares += double(row[d]) * double(row[d]);
+      out[head * tokens + token] = float(std::sqrt(squares));
+    }
+  }
+}
+
+// Relative to the first value, so that equal values have a deviation of exactly 0.
+void z_score_f32(const float* x, size_t count, float* out) {
+  if (count == 0) return;
+  const double shift = x[0];
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i] - shift;
+  const double mean = sum / double(count);
+  double squares = 0;
+  for (size_t i = 0; i < count; i++) squares += (x[i] - shift - mean) * (x[i] - shift - mean);
+  const double deviation = std::sqrt(squares / double(count));
+  for (size_t i = 0; i < count; i++) out[i] = deviation == 0 ? 0.0f : float((x[i] - shift - mean) / deviation);
+}
+
+void add_scaled_f32(const float* a, const float* b, double factor, size_t count, float* out) {
+  for (size_t i = 0; i < count; i++) out[i] = float(double(a[i]) + factor * double(b[i]));
+}
+
+void multiply_f32(const float* a, const float* b, size_t count, float* out) {
+  for (size_t i = 0; i < count; i++) out[i] = a[i] * b[i];
+}
+
+void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out) {
+  const size_t reach = width / 2;
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t i = 0; i < length; i++) {
+      const size_t first = i < reach ? 0 : i - reach;
+      const size_t end = i + reach + 1 < length ? i + reach + 1 : length;
+      double sum = 0;
+      for (size_t j = first; j < end; j++) sum += x[row * length + j];
+      out[row * length + i] = float(sum / double(end - first));
+    }
+  }
+}
+
+}  // namespace compactor

@@ -1,0 +1,10 @@
+// Variants of swiglu_f32 (kernels.h), chosen in swiglu.cc.
+#pragma once
+#include <cstddef>
+
+namespace compactor {
+
+void swiglu_scalar(const float* gate, const float* up, size_t count, float* out);
+void swiglu_avx2(const float* gate, const float* up, size_t count, float* out);
+
+}  // namespace compactor

@@ -1,0 +1,95 @@
+/** The tarball holds what package.json promises and nothing else. What happens after installing it: scripts/pack-test.mjs. */
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const { exports, bin, dependencies, devDependencies } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+) as {
+  exports: Record<string, string>
+  bin: Record<string, string>
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+}
+
+let packed: string[] = []
+
+before(() => {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts', '--silent'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const [{ files }] = JSON.parse(output) as [{ files: { path: string }[] }]
+  packed = files.map(({ path }) => path)
+})
+
+test('every entry of exports and bin is in the tarball, with its types', () => {
+  const targets = [...Object.values(exports), ...Object.values(bin)].map((target) => target.replace(/^\.\//, ''))
+  assert.deepEqual(
+    targets.filter((target) => !packed.includes(target)),
+    [],
+  )
+  const types = targets.filter((target) => target.endsWith('.js')).map((target) => target.replace(/\.js$/, '.d.ts'))
+  assert.deepEqual(
+    types.filter((type) => !packed.includes(type)),
+    [],
+  )
+})
+
+test('every compiled file has its source and every source is compiled, tests apart', () => {
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts') && !/\.(test|conformance)\.ts$/.test(name))
+    .map((name) => `dist/${name.replace(/\.ts$/, '.js')}`)
+    .sort()
+  assert.deepEqual(packed.filter((path) => /^dist\/.*\.js$/.test(path)).sort(), sources)
+})
+
+test('there are no other kinds of files: no test, no TypeScript source, no script of ours, no machine’s build', () => {
+  const expected = [
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|binding\.gyp)$/,
+    /^dist\/.*\.(js|d\.ts)$/,
+    /^kernels\/[a-z0-9_]+\.(cc|h)$/,
+    /^prebuilds\/[a-z0-9]+-[a-z0-9]+\/compactor-kv\.node$/,
+  ]
+  assert.deepEqual(
+    packed.filter((path) => !expected.some((pattern) => pattern.test(path))),
+    [],
+  )
+  assert.deepEqual(
+    packed.filter((path) => /\.(test|conformance)\./.test(path)),
+    [],
+  )
+  for (const file of ['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+    assert.ok(packed.includes(file), `${file} is missing`)
+})
+
+test('the tarball carries the binary that the build made for this machine', () => {
+  const binary = `prebuilds/${process.platform}-${process.arch}/compactor-kv.node`
+  assert.equal(packed.includes(binary), existsSync(join(root, binary)))
+  const required = (process.env.REQUIRE_BACKENDS ?? '').split(',').includes('native')
+  assert.ok(packed.includes(binary) || !required, `${binary} is missing although REQUIRE_BACKENDS names native`)
+})
+
+test('compiled files import only what is declared as a dependency, and every dependency is imported', () => {
+  const imported = new Set<string>()
+  for (const path of packed.filter((file) => /^dist\/.*\.js$/.test(file))) {
+    const text = readFileSync(join(root, path), 'utf8')
+    for (const [, name = ''] of text.matchAll(/(?:from|import|import\(|require\()\s*'([^'.][^']*)'/g))
+      if (!name.startsWith('node:'))
+        imported.add(
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/'),
+        )
+  }
+  assert.deepEqual([...imported].sort(), Object.keys(dependencies).sort())
+  assert.deepEqual(
+    [...imported].filter((name) => name in devDependencies),
+    [],
+  )
+})

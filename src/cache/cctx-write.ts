@@ -48,9 +48,11 @@ export const writeContext = async (
   const { header, layout } = planFile(contents)
   const json = new TextEncoder().encode(JSON.stringify(header))
   const prologue = planPrologue(json.length, layout.bytes)
+  let begun = false
   try {
     if (!force && (await exists(path))) throw outputExists(path)
     const file = await open(temporaryPath, 'wx')
+    begun = true
     try {
       const body = new BodyWriter(file, bodyStart(prologue.chunkCount), signal)
       await body.write(0, json)
@@ -66,7 +68,7 @@ export const writeContext = async (
     await (force ? rename(temporaryPath, path) : renameNew(temporaryPath, path))
     await syncFolder(dirname(path))
   } catch (cause) {
-    await rm(temporaryPath, { force: true })
+    if (begun) await rm(temporaryPath, { force: true })
     throw writeFailure(path, cause)
   }
   return { bytes: prologue.fileBytes }

@@ -15,7 +15,7 @@ import type { SelectionOptions } from './selection.ts'
 export interface ContextKey {
   readonly documentSha256: string
   readonly modelFingerprint: string
-  readonly templateHash: string // of all pieces' ids, system text included
+  readonly system: string | null // text before the document; the rest of the template belongs to the model's file
   readonly method: string
   readonly options: Readonly<Record<string, OptionValue>>
   readonly keep: string

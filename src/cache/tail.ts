@@ -42,8 +42,12 @@ export class Tail {
     return pages * 2 * kvHeadCount * this.#pageTokens * headDim * elementBytes[precision]
   }
 
-  /** Pages for `count` more tokens in every layer. Call before a step and outside `ops.scope`, whose end would take them back. */
+  /**
+   * Begins a step: pages for `count` more tokens in every layer; what a step cut short left in some layers is forgotten.
+   * Call outside `ops.scope`, whose end would take the pages back.
+   */
   reserve(count: number): void {
+    this.truncate(this.length)
     const pageCount = Math.ceil((this.length + count) / this.#pageTokens)
     for (const pages of this.#pages) while (pages.length < pageCount) pages.push(this.#makePage())
   }

@@ -3,15 +3,15 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { decodeText, readTextFile } from './text.ts'
+import { decodeDocument, readDocument } from './text.ts'
 
 const invalid = (bytes: readonly number[], message: RegExp): void =>
-  assert.throws(() => decodeText(Uint8Array.from(bytes), 'a.txt'), { code: 'document-invalid', message })
+  assert.throws(() => decodeDocument(Uint8Array.from(bytes), 'a.txt'), { code: 'document-invalid', message })
 
 test('text: what is valid comes through unchanged, a byte order mark is removed', () => {
   const text = 'Grüße, 世界 😀\r\n\ttabs, \u0001 and U+FFFD \ufffd stay'
-  assert.equal(decodeText(Buffer.from(text), 'a.txt'), text)
-  assert.equal(decodeText(Buffer.from(`\ufeff${text}`), 'a.txt'), text)
+  assert.equal(decodeDocument(Buffer.from(text), 'a.txt'), text)
+  assert.equal(decodeDocument(Buffer.from(`\ufeff${text}`), 'a.txt'), text)
 })
 
 test('text: empty, white space, a byte order mark alone, NUL bytes and UTF-16 are refused', () => {
@@ -34,10 +34,10 @@ test('text: the offset of the first wrong byte is named, for 6 kinds of wrong', 
 
 test('text: a missing file, a directory and an abort are errors with a code', async (t) => {
   const folder = temporaryFolder(t)
-  await assert.rejects(readTextFile(join(folder, 'none')), { code: 'file-unreadable', message: /does not exist/ })
+  await assert.rejects(readDocument(join(folder, 'none')), { code: 'file-unreadable', message: /does not exist/ })
   mkdirSync(join(folder, 'sub'))
-  await assert.rejects(readTextFile(join(folder, 'sub')), { code: 'file-unreadable', message: /directory/ })
+  await assert.rejects(readDocument(join(folder, 'sub')), { code: 'file-unreadable', message: /directory/ })
   writeFileSync(join(folder, 'a.txt'), 'text')
-  assert.equal(await readTextFile(join(folder, 'a.txt')), 'text')
-  await assert.rejects(readTextFile(join(folder, 'a.txt'), { signal: AbortSignal.abort() }), { code: 'aborted' })
+  assert.equal(await readDocument(join(folder, 'a.txt')), 'text')
+  await assert.rejects(readDocument(join(folder, 'a.txt'), { signal: AbortSignal.abort() }), { code: 'aborted' })
 })

@@ -20,7 +20,7 @@ const reasons: Readonly<Record<string, string>> = {
  * The text of a file, without a byte order mark. Throws CompactorError: 'file-unreadable' (missing, a directory),
  * 'document-invalid' (empty, binary, not UTF-8), 'aborted'.
  */
-export const readTextFile = async (path: string, options: { readonly signal?: AbortSignal } = {}): Promise<string> => {
+export const readDocument = async (path: string, options: { readonly signal?: AbortSignal } = {}): Promise<string> => {
   try {
     const stats = await stat(path)
     if (stats.isDirectory())
@@ -30,7 +30,7 @@ export const readTextFile = async (path: string, options: { readonly signal?: Ab
         'document-invalid',
         `${path} has ${stats.size} bytes; documents may have up to ${largestBytes}`,
       )
-    return decodeText(await readFile(path, options), path)
+    return decodeDocument(await readFile(path, options), path)
   } catch (cause) {
     if (cause instanceof CompactorError) throw cause
     if (options.signal?.aborted) throw new CompactorError('aborted', `reading ${path} was interrupted`, { cause })
@@ -40,7 +40,7 @@ export const readTextFile = async (path: string, options: { readonly signal?: Ab
 }
 
 /** @param name what errors call the document. */
-export const decodeText = (bytes: Uint8Array, name: string): string => {
+export const decodeDocument = (bytes: Uint8Array, name: string): string => {
   const invalid = (what: string): never => {
     throw new CompactorError('document-invalid', `${name} ${what}`)
   }

@@ -6,7 +6,6 @@ import { fakeGguf } from '../../test/fixtures/loopback-hub.ts'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import { listModels, removeModel, resolveModel } from './local-models.ts'
 import { hasQuant, parseModelSpec } from './model-spec.ts'
-import { nearestName } from './nearest-name.ts'
 
 const names = ['mine', 'smollm2-135m', 'a--b--x-q4_k_m', 'a--b--x-q8_0']
 
@@ -84,13 +83,4 @@ test('model names: 12 malformed hf: sources are refused, 4 well-formed ones are 
 test('model names: a quantisation is found as a whole word only', () => {
   assert.ok(hasQuant('m-Q4_K_M.gguf', 'q4_k_m') && hasQuant('m.Q8_0-imat.gguf', 'Q8_0'))
   assert.ok(!hasQuant('m-q4_k_m.gguf', 'Q4_K') && !hasQuant('m-iq4_k_m.gguf', 'Q4_K_M'))
-})
-
-test('nearest name: typos, swapped letters and beginnings are found, other words are not', () => {
-  const known = ['compress', 'context', 'ask', 'pull']
-  assert.deepEqual(
-    ['comprss', 'contxet', 'comp', 'aks', 'pul'].map((word) => nearestName(word, known)),
-    ['compress', 'context', 'compress', 'ask', 'pull'],
-  )
-  assert.equal(nearestName('zebra', known), undefined)
 })

@@ -2,12 +2,12 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { didYouMean } from '../nearest-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { rememberedFingerprint } from './fingerprint.ts'
 import { checkGgufFile, fileReason } from './gguf-file.ts'
 import { homeDirectory, modelsDirectory } from './home.ts'
 import { hasQuant, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
-import { didYouMean } from './nearest-name.ts'
 
 export interface LocalModel {
   readonly name: string

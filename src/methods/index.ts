@@ -1,5 +1,6 @@
 /** The table of compression methods. */
 import { CompactorError } from '../error.ts'
+import { didYouMean } from '../nearest-name.ts'
 import { compactor } from './compactor.ts'
 import type { Method, MethodEntry } from './method.ts'
 import { random } from './random.ts'
@@ -12,10 +13,12 @@ export const methods: readonly MethodEntry[] = [compactor, random, streaming]
 /** A method by name with its options. Throws CompactorError('usage') for an unknown name; TypeError, RangeError for options. */
 export const createMethod = (name: string, options?: Readonly<Record<string, unknown>>): Method => {
   const entry = methods.find((candidate) => candidate.name === name)
-  if (!entry)
+  if (!entry) {
+    const names = methods.map((candidate) => candidate.name)
     throw new CompactorError(
       'usage',
-      `unknown method "${name}"; there are ${methods.map(({ name }) => name).join(', ')}`,
+      `unknown method "${name}"; there are ${names.join(', ')}${didYouMean(name, names)}`,
     )
+  }
   return entry.create(options)
 }

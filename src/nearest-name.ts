@@ -1,4 +1,4 @@
-/** The known name that a mistyped one most likely meant. */
+/** The known name that a mistyped one most likely meant. A leaf: every folder may import it. */
 
 /** Edits between two words; swapping neighbours counts as one edit. */
 const editDistance = (a: string, b: string): number => {

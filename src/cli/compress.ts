@@ -1,0 +1,188 @@
+/** compactor compress: a document becomes a small file that can be asked. */
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { dirname, extname, resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import { CompactorError } from '../error.ts'
+import type { CompressOptions, Context, ContextStats, LoadedModel } from '../index.ts'
+import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
+import {
+  collect,
+  defaultModel,
+  type EngineFlags,
+  engineFlags,
+  given,
+  jsonFlag,
+  modelFlag,
+  wholeNumber,
+} from './flags.ts'
+import { openModel } from './open-model.ts'
+import type { Terminal } from './terminal.ts'
+
+const help = `
+What is kept of the document's memory (--keep): a share (0.25), a number of tokens (2000tok) or a size (64MB).
+Methods and their options are listed in docs/methods.md.
+
+Examples:
+  compactor compress report.txt                          -> report.cctx, a quarter of it kept
+  compactor compress report.txt --keep 64MB -o small.cctx
+  cat *.md | compactor compress - -o notes.cctx -m smollm2-135m
+  compactor compress report.txt --method compactor --method-option lambda=0.5`
+
+interface CompressFlags extends EngineFlags {
+  readonly output?: string
+  readonly force?: boolean
+  readonly model: string
+  readonly keep: string
+  readonly method?: string
+  readonly methodOption?: readonly string[]
+  readonly protectFirst?: number
+  readonly protectLast?: number
+  readonly heads?: 'across' | 'apart'
+  readonly system?: string
+  readonly reserve?: number
+  readonly seed?: number
+  readonly json?: boolean
+}
+
+export const defineCompress = (command: Command, terminal: Terminal): void => {
+  command
+    .argument('<file>', 'text in UTF-8, or - for standard input')
+    .option('-o, --output <path>', 'where to write (default: the file with its extension replaced by .cctx)')
+    .option('--force', 'replace the output if it exists')
+    .addOption(modelFlag('name, hf: source or path of a model').default(defaultModel))
+    .option('--keep <budget>', 'how much to keep', '0.25')
+    .option('--method <name>', 'how to choose what to keep (default: compactor)')
+    .addOption(new Option('--method-option <name=value>', 'option of the method; may be repeated').argParser(collect))
+    .addOption(
+      new Option('--protect-first <tokens>', 'tokens at the beginning that always stay').argParser(wholeNumber),
+    )
+    .addOption(new Option('--protect-last <tokens>', 'tokens at the end that always stay').argParser(wholeNumber))
+    .addOption(
+      new Option('--heads <mode>', 'share a layer’s budget across its heads or give each the same').choices([
+        'across',
+        'apart',
+      ]),
+    )
+    .option('--system <text>', 'system text, kept whole before the document')
+    .addOption(
+      new Option('--reserve <tokens>', 'room left for question and answer (default: 1024)').argParser(wholeNumber),
+    )
+    .addOption(new Option('--seed <number>', 'of the method’s random numbers (default: 42)').argParser(wholeNumber))
+    .addOption(jsonFlag())
+    .addHelpText('after', help)
+    .action((file: string, flags: CompressFlags) => compress(file, flags, terminal))
+  for (const option of engineFlags()) command.addOption(option)
+}
+
+const compress = async (file: string, flags: CompressFlags, terminal: Terminal): Promise<void> => {
+  const { parseKeep } = await import('../index.ts')
+  const keep = parseKeep(flags.keep)
+  const methodOptions = parseMethodOptions(flags.methodOption ?? [])
+  const output = await chooseOutput(file, flags)
+  const document = await readInputDocument(file, terminal)
+  await using model = await openModel(flags.model, flags, terminal)
+  const begun = performance.now()
+  const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
+  const context = await showCompress(file, model.model, terminal, {
+    ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
+    document,
+    documentName: file === '-' ? 'standard input' : file,
+    keep,
+    methodOptions,
+  })
+  const seconds = (performance.now() - begun) / 1000
+  for (const warning of context.warnings) terminal.note(warning)
+  const saved = await context.save(output, { force: flags.force ?? false, signal: terminal.signal })
+  const result = { output, fileBytes: saved.bytes, seconds, stats: context.stats }
+  if (flags.json) terminal.printJson({ ...result, multiple: multipleOf(context.stats), warnings: context.warnings })
+  else terminal.print(describeCompression(result))
+}
+
+/** Compress with progress in tokens per second. */
+export const showCompress = (
+  name: string,
+  model: LoadedModel,
+  terminal: Terminal,
+  options: CompressOptions,
+): Promise<Context> => {
+  const layers = model.config.layerCount
+  return terminal.during(
+    { label: `reading ${name}`, rate: (perSecond) => `${countText(Math.round(perSecond))} tokens/s` },
+    (update) =>
+      model.compress({
+        ...options,
+        signal: terminal.signal,
+        onProgress: (progress) => {
+          update(progress.done / layers, progress.total / layers)
+          options.onProgress?.(progress)
+        },
+      }),
+  )
+}
+
+const multipleOf = ({ bytes, fullBytes }: ContextStats): number => fullBytes / bytes
+
+const describeCompression = (result: {
+  output: string
+  fileBytes: number
+  seconds: number
+  stats: ContextStats
+}): string => {
+  const { stats, seconds } = result
+  const rate = countText(Math.round(stats.originalTokens / seconds))
+  return factsText([
+    ['written', `${result.output} (${bytesText(result.fileBytes)})`],
+    ['document', `${countText(stats.originalTokens)} tokens, read in ${secondsText(seconds)} (${rate} tokens/s)`],
+    [
+      'kept',
+      `${percentText(stats.keptShare)} (asked: ${stats.keep}), on average ${countText(stats.keptTokens)} tokens a head`,
+    ],
+    [
+      'memory',
+      `${bytesText(stats.bytes)} instead of ${bytesText(stats.fullBytes)}: ${multipleOf(stats).toFixed(1)} times smaller`,
+    ],
+    ['made by', `${stats.method} with ${stats.model}`],
+  ])
+}
+
+/** name=value pairs; what they mean is the method's to say. */
+const parseMethodOptions = (pairs: readonly string[]): Record<string, string> =>
+  Object.fromEntries(
+    pairs.map((pair) => {
+      const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? []
+      if (name === undefined || value === undefined)
+        throw new CompactorError('usage', `--method-option takes name=value, got ${JSON.stringify(pair)}`)
+      return [name, value]
+    }),
+  )
+
+/** Text of a file or of standard input. */
+const readInputDocument = async (file: string, terminal: Terminal): Promise<string> => {
+  const { decodeDocument, readDocument } = await import('../index.ts')
+  if (file === '-') return decodeDocument(await terminal.readInput(), 'standard input')
+  return readDocument(file, { signal: terminal.signal })
+}
+
+/** Refuses before minutes of work what would fail after them. */
+const chooseOutput = async (file: string, { output, force }: CompressFlags): Promise<string> => {
+  if (file === '-' && output === undefined)
+    throw new CompactorError('usage', 'a document from standard input needs -o with the file to write')
+  const target = output ?? `${file.slice(0, file.length - extname(file).length)}.cctx`
+  if (resolve(target) === resolve(file))
+    throw new CompactorError(
+      'usage',
+      `the output ${target} would replace the document itself; give another name with -o`,
+    )
+  const existing = await stat(target).catch(() => undefined) // not there, or seen below when its folder is checked
+  if (existing?.isDirectory())
+    throw new CompactorError('write-failed', `${target} is a directory; give a file name with -o`)
+  if (existing && !force)
+    throw new CompactorError('output-exists', `${target} exists; give --force to replace it or another name with -o`)
+  await access(dirname(resolve(target)), constants.W_OK).catch((cause: unknown) => {
+    throw new CompactorError('write-failed', `nothing can be written to the folder ${dirname(resolve(target))}`, {
+      cause,
+    })
+  })
+  return target
+}

@@ -1,0 +1,68 @@
+/** What a .cctx says about itself, for `context show` and `inspect context`. Reads the header; the arrays stay unread. */
+import type { ContextHeader } from '../index.ts'
+import { bytesText, countText, factsText, percentText } from './figures.ts'
+import type { Terminal } from './terminal.ts'
+
+export const describeContext = async (
+  path: string,
+  { json }: { readonly json: boolean },
+  terminal: Terminal,
+): Promise<void> => {
+  const { readContextHeader } = await import('../index.ts')
+  const { header, fileBytes } = await readContextHeader(path)
+  const kept = keptOf(header)
+  if (json) {
+    const { template, ...rest } = header
+    terminal.printJson({ path, fileBytes, kept, ...rest, template: { hash: template.hash } })
+  } else terminal.print(factsText(factsOf(path, header, { fileBytes, ...kept })))
+}
+
+interface Kept {
+  readonly share: number
+  readonly tokens: number // mean over layers and KV heads
+  readonly bytes: number // of keys and values, what stands before the document included
+  readonly fullBytes: number
+}
+
+const keptOf = ({ block }: ContextHeader): Kept => {
+  const { layerCount, kvHeadCount, headDim, originalTokens, headTokens, precision } = block
+  const pairs = block.tiers.reduce(
+    (sum, { counts }) => sum + counts.flat().reduce((total, count) => total + count, 0),
+    0,
+  )
+  const heads = layerCount * kvHeadCount
+  const pairBytes = 2 * headDim * (precision === 'f16' ? 2 : 4)
+  return {
+    share: pairs / (heads * originalTokens),
+    tokens: pairs / heads,
+    bytes: (pairs + heads * headTokens) * pairBytes,
+    fullBytes: heads * (originalTokens + headTokens) * pairBytes,
+  }
+}
+
+const factsOf = (
+  path: string,
+  header: ContextHeader,
+  { fileBytes, share, tokens, bytes, fullBytes }: Kept & { fileBytes: number },
+): [string, string][] => {
+  const { block, document, model, method, keep, createdAt, compactorVersion } = header
+  const options = Object.entries(method.options).map(([name, value]) => `${name}=${value}`)
+  const { protectFirst, protectLast, heads } = block.selection
+  return [
+    ['file', `${path} (${bytesText(fileBytes)})`],
+    [
+      'document',
+      `${document.name}, ${countText(block.originalTokens)} tokens (sha256 ${document.sha256.slice(0, 12)}…)`,
+    ],
+    ['model', `${model.name}, ${model.architecture} (sha256 ${model.fingerprint.slice(0, 12)}…)`],
+    ['kept', `${percentText(share)} (asked: ${keep.given}), on average ${countText(tokens)} tokens a head`],
+    [
+      'memory',
+      `${bytesText(bytes)} instead of ${bytesText(fullBytes)}: ${(fullBytes / bytes).toFixed(1)} times smaller, ${block.precision}`,
+    ],
+    ['method', [method.name, ...options].join(' ')],
+    ['selection', `heads ${heads}, first ${protectFirst} and last ${protectLast} tokens always kept`],
+    ['tiers', `${block.tiers.length}, in order of ${block.order}${block.nested ? '' : ' (cannot be shrunk)'}`],
+    ['made', `${createdAt} by Compactor ${compactorVersion}`],
+  ]
+}

@@ -1,0 +1,46 @@
+/** Numbers as the terminal shows them. Sizes are decimal, as disks count; shares are per cent. */
+
+export const bytesText = (bytes: number): string => {
+  if (bytes < 1000) return `${bytes} B`
+  const [unit, name] = bytes < 1e6 ? [1e3, 'kB'] : bytes < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
+  const amount = bytes / unit
+  return `${amount < 10 ? amount.toFixed(2) : amount < 100 ? amount.toFixed(1) : Math.round(amount)} ${name}`
+}
+
+export const countText = (count: number): string =>
+  (Number.isInteger(count) ? count : Math.round(count * 10) / 10).toLocaleString('en-US')
+
+export const percentText = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`
+
+export const secondsText = (seconds: number): string =>
+  seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`
+
+/** Time left: 0:07, 12:34, 1:02:03. */
+export const clockText = (seconds: number): string => {
+  if (!Number.isFinite(seconds)) return '-:--'
+  const whole = Math.ceil(seconds)
+  const two = (value: number): string => String(value).padStart(2, '0')
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
+}
+
+/** Rows as aligned columns; a column of numbers is marked by '>' before its title and set to the right. */
+export const tableText = (titles: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const heads = titles.map((title) => title.replace(/^>/, ''))
+  const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)))
+  const line = (cells: readonly string[]): string =>
+    widths
+      .map((width, column) => {
+        const cell = cells[column] ?? ''
+        return titles[column]?.startsWith('>') ? cell.padStart(width) : cell.padEnd(width)
+      })
+      .join('  ')
+      .trimEnd()
+  return [line(heads), ...rows.map(line)].join('\n')
+}
+
+/** Facts under each other, names aligned. */
+export const factsText = (facts: readonly (readonly [name: string, value: string])[]): string => {
+  const width = Math.max(...facts.map(([name]) => name.length))
+  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')
+}

@@ -1,0 +1,42 @@
+/** Flags that several commands share, and how a flag's text becomes a number. Ranges are the library's to check. */
+import { InvalidArgumentError, Option } from 'commander'
+
+export const defaultModel = 'qwen2.5-coder-0.5b'
+
+export const wholeNumber = (text: string): number => {
+  if (!/^[+-]?\d+$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number')
+  return Number(text)
+}
+
+export const decimal = (text: string): number => {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number')
+  return value
+}
+
+/** For flags that may be repeated: each adds to the list. */
+export const collect = (text: string, previous: readonly string[] | undefined): readonly string[] => [
+  ...(previous ?? []),
+  text,
+]
+
+export const modelFlag = (about: string): Option => new Option('-m, --model <model>', about)
+
+export const jsonFlag = (): Option => new Option('--json', 'print one JSON value instead of text')
+
+export const engineFlags = (): Option[] => [
+  new Option('--threads <count>', 'threads that compute (default: all processors)').argParser(wholeNumber),
+  new Option('--backend <name>', 'what computes: native or reference (default: native where it runs)').choices([
+    'native',
+    'reference',
+  ]),
+]
+
+export interface EngineFlags {
+  readonly threads?: number
+  readonly backend?: 'native' | 'reference'
+}
+
+/** The flags that were given, without the holes that exactOptionalPropertyTypes minds. */
+export const given = <T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never

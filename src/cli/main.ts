@@ -1,0 +1,136 @@
+#!/usr/bin/env node
+/**
+ * The command line's entry: which commands there are, where their values come from, how the process ends. A command's
+ * file is loaded only when it is called, and the engine only by commands that compute, so that help answers at once.
+ */
+import { Command } from 'commander'
+import { describeFailure } from './failure.ts'
+import { listenForInterruption } from './interruption.ts'
+import { applySettings, readConfig, refuseUnknownKeys } from './settings.ts'
+import { Terminal } from './terminal.ts'
+
+interface Entry {
+  readonly names: readonly string[] // the first one is shown
+  readonly summary: string
+  /** Adds arguments, flags, help and action to the command. */
+  readonly load: () => Promise<(command: Command, terminal: Terminal) => void>
+}
+
+const entries: readonly Entry[] = [
+  {
+    names: ['pull'],
+    summary: 'get a model, checked against its checksum',
+    load: async () => (await import('./pull.ts')).definePull,
+  },
+  {
+    names: ['model', 'models'],
+    summary: 'list or remove the models on this machine',
+    load: async () => (await import('./model.ts')).defineModel,
+  },
+  {
+    names: ['compress'],
+    summary: 'read a document once and keep a small memory of it',
+    load: async () => (await import('./compress.ts')).defineCompress,
+  },
+  {
+    names: ['ask'],
+    summary: 'ask a compressed document, or a text file, a question',
+    load: async () => (await import('./ask.ts')).defineAsk,
+  },
+  {
+    names: ['context', 'ctx', 'contexts'],
+    summary: 'list, show or remove remembered contexts',
+    load: async () => (await import('./context.ts')).defineContext,
+  },
+  {
+    names: ['inspect'],
+    summary: 'what is in a model or context file, what this machine can do',
+    load: async () => (await import('./inspect.ts')).defineInspect,
+  },
+]
+
+const epilogue = `
+Every flag can also be set as COMPACTOR_<FLAG> in the environment or in ${'compactor.config.json'} (key in camelCase);
+a flag wins over the environment, the environment over the file. Models and contexts live in COMPACTOR_HOME
+(default ~/.compactor).
+
+Examples:
+  compactor compress report.txt --keep 0.25      read once -> report.cctx
+  compactor ask report.cctx "Who signed it?"     answers in seconds, as often as you like
+  compactor ask notes.txt "What is left to do?"  compresses first, remembers`
+
+const newCommand = (name: string): Command => {
+  const command = new Command(name)
+  command.exitOverride().configureOutput({ outputError: () => undefined }) // describeFailure says it
+  command.showSuggestionAfterError().helpCommand(false)
+  return command
+}
+
+const define = async (entry: Entry, terminal: Terminal): Promise<Command> => {
+  const [name = '', ...aliases] = entry.names
+  const command = newCommand(name).aliases(aliases).summary(entry.summary).description(capital(entry.summary))
+  ;(await entry.load())(command, terminal)
+  return command
+}
+
+const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
+
+const buildProgram = async (words: readonly string[], terminal: Terminal): Promise<Command> => {
+  const program = newCommand('compactor')
+    .description('Read a long document once, keep a small memory of it, ask it anything.')
+    .usage('COMMAND [...]')
+    .option('-V, --version', 'print the version')
+    .addHelpText('after', epilogue)
+  program.action(async (options: { version?: boolean }) => {
+    if (!options.version) return program.help({ error: true })
+    terminal.print((await import('../index.ts')).version)
+  })
+  for (const entry of entries) {
+    const isCalled = entry.names.includes(words[0] ?? '')
+    const [name = '', ...aliases] = entry.names
+    program.addCommand(
+      isCalled ? await define(entry, terminal) : newCommand(name).aliases(aliases).summary(entry.summary),
+    )
+  }
+  program.hook('preAction', async (_, command) => {
+    const config = await readConfig()
+    if (config) {
+      const [{ didYouMean }, commands] = await Promise.all([import('../nearest-name.ts'), defineAll(terminal)])
+      refuseUnknownKeys(config, commands, didYouMean)
+    }
+    if (command !== program) applySettings(command, process.env, config)
+  })
+  return program
+}
+
+const defineAll = async (terminal: Terminal): Promise<Command[]> => {
+  const commands = await Promise.all(entries.map((entry) => define(entry, terminal)))
+  return commands.flatMap((command) => [command, ...command.commands])
+}
+
+/** `help ask` and `ask help` are `ask --help`. */
+const expandHelp = (words: readonly string[]): string[] =>
+  words[0] === 'help' ? [...words.slice(1), '--help'] : [...words]
+
+const main = async (): Promise<number> => {
+  const interruption = listenForInterruption()
+  const terminal = new Terminal(interruption.signal)
+  try {
+    const words = expandHelp(process.argv.slice(2))
+    await (await buildProgram(words, terminal)).parseAsync(words, { from: 'user' })
+    return interruption.exitCode() ?? 0
+  } catch (error) {
+    if (process.env.COMPACTOR_DEBUG) console.error(error)
+    const interrupted = interruption.exitCode()
+    const { exitCode, sentence } = describeFailure(error)
+    if (interrupted !== undefined) terminal.note('interrupted')
+    else if (sentence !== undefined) terminal.note(sentence)
+    return interrupted ?? exitCode
+  }
+}
+
+// A reader that has seen enough (`| head`) closes the pipe: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+process.stderr.on('error', () => undefined) // nobody left to tell
+
+process.exit(await main())

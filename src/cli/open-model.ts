@@ -1,0 +1,27 @@
+/** An engine with one model in it, for commands that compute; a missing model is downloaded first, and that is said. */
+import type { Engine, LoadedModel } from '../index.ts'
+import { type EngineFlags, given } from './flags.ts'
+import { showPull } from './pull.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface OpenModel extends AsyncDisposable {
+  readonly engine: Engine
+  readonly model: LoadedModel
+}
+
+export const openModel = async (
+  spec: string,
+  { threads, backend }: EngineFlags,
+  terminal: Terminal,
+): Promise<OpenModel> => {
+  const { createEngine } = await import('../index.ts')
+  const engine = await createEngine(given({ threads, backend }))
+  if (engine.backend.reason !== undefined) terminal.note(engine.backend.reason)
+  try {
+    const model = await showPull(spec, terminal, (callbacks) => engine.loadModel(spec, callbacks))
+    return { engine, model, [Symbol.asyncDispose]: () => engine.dispose() }
+  } catch (error) {
+    await engine.dispose()
+    throw error
+  }
+}

@@ -79,6 +79,25 @@ const probe = (reference: Golden, interleaved: boolean): { method: Method; seen:
   return { method: { name: 'probe', nested: true, needs: { queries: true }, selection, score }, seen }
 }
 
+/** KL(p ‖ q) of two rows of logits, nats. */
+const divergence = (p: Float32Array, q: Float32Array): number => {
+  const [sumP, sumQ] = [logSumExp(p), logSumExp(q)]
+  let kl = 0
+  for (let id = 0; id < p.length; id++) {
+    const logP = (p[id] as number) - sumP
+    kl += Math.exp(logP) * (logP - (q[id] as number) + sumQ)
+  }
+  return kl
+}
+
+const lead = (logits: Float32Array): { best: number; margin: number } => {
+  let [best, first, second] = [0, -Infinity, -Infinity]
+  for (const [id, logit] of logits.entries())
+    if (logit > first) [best, first, second] = [id, logit, first]
+    else if (logit > second) second = logit
+  return { best, margin: first - second }
+}
+
 const topQuarter = (values: Float32Array): Set<number> => {
   const order = Array.from(values.keys()).sort((a, b) => (values[b] as number) - (values[a] as number))
   return new Set(order.slice(0, Math.round(values.length / 4)))
@@ -160,5 +179,38 @@ for (const name of models) {
     }
     file.owners.release()
     ops.dispose()
+  })
+
+  test(`${name}, default path (f16 cache, int8 activations): mean NLL within 0.5 %, mean KL ≤ 0.01 to f32, top-1 equal where the margin exceeds 0.5`, async (t) => {
+    const exact = setUp()
+    const fast = createNativeOps({ threads: 2 })
+    const file = openModel(fast, name)
+    const ids = Uint32Array.from(reference.prompt_ids)
+    // One token at a time, as answers are made: that is where activations become int8.
+    const rows = sequenceOf(fast, file, 'f16').all(ids, new Control(), 1)
+    const sums = { fast: 0, exact: 0, kl: 0, flips: 0, clear: 0 }
+    let position = 0
+    for await (const expected of sequenceOf(exact.ops, exact.file, 'f32').all(ids, new Control())) {
+      const got = (await rows.next()).value as Float32Array
+      const next = ids[position + 1]
+      if (next !== undefined) {
+        sums.fast += logSumExp(got) - (got[next] as number)
+        sums.exact += logSumExp(expected) - (expected[next] as number)
+      }
+      sums.kl += divergence(expected, got)
+      const { best, margin } = lead(expected)
+      if (margin > 0.5) sums.clear++
+      if (margin > 0.5 && lead(got).best !== best) sums.flips++
+      position++
+    }
+    const drift = Math.abs(sums.fast / sums.exact - 1)
+    const kl = sums.kl / position
+    t.diagnostic(
+      `mean NLL off by ${(100 * drift).toFixed(3)} %, mean KL ${kl.toExponential(2)}, ${sums.flips} of ${sums.clear} clear top-1 flipped`,
+    )
+    assert.ok(drift < 0.005 && kl <= 0.01)
+    assert.equal(sums.flips, 0)
+    for (const { owners } of [file, exact.file]) owners.release()
+    for (const ops of [fast, exact.ops]) ops.dispose()
   })
 }

@@ -56,10 +56,9 @@ export class Sequence {
     return (await logits) as Float32Array
   }
 
-  /** ids [n] → logits after each [n, vocabulary], one row at a time, for measuring. */
-  async *all(ids: Uint32Array, control: Control): AsyncGenerator<Float32Array> {
+  /** ids [n] → logits after each [vocabulary], for measuring; computed `rows` at a time. */
+  async *all(ids: Uint32Array, control: Control, rows = 32): AsyncGenerator<Float32Array> {
     const { vocabularySize } = this.#model.config
-    const rows = 32 // logits of a large vocabulary are big
     for (let start = 0; start < ids.length; start += rows) {
       const panel = ids.subarray(start, start + rows)
       control.check()

@@ -23,8 +23,12 @@ interface Pending {
 
 const progressMs = 100
 
-// Under tsx the sources run as they are, in the package the compiled files do.
-const workerUrl = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)
+/** The compiled worker; under tsx, which does not reach into workers by itself, the source through tsx. */
+const startWorker = (): Worker => {
+  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url))
+  const source = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
+  return new Worker(`import('tsx/esm/api').then(({ register }) => (register(), import(${source})))`, { eval: true })
+}
 
 export class WorkerClient {
   readonly #worker: Worker
@@ -33,7 +37,7 @@ export class WorkerClient {
   #end: Error | undefined
 
   constructor() {
-    this.#worker = new Worker(workerUrl)
+    this.#worker = startWorker()
     this.#worker.unref() // an idle engine does not keep the process alive
     this.#worker.on('message', (message: ReplyMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(fromWire({ name: 'Error', message: error.message })))

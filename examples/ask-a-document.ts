@@ -1,6 +1,6 @@
 /**
  * Read a document once, ask it three questions.
- *   node --import ./scripts/typescript.mjs examples/ask-a-document.ts [model]
+ *   npx tsx examples/ask-a-document.ts [model]
  */
 import { readFileSync } from 'node:fs'
 import { createEngine } from 'compactor-kv'

@@ -1,6 +1,6 @@
 /**
  * How small may it be, and what happens to an answer? Also: forks, and stopping.
- *   node --import ./scripts/typescript.mjs examples/compare-keeps.ts [model]
+ *   npx tsx examples/compare-keeps.ts [model]
  */
 import { readFileSync } from 'node:fs'
 import { CompactorError, createEngine } from 'compactor-kv'

@@ -1,6 +1,6 @@
 /**
  * What is read once can be asked by any later process.
- *   node --import ./scripts/typescript.mjs examples/save-and-open.ts [model]
+ *   npx tsx examples/save-and-open.ts [model]
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -35,13 +35,7 @@ const models = large
 for (const model of models) pull(model)
 
 // Files run side by side, and most of them compute with every core: more at once than cores only adds waiting.
-const runner = [
-  '--import',
-  './scripts/typescript.mjs',
-  '--test',
-  '--test-reporter=spec',
-  `--test-concurrency=${availableParallelism()}`,
-]
+const runner = ['--import', 'tsx', '--test', '--test-reporter=spec', `--test-concurrency=${availableParallelism()}`]
 run(process.execPath, [...runner, ...options, ...files], {
   stdio: ['ignore', 'inherit', 'inherit'],
   env: { REQUIRE_BACKENDS: 'reference,native', ...process.env, COMPACTOR_TEST_MODELS: models.join(',') },

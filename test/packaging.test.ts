@@ -89,3 +89,18 @@ test('compiled files import only what is declared as a dependency, and every dep
   }
   assert.deepEqual([...imported].sort(), Object.keys(dependencies).sort())
 })
+
+test('package-lock.json has an entry for every package it names, other platforms included, or `npm ci` refuses it', () => {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dependencies?: object; optionalDependencies?: object; optional?: boolean }>
+  }
+  /** Found as Node does: beside the package, then beside each package around it. */
+  const isThere = (path: string, name: string): boolean =>
+    `${path ? `${path}/` : ''}node_modules/${name}` in packages ||
+    (path !== '' &&
+      isThere(path.includes('/node_modules/') ? path.slice(0, path.lastIndexOf('/node_modules/')) : '', name))
+  const missing = Object.entries(packages).flatMap(([path, { dependencies, optionalDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !isThere(path, name)),
+  )
+  assert.deepEqual(missing, [])
+})

@@ -81,10 +81,6 @@ const buildProgram = async (words: readonly string[], terminal: Terminal): Promi
     .usage('COMMAND [...]')
     .option('-V, --version', 'print the version')
     .addHelpText('after', epilogue)
-  program.action(async (options: { version?: boolean }) => {
-    if (!options.version) return program.help({ error: true })
-    terminal.print((await import('../index.ts')).version)
-  })
   for (const entry of entries) {
     const isCalled = entry.names.includes(words[0] ?? '')
     const [name = '', ...aliases] = entry.names
@@ -98,7 +94,7 @@ const buildProgram = async (words: readonly string[], terminal: Terminal): Promi
       const [{ didYouMean }, commands] = await Promise.all([import('../nearest-name.ts'), defineAll(terminal)])
       refuseUnknownKeys(config, commands, didYouMean)
     }
-    if (command !== program) applySettings(command, process.env, config)
+    applySettings(command, process.env, config)
   })
   return program
 }
@@ -117,7 +113,8 @@ const main = async (): Promise<number> => {
   const terminal = new Terminal(interruption.signal)
   try {
     const words = expandHelp(process.argv.slice(2))
-    await (await buildProgram(words, terminal)).parseAsync(words, { from: 'user' })
+    if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../index.ts')).version)
+    else await (await buildProgram(words, terminal)).parseAsync(words, { from: 'user' })
     return interruption.exitCode() ?? 0
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fakeGguf, sha256Of } from '../../test/fixtures/loopback-hub.ts'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { fingerprint } from './fingerprint.ts'
+import { findByFingerprint, fingerprint } from './fingerprint.ts'
 
 test('fingerprint: a file is read once, and again after its bytes or times change', async (t) => {
   const home = temporaryFolder(t)
@@ -31,7 +31,7 @@ test('fingerprint: a damaged memory is computed anew and mended', async (t) => {
   const path = join(home, 'model.gguf')
   const bytes = fakeGguf(1000)
   writeFileSync(path, bytes)
-  for (const damage of ['', '{"a":', '[1]', 'null', '{"1:2:3:4:5":"short"}', '\0\0']) {
+  for (const damage of ['', '{"a":', '[1]', 'null', '{"1:2:3:4:5":"short"}', '{"1:2:3:4:5":{"sha256":7}}', '\0\0']) {
     writeFileSync(join(home, 'fingerprints.json'), damage)
     assert.equal(await fingerprint(path, { home }), sha256Of(bytes), JSON.stringify(damage))
     assert.ok(readFileSync(join(home, 'fingerprints.json'), 'utf8').includes(sha256Of(bytes)))
@@ -53,4 +53,15 @@ test('fingerprint: a missing file and an abort are errors with a code', async (t
   await assert.rejects(fingerprint(join(home, 'none'), { home }), { code: 'file-unreadable' })
   writeFileSync(join(home, 'some'), 'x')
   await assert.rejects(fingerprint(join(home, 'some'), { home, signal: AbortSignal.abort() }), { code: 'aborted' })
+})
+
+test('fingerprint: a file is found by its sha256 while it stays where it was, unchanged', async (t) => {
+  const home = temporaryFolder(t)
+  const path = join(home, 'model.gguf')
+  writeFileSync(path, fakeGguf(1000))
+  const sha256 = await fingerprint(path, { home })
+  assert.equal(await findByFingerprint(sha256, home), path)
+  assert.equal(await findByFingerprint('0'.repeat(64), home), undefined)
+  utimesSync(path, 1, 1)
+  assert.equal(await findByFingerprint(sha256, home), undefined)
 })

@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from './gguf-file.ts'
 import { homeDirectory } from './home.ts'
@@ -18,7 +18,12 @@ export interface FingerprintOptions {
   readonly onNote?: (sentence: string) => void
 }
 
-type Memory = Record<string, string> // identity → sha256
+interface Remembered {
+  readonly sha256: string
+  readonly path: string // where the file was then
+}
+
+type Memory = Record<string, Remembered> // by identity
 
 const rememberedCount = 200 // newest last; a home holds far fewer models
 const readBytes = 1 << 20
@@ -47,15 +52,34 @@ const readMemory = async (home: string): Promise<Memory> => {
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return {}
   return Object.fromEntries(
-    Object.entries(parsed).filter((entry): entry is [string, string] => /^[0-9a-f]{64}$/.test(String(entry[1]))),
+    Object.entries(parsed).filter((entry): entry is [string, Remembered] => isRemembered(entry[1])),
   )
+}
+
+const isRemembered = (value: unknown): value is Remembered => {
+  if (typeof value !== 'object' || value === null) return false
+  const { sha256, path } = value as { sha256?: unknown; path?: unknown }
+  return typeof path === 'string' && /^[0-9a-f]{64}$/.test(String(sha256))
+}
+
+/** The file with this sha256, if one was seen and is still where it was, unchanged. */
+export const findByFingerprint = async (
+  sha256: string,
+  home: string = homeDirectory(),
+): Promise<string | undefined> => {
+  for (const [key, remembered] of Object.entries(await readMemory(home))) {
+    if (remembered.sha256 !== sha256) continue
+    const stats = await stat(remembered.path, { bigint: true }).catch(() => undefined) // moved or deleted since
+    if (stats && identity(stats) === key) return remembered.path
+  }
+  return undefined
 }
 
 /** sha256 that was computed earlier for this very file, without reading it. */
 export const rememberedFingerprint = async (
   path: string,
   home: string = homeDirectory(),
-): Promise<string | undefined> => (await readMemory(home))[identity(await statOf(path))]
+): Promise<string | undefined> => (await readMemory(home))[identity(await statOf(path))]?.sha256
 
 /** Two writers at once may lose one entry, never damage the file: the whole is replaced by rename. */
 export const rememberFingerprint = async (
@@ -70,7 +94,7 @@ export const rememberFingerprint = async (
   const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
   try {
     await mkdir(dirname(temporary), { recursive: true })
-    await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: sha256 }, undefined, 1)}\n`)
+    await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: { sha256, path: resolve(path) } }, undefined, 1)}\n`)
     await rename(temporary, memoryPath(home))
   } catch (error) {
     await rm(temporary, { force: true })
@@ -82,7 +106,7 @@ export const rememberFingerprint = async (
 
 export const fingerprint = async (path: string, options: FingerprintOptions = {}): Promise<string> => {
   const before = await statOf(path)
-  const remembered = (await readMemory(options.home ?? homeDirectory()))[identity(before)]
+  const remembered = (await readMemory(options.home ?? homeDirectory()))[identity(before)]?.sha256
   if (remembered !== undefined) return remembered
   const sha256 = await hashFile(path, Number(before.size), options)
   if (identity(await statOf(path)) !== identity(before))

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fakeGguf } from '../../test/fixtures/loopback-hub.ts'
+import { fakeGguf, sha256Of } from '../../test/fixtures/loopback-hub.ts'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { listModels, removeModel, resolveModel } from './local-models.ts'
+import { findModel, listModels, removeModel, resolveModel } from './local-models.ts'
 import { hasQuant, parseModelSpec } from './model-spec.ts'
 
 const names = ['mine', 'smollm2-135m', 'a--b--x-q4_k_m', 'a--b--x-q8_0']
@@ -46,6 +46,13 @@ test('models: names, hf: sources and paths are resolved without the network', as
     code: 'model-unknown',
     message: /on this machine.*did you mean mine\?/,
   })
+})
+
+test('models: a model is found by its sha256, hashed now if it never was', async (t) => {
+  const home = homeWithModels(t)
+  writeFileSync(join(home, 'models', 'other.gguf'), fakeGguf(200))
+  assert.equal(await findModel(sha256Of(fakeGguf(200)), { home }), join(home, 'models', 'other.gguf'))
+  assert.equal(await findModel('0'.repeat(64), { home }), undefined)
 })
 
 test('models: removing deletes one file, and only below models/', async (t) => {

@@ -1,10 +1,10 @@
 /** The models that are on this machine: a name, an hf: source or a path to a file. Never touches the network. */
 import { readdir, rm, stat } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
-import { rememberedFingerprint } from './fingerprint.ts'
+import { type FingerprintOptions, findByFingerprint, fingerprint, rememberedFingerprint } from './fingerprint.ts'
 import { checkGgufFile, fileReason } from './gguf-file.ts'
 import { homeDirectory, modelsDirectory } from './home.ts'
 import { hasQuant, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
@@ -21,6 +21,9 @@ export interface LookUp {
   readonly home?: string
   readonly catalog?: readonly CatalogEntry[]
 }
+
+/** What a model given by its path is called. */
+export const nameOfPath = (path: string): string => basename(path).replace(/\.gguf$/i, '')
 
 export const listModels = async (home: string = homeDirectory()): Promise<LocalModel[]> => {
   const directory = modelsDirectory(home)
@@ -64,12 +67,23 @@ export const resolveModel = async (spec: string, options: LookUp = {}): Promise<
   const parsed = parseModelSpec(spec)
   if (parsed.kind === 'path') {
     await checkGgufFile(parsed.path)
-    return { name: spec, path: resolve(parsed.path) }
+    return { name: nameOfPath(parsed.path), path: resolve(parsed.path) }
   }
   const models = await listModels(options.home ?? homeDirectory())
   const found = findLocal(parsed, models)
   if (found) return found
   throw unknownModel(spec, parsed, models, options.catalog ?? catalog)
+}
+
+/** Path of the model with this sha256: one seen before, wherever it lies, or one in the home's models folder. */
+export const findModel = async (sha256: string, options: FingerprintOptions = {}): Promise<string | undefined> => {
+  const home = options.home ?? homeDirectory()
+  const seen = await findByFingerprint(sha256, home)
+  if (seen !== undefined) return seen
+  for (const model of await listModels(home))
+    if (model.sha256 === undefined && (await fingerprint(model.path, { ...options, home })) === sha256)
+      return model.path
+  return undefined
 }
 
 export const findLocal = (spec: ModelSpec, models: readonly LocalModel[]): LocalModel | undefined => {

@@ -4,13 +4,12 @@
  */
 import { join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
-import { megabytes } from './bytes.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { fingerprint, rememberFingerprint } from './fingerprint.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
 import { findHubFile, type HubFile, type HubRequest, streamHubFile } from './hugging-face.ts'
-import { findLocal, type LocalModel, listModels, unknownModel } from './local-models.ts'
+import { findLocal, type LocalModel, listModels, nameOfPath, unknownModel } from './local-models.ts'
 import { streamMirror } from './mirror.ts'
 import { localHubName, parseModelSpec } from './model-spec.ts'
 import { assemble, withStaging } from './staging.ts'
@@ -84,7 +83,8 @@ const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const parsed = parseModelSpec(spec)
   if (parsed.kind === 'path') {
     const bytes = await checkGgufFile(parsed.path)
-    return { name: spec, path: resolve(parsed.path), bytes, sha256: await checkSum(parsed.path, pull), source: 'file' }
+    const sha256 = await checkSum(parsed.path, pull)
+    return { name: nameOfPath(parsed.path), path: resolve(parsed.path), bytes, sha256, source: 'file' }
   }
   const models = await listModels(pull.home)
   const local = findLocal(parsed, models)
@@ -244,10 +244,4 @@ const steadyProgress = (
       show(bytes)
     },
   }
-}
-
-/** What a missing model would cost, for announcing a download. */
-export const describeDownload = (spec: string, entries: readonly CatalogEntry[] = catalog): string => {
-  const entry = entries.find(({ name }) => name === spec)
-  return entry ? `${entry.name} (${megabytes(entry.bytes)})` : spec
 }

@@ -27,7 +27,8 @@ const progressMs = 100
 const startWorker = (): Worker => {
   if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url))
   const source = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
-  return new Worker(`import('tsx/esm/api').then(({ register }) => (register(), import(${source})))`, { eval: true })
+  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api')) // code without a file resolves names from the working folder
+  return new Worker(`import(${tsx}).then(({ register }) => (register(), import(${source})))`, { eval: true })
 }
 
 export class WorkerClient {

@@ -66,7 +66,8 @@ const contenders: readonly Contender[] = [
 const installPeers = (): void => {
   if (existsSync(join(peerFolder, 'node_modules', 'node-llama-cpp'))) return
   process.stderr.write('installing node-llama-cpp into bench/peers (85 MB)\n')
-  execFileSync('npm', ['ci'], { cwd: peerFolder, stdio: ['ignore', 2, 2] })
+  // Not `npm ci`: the lock leaves out the peer's binaries for GPUs and other systems, which that would call incomplete.
+  execFileSync('npm', ['install', '--no-save'], { cwd: peerFolder, stdio: ['ignore', 2, 2] })
 }
 
 const measure = ({ command, settings }: Contender, job: Job): Rates => {

@@ -77,19 +77,21 @@ const cut = (rendered: string, places: readonly Place[]): string[] => {
   let at = 0
   for (const place of places) {
     const found = rendered.indexOf(marks[place])
-    const refuse = (problem: string): CompactorError =>
-      new CompactorError(
-        'model-unsupported',
-        `the model's chat template ${problem} the ${place} text, expected it once and unchanged${place === 'system' ? '; leave the system text out' : ''}`,
-      )
-    if (found < 0)
-      throw refuse(rendered.includes(`compactor`) && rendered.includes(place) ? 'changes or leaves out' : 'leaves out')
-    if (found < at) throw refuse('moves')
-    if (rendered.indexOf(marks[place], found + 1) >= 0) throw refuse('repeats')
+    if (found < 0) throw unfit('changes or leaves out', place)
+    if (found < at) throw unfit('moves', place)
+    if (rendered.indexOf(marks[place], found + 1) >= 0) throw unfit('repeats', place)
     pieces.push(rendered.slice(at, found))
     at = found + marks[place].length
   }
   return [...pieces, rendered.slice(at)]
+}
+
+const unfit = (does: string, place: Place): CompactorError => {
+  const advice = place === 'system' ? 'leave the system text out' : 'take another model'
+  return new CompactorError(
+    'model-unsupported',
+    `the model's chat template ${does} the ${place} text, expected it once, in order and unchanged; ${advice}`,
+  )
 }
 
 const join = (...parts: readonly Uint32Array[]): Uint32Array => Uint32Array.from(parts.flatMap((part) => [...part]))

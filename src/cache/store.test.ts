@@ -121,3 +121,13 @@ test('store: what fails to write is not there', async (t) => {
   )
   assert.equal(await store.open(id), undefined)
 })
+
+test('store: half-written files of a day ago are removed by the next put, younger ones and others stay', async (t) => {
+  const folder = temporaryFolder(t)
+  const id = 'a'.repeat(64)
+  const [old, young, other] = [`.${id}.cctx.1-ab.tmp`, `.${id}.cctx.2-cd.tmp`, '.notes.tmp']
+  for (const name of [old, young, other]) await writeFile(join(folder, name), '')
+  for (const name of [old, other]) await utimes(join(folder, name), new Date(1e12), new Date(1e12))
+  await folderStore(folder).put(id, write)
+  assert.deepEqual((await readdir(folder)).sort(), [young, other, `${id}.cctx`].sort())
+})

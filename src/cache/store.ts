@@ -83,6 +83,7 @@ export const folderStore = (folder: string): Store => {
           cause,
         })
       })
+      await removeAbandoned(folder)
       await write(path)
       return path
     },
@@ -93,8 +94,13 @@ export const folderStore = (folder: string): Store => {
       return found && path
     },
     list: async () => {
-      const contexts = await Promise.all((await idsIn(folder)).map((id) => describe(id, pathOf(id))))
-      return contexts.filter((context) => context !== undefined).sort((a, b) => Number(b.usedAt) - Number(a.usedAt))
+      const contexts: StoredContext[] = []
+      // One after another: each holds a file open.
+      for (const id of await idsIn(folder)) {
+        const context = await describe(id, pathOf(id))
+        if (context) contexts.push(context)
+      }
+      return contexts.sort((a, b) => Number(b.usedAt) - Number(a.usedAt))
     },
     delete: async (prefix) => {
       const id = await find(prefix)
@@ -105,10 +111,20 @@ export const folderStore = (folder: string): Store => {
 }
 
 const suffix = '.cctx'
+const abandonedAfterMs = 24 * 60 * 60 * 1000
 
 const idsIn = async (folder: string): Promise<string[]> => {
   const names = (await readdir(folder).catch(ifMissing)) ?? []
   return names.filter((name) => /^[0-9a-f]{64}\.cctx$/.test(name)).map((name) => name.slice(0, -suffix.length))
+}
+
+/** Half-written files that a power cut or a kill left behind a day or more ago. */
+const removeAbandoned = async (folder: string): Promise<void> => {
+  const names = (await readdir(folder)).filter((name) => /^\.[0-9a-f]{64}\.cctx\..*\.tmp$/.test(name))
+  for (const path of names.map((name) => join(folder, name))) {
+    const found = await stat(path).catch(ifMissing)
+    if (found && Date.now() - Number(found.mtime) > abandonedAfterMs) await rm(path, { force: true })
+  }
 }
 
 /** Undefined if it was deleted in the meantime. */

@@ -79,9 +79,13 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
   for (const option of engineFlags()) command.addOption(option)
 }
 
-const ask = async (source: string, question: string, flags: AskFlags, terminal: Terminal): Promise<void> => {
+const readQuestion = async (terminal: Terminal): Promise<string> => {
   const { decodeDocument } = await import('../index.ts')
-  const text = question === '-' ? decodeDocument(await terminal.readInput(), 'standard input') : question
+  return decodeDocument(await terminal.readInput(), 'standard input')
+}
+
+const ask = async (source: string, question: string, flags: AskFlags, terminal: Terminal): Promise<void> => {
+  const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const begun = performance.now()
   await using opened = await openSource(source, flags, terminal)

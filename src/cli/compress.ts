@@ -4,7 +4,7 @@ import { access, stat } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
-import type { CompressOptions, Context, ContextStats, LoadedModel } from '../index.ts'
+import type { CompressOptions, Context, ContextStats, Keep, LoadedModel } from '../index.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -75,9 +75,11 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
   for (const option of engineFlags()) command.addOption(option)
 }
 
+// Apart from `compress`, because tsc does not rewrite the extension of an import() beside an `await using`.
+const readKeep = async (text: string): Promise<Keep> => (await import('../index.ts')).parseKeep(text)
+
 const compress = async (file: string, flags: CompressFlags, terminal: Terminal): Promise<void> => {
-  const { parseKeep } = await import('../index.ts')
-  const keep = parseKeep(flags.keep)
+  const keep = await readKeep(flags.keep)
   const methodOptions = parseMethodOptions(flags.methodOption ?? [])
   const output = await chooseOutput(file, flags)
   const document = await readInputDocument(file, terminal)

@@ -20,26 +20,29 @@ export class Merges {
     this.#last = new Uint32Array(vocabulary.size)
     this.#earlier = new Uint32Array(table.count)
     this.#leftLengths = new Uint16Array(table.count)
-    const scratch = new Uint8Array(2 * vocabulary.longest)
-    let token = -1
+    const longestWriting = 2 * vocabulary.longest + 1 // two bytes for each byte, and the space
+    const scratch = new Uint8Array(longestWriting)
+    const controls = vocabulary.ofKind(CONTROL)
+    let next = 0
     for (let merge = 0; merge < table.count; merge++) {
       const from = table.starts[merge] as number
       const to = (table.starts[merge + 1] as number) - GAP
       const separator = table.bytes.indexOf(SEPARATOR, from)
-      if (separator <= from || separator >= to - 1 || to - from > 4 * vocabulary.longest + 1)
+      if (separator <= from || separator >= to - 1 || to - from > longestWriting)
         throw corrupt(merge, 'is not two tokens with a space between')
       const leftLength = decodeAlphabet(table.bytes, from, separator, scratch, 0)
       const length = decodeAlphabet(table.bytes, separator + 1, to, scratch, leftLength)
       // Converters write merges in the order of the tokens they make, so the next token is tried first.
-      const isNext = token + 1 < vocabulary.size && vocabulary.equals(token + 1, scratch, 0, length)
-      const made = isNext ? token + 1 : vocabulary.find(scratch, 0, length)
-      if (made === undefined) throw corrupt(merge, 'makes no token of the vocabulary')
-      token = made
-      // Text must never merge into a control token.
-      if (vocabulary.kinds[token] === CONTROL) continue
-      this.#earlier[merge] = this.#last[token] as number
-      this.#last[token] = merge + 1
-      this.#leftLengths[merge] = leftLength
+      const isNext = vocabulary.kinds[next] !== CONTROL && vocabulary.equals(next, scratch, 0, length)
+      const token = isNext ? next : vocabulary.find(scratch, 0, length)
+      if (token !== undefined) {
+        next = token + 1
+        this.#earlier[merge] = this.#last[token] as number
+        this.#last[token] = merge + 1
+        this.#leftLengths[merge] = leftLength
+      } else if (!controls.has(Buffer.from(scratch.subarray(0, length)).toString()))
+        // Text never merges into a control token; into nothing at all it cannot.
+        throw corrupt(merge, 'makes no token of the vocabulary')
     }
   }
 

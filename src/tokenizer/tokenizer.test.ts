@@ -45,6 +45,30 @@ test('text of a control token is split like any other unless control is asked fo
   assert.deepEqual([...tokenizer.encode('<|end|<|end', { control: true })], [SHORT_END, 124, SHORT_END])
 })
 
+test('no text becomes a control token, 2000 seeded strings of its pieces, even where a merge or a byte has its writing', () => {
+  const source = toySource({
+    merges: [
+      ['a', 'b'],
+      ['<', '|'],
+      ['<|', 'end'],
+    ],
+    others: [
+      ['<|end|>', 3],
+      ['<|end', 3],
+      ['ab', 3],
+      ['!', 3],
+    ],
+  })
+  const tokenizer = createTokenizer(source)
+  const text = fc.string({ unit: fc.constantFrom('<|', 'end', '|>', '<', '|', 'e', 'n', 'd', '>', 'a', 'b', '!', ' ') })
+  const isText = (id: number): boolean => !tokenizer.isControl(id)
+  fc.assert(
+    fc.property(text, (written) => assert.ok(tokenizer.encode(written).every(isText))),
+    { numRuns: 2000, seed: 1 },
+  )
+  assert.ok(tokenizer.encode('<|end|>ab!', { control: true }).every((id) => tokenizer.isControl(id)))
+})
+
 test('user-defined tokens are read with and without control', () => {
   for (const control of [true, false])
     assert.deepEqual([...toy().encode('ab<tool> ab', { control })], [MERGED_AB, TOOL, SPACE_AB])

@@ -34,7 +34,8 @@ export interface Encoding {
 const endTexts = ['<|im_end|>', '<|endoftext|>', '<|end_of_text|>', '<|eot_id|>', '<|end|>', '<end_of_turn>']
 
 const CACHED_WORDS = 16_384
-const LONGEST_CACHED_WORD = 48 // UTF-16 units
+// UTF-16 units. V8 copies slices up to here; a longer one would keep the whole document in memory.
+const LONGEST_CACHED_WORD = 12
 
 export class Tokenizer {
   /** Tokens that end an answer. */
@@ -44,7 +45,9 @@ export class Tokenizer {
   readonly #vocabulary: Vocabulary
   readonly #nextWord: PreTokenizer
   readonly #pairs: BytePairs
-  readonly #marks: { readonly all: RegExp; readonly userDefined: RegExp }
+  readonly #controls: ReadonlyMap<string, number>
+  readonly #userDefined: ReadonlyMap<string, number>
+  readonly #patterns: { readonly control: RegExp; readonly plain: RegExp }
   readonly #utf8 = new TextEncoder()
   // Tokens of words seen: [id, start, id, start, …, bytes of the word].
   readonly #words = new Map<string, readonly number[]>()
@@ -63,7 +66,10 @@ export class Tokenizer {
     this.#vocabulary = new Vocabulary(tokens, kinds)
     const merges = required(source.strings('tokenizer.ggml.merges'), 'tokenizer.ggml.merges')
     this.#pairs = new BytePairs(new Merges(this.#vocabulary, merges))
-    this.#marks = { all: this.#pattern([CONTROL, USER_DEFINED]), userDefined: this.#pattern([USER_DEFINED]) }
+    this.#controls = this.#vocabulary.ofKind(CONTROL)
+    this.#userDefined = this.#vocabulary.ofKind(USER_DEFINED)
+    const plain = [...this.#userDefined.keys()]
+    this.#patterns = { control: anyOf([...this.#controls.keys(), ...plain]), plain: anyOf(plain) }
     this.endTokens = this.#endTokens(source)
     this.beginToken = source.get('tokenizer.ggml.add_bos_token') === true ? this.#named(source, 'bos') : undefined
   }
@@ -80,11 +86,11 @@ export class Tokenizer {
   encodeWithOffsets(text: string, { control = false }: EncodeOptions = {}): Encoding {
     const out = new TokenList()
     let at = 0
-    for (const match of text.matchAll(control ? this.#marks.all : this.#marks.userDefined)) {
-      this.#encodeWords(text.slice(at, match.index), out)
-      out.push(this.#tokenOf(match[0]), out.byteCount)
-      out.byteCount += Buffer.byteLength(match[0])
-      at = match.index + match[0].length
+    for (const { 0: mark, index } of text.matchAll(control ? this.#patterns.control : this.#patterns.plain)) {
+      this.#encodeWords(text.slice(at, index), out)
+      out.push((this.#userDefined.get(mark) ?? this.#controls.get(mark)) as number, out.byteCount)
+      out.byteCount += Buffer.byteLength(mark)
+      at = index + mark.length
     }
     this.#encodeWords(at === 0 ? text : text.slice(at), out)
     return out.encoding()
@@ -135,21 +141,6 @@ export class Tokenizer {
     return tokens
   }
 
-  #tokenOf(text: string): number {
-    const bytes = this.#utf8.encode(text)
-    const id = this.#vocabulary.find(bytes, 0, bytes.length)
-    if (id === undefined) throw new RangeError(`"${text}" is not a token`)
-    return id
-  }
-
-  #pattern(kinds: readonly number[]): RegExp {
-    const ids = kinds.flatMap((kind) => this.#vocabulary.ofKind(kind))
-    const texts = ids.map((id) => new TextDecoder().decode(this.#vocabulary.bytesOf(id)))
-    const longestFirst = texts.filter((text) => text !== '').sort((a, b) => b.length - a.length)
-    const escaped = longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-    return new RegExp(escaped.length === 0 ? '(?!)' : escaped.join('|'), 'gu')
-  }
-
   #named(source: TokenizerSource, name: string): number | undefined {
     const key = `tokenizer.ggml.${name}_token_id`
     const id = source.get(key)
@@ -160,17 +151,20 @@ export class Tokenizer {
 
   #endTokens(source: TokenizerSource): ReadonlySet<number> {
     const ends = ['eos', 'eot', 'eom'].map((name) => this.#named(source, name))
-    for (const text of endTexts) {
-      const bytes = this.#utf8.encode(text)
-      const id = this.#vocabulary.find(bytes, 0, bytes.length)
-      if (id !== undefined && this.isControl(id)) ends.push(id)
-    }
+    ends.push(...endTexts.map((text) => this.#controls.get(text)))
     return new Set(ends.filter((id) => id !== undefined))
   }
 }
 
 /** Throws CompactorError: 'model-unsupported' for another kind of tokenizer, 'model-corrupt' for a damaged one. */
 export const createTokenizer = (source: TokenizerSource): Tokenizer => new Tokenizer(source)
+
+/** Any of the texts, the longest that fits; nothing when there are none. */
+const anyOf = (texts: readonly string[]): RegExp => {
+  const longestFirst = texts.filter((text) => text !== '').sort((a, b) => b.length - a.length)
+  const escaped = longestFirst.map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
+  return new RegExp(escaped.length === 0 ? '(?!)' : escaped.join('|'), 'gu')
+}
 
 const required = <T>(value: T | undefined, key: string): T => {
   if (value !== undefined) return value

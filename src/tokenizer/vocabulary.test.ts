@@ -38,7 +38,8 @@ test('normal tokens are read in the byte-level alphabet, control and user-define
   assert.equal(Buffer.from(v.bytesOf(258)).toString(), '  Ġ')
   assert.equal(find(v, ' größer'), 256)
   assert.equal(find(v, ' größe'), undefined)
-  assert.deepEqual([v.ofKind(CONTROL), v.ofKind(USER_DEFINED)], [[257], [258]])
+  assert.equal(find(v, '<|ende ñ|>'), undefined)
+  assert.deepEqual([[...v.ofKind(CONTROL)], [...v.ofKind(USER_DEFINED)]], [[['<|ende ñ|>', 257]], [['  Ġ', 258]]])
   assert.equal(v.longest, Buffer.byteLength('<|ende ñ|>'))
 })
 

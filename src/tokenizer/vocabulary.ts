@@ -41,7 +41,8 @@ export class Vocabulary {
     this.longest = longest
     this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(tokens.count * 1.5 + 1)))
     this.#mask = this.#slots.length - 1
-    for (let id = 0; id < tokens.count; id++) this.#insert(id, starts[id] as number, starts[id + 1] as number)
+    for (let id = 0; id < tokens.count; id++)
+      if (this.kinds[id] !== CONTROL) this.#insert(id, starts[id] as number, starts[id + 1] as number)
   }
 
   /** The bytes that a token stands for; a view. */
@@ -51,14 +52,18 @@ export class Vocabulary {
     return this.#bytes.subarray(this.#starts[id], this.#starts[id + 1])
   }
 
-  /** All tokens of one kind, in order. */
-  ofKind(kind: number): number[] {
-    const ids: number[] = []
-    for (let id = this.kinds.indexOf(kind); id >= 0; id = this.kinds.indexOf(kind, id + 1)) ids.push(id)
-    return ids
+  /** Tokens of one kind by their text; the first one where several are written the same. */
+  ofKind(kind: number): Map<string, number> {
+    const found = new Map<string, number>()
+    const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+    for (let id = this.kinds.indexOf(kind); id >= 0; id = this.kinds.indexOf(kind, id + 1)) {
+      const text = utf8.decode(this.bytesOf(id))
+      if (!found.has(text)) found.set(text, id)
+    }
+    return found
   }
 
-  /** The token of bytes[from, to); the first one where several are written the same. */
+  /** The token of bytes[from, to), never a control token; the first one where several are written the same. */
   find(bytes: Uint8Array, from: number, to: number): number | undefined {
     let slot = hash(bytes, from, to) & this.#mask
     for (;;) {

@@ -44,6 +44,7 @@ export const compressDocument = async (
   const method = createMethod(request.method, request.methodOptions)
   const selection = { ...method.selection, ...request.selection }
   const template = await model.template(request.system)
+  checkDocumentLength(request.document, model)
   const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
   if (ids.length === 0)
     throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
@@ -78,6 +79,18 @@ export const compressDocument = async (
   const owners = new Shared(() => model.owners.release())
   const { between, end } = pieces
   return { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
+}
+
+// No text of more characters a token than this is worth the minutes of counting its tokens exactly.
+const mostCharactersPerToken = 64
+
+const checkDocumentLength = ({ length }: string, { name, model }: ModelFile): void => {
+  const { contextLength } = model.config
+  if (length > mostCharactersPerToken * contextLength)
+    throw new CompactorError(
+      'document-too-long',
+      `the document has ${length} characters, far more than the ${contextLength} tokens that ${name} was trained on; shorten or split it`,
+    )
 }
 
 const raisedBudget = ({ raisedFrom, block }: Prefilled, kvHeadCount: number): string[] => {

@@ -66,10 +66,12 @@ const contents = (memory: Memory): readonly (readonly Entry[])[] =>
 const pairsOf = (memory: Memory, layer: number): number =>
   Array.from({ length: memory.kvHeadCount }, (_, head) => memory.entries(layer, head).length).reduce((a, b) => a + b)
 
-export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: SuiteOptions): void => {
-  const title = `${entry.name} on ${name}`
-  const make = (): Method => entry.create()
+interface Suite extends SuiteOptions {
+  readonly title: string
+  readonly make: () => Method
+}
 
+const exactBudget = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 1 exactly the budget is kept in every layer, 5 budgets`, async () => {
     const bench = workbench(3)
     for (const pairs of [21, 45, 64, 101, tokens * bench.kvHeadCount]) {
@@ -77,7 +79,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       for (let layer = 0; layer < memory.layerCount; layer++) assert.equal(pairsOf(memory, layer), pairs)
     }
   })
+}
 
+const wholeEqualsUncompressed = ({ title, make, workbench, tolerance }: Suite): void => {
   test(`${title}: 2 everything kept gives the uncompressed logits, in importance order within 1e-5`, async () => {
     const bench = workbench(3)
     const pairs = tokens * bench.kvHeadCount
@@ -90,7 +94,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
     assert.ok(ranked.entries(0, 0)[0]?.code !== undefined, 'not ranked')
     assert.ok(relative(await ranked.logits(question), expected) < 1e-5)
   })
+}
 
+const orderedRuns = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 3 positions are unique and in range, codes fall after the ${protect[0] + protect[1]} protected`, async () => {
     const memory = await workbench(3).compress(make(), document(tokens), { pairs: 64, protect })
     for (const run of contents(memory)) {
@@ -101,7 +107,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       assert.ok(codes.every((code, i) => i === 0 || code <= (codes[i - 1] as number)))
     }
   })
+}
 
+const protectedStay = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 4 the first ${protect[0]} and last ${protect[1]} tokens stay at every budget`, async () => {
     const bench = workbench(3)
     for (const pairs of [1, 30, 100]) {
@@ -112,7 +120,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       }
     }
   })
+}
 
+const documentsApart = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 5 a document compressed before or at the same time changes nothing`, async () => {
     const bench = workbench(3)
     const alone = contents(await bench.compress(make(), document(tokens), { pairs: 64 }))
@@ -125,7 +135,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
     assert.deepEqual(after, alone)
     assert.deepEqual(beside, alone)
   })
+}
 
+const sameSeed = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 6 the same seed gives the same result`, async () => {
     const options = { pairs: 64, seed: 9 }
     const [first, second] = [workbench(3), workbench(3)]
@@ -134,7 +146,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
     assert.deepEqual(contents(again), contents(memory))
     assert.deepEqual(await again.logits(question), await memory.logits(question))
   })
+}
 
+const shrinking = ({ title, make, workbench }: Suite): void => {
   if (make().nested)
     test(`${title}: 7 shrinking equals compressing to the smaller budget, 3 pairs of budgets`, async () => {
       const bench = workbench(3)
@@ -154,7 +168,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       const memory = await workbench(3).compress(make(), document(tokens), { pairs: 100 })
       assert.throws(() => memory.shrink(50), /compress the document again/)
     })
+}
 
+const groups = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 8 groups of 1, 3, 7 and 8 query heads to a KV head`, async () => {
     for (const group of [1, 3, 7, 8]) {
       const bench = workbench(group)
@@ -163,7 +179,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       assert.ok((await memory.logits(question)).every(Number.isFinite))
     }
   })
+}
 
+const shortDocuments = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 9 documents of 1, 2 and 5 tokens`, async () => {
     const bench = workbench(3)
     for (const length of [1, 2, 5]) {
@@ -173,7 +191,9 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       assert.ok((await memory.logits(question)).every(Number.isFinite))
     }
   })
+}
 
+const smallerBytes = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 10 resident and file bytes fall with what is kept, 4 budgets`, async () => {
     const bench = workbench(3)
     const sizes: { resident: number; file: number }[] = []
@@ -188,4 +208,22 @@ export const testMethod = (entry: MethodEntry, { name, workbench, tolerance }: S
       assert.ok(next.file < file, `${next.file} of ${file}`)
     })
   })
+}
+
+const points = [
+  exactBudget,
+  wholeEqualsUncompressed,
+  orderedRuns,
+  protectedStay,
+  documentsApart,
+  sameSeed,
+  shrinking,
+  groups,
+  shortDocuments,
+  smallerBytes,
+]
+
+export const testMethod = (entry: MethodEntry, options: SuiteOptions): void => {
+  const suite = { ...options, title: `${entry.name} on ${options.name}`, make: (): Method => entry.create() }
+  for (const point of points) point(suite)
 }

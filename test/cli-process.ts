@@ -1,0 +1,75 @@
+/** Runs the command line as a user does: another process, a folder and a home of its own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from './fixtures/temporary-folder.ts'
+import { modelPath } from './models.ts'
+
+const entry = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+/** What node is given to run it. */
+export const commandLine: readonly string[] = ['--import', import.meta.resolve('tsx'), entry]
+
+const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
+
+export interface Outcome {
+  readonly exitCode: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string | Buffer
+  /** Called with the process once it runs, and its outputs so far whenever there is more. */
+  readonly onStart?: (child: ChildProcess) => void
+  readonly onOutput?: (child: ChildProcess, soFar: { stdout: string; stderr: string }) => void
+}
+
+export interface Place {
+  readonly folder: string // working folder
+  readonly home: string
+  /** Two tiny models of different architectures, 512 tokens of trained context, random weights. */
+  readonly llama: string
+  readonly qwen2: string
+  run(words: readonly string[], options?: RunOptions): Promise<Outcome>
+}
+
+/** An empty folder to work in and an empty home beside it; `models` of the real ones are put into the home. */
+export const newPlace = (test: TestContext, { models = [] }: { readonly models?: readonly string[] } = {}): Place => {
+  const root = temporaryFolder(test)
+  const [folder, home] = [join(root, 'folder'), join(root, 'home')]
+  mkdirSync(folder)
+  mkdirSync(join(home, 'models'), { recursive: true })
+  for (const model of models) symlinkSync(modelPath(model), join(home, 'models', `${model}.gguf`))
+  const [llama, qwen2] = [join(root, 'llama.gguf'), join(root, 'qwen2.gguf')]
+  copyFileSync(fixture('toy-llama.gguf'), llama)
+  copyFileSync(fixture('toy-qwen2.gguf'), qwen2)
+  return { folder, home, llama, qwen2, run: (words, options) => run(words, { folder, home }, options) }
+}
+
+const run = (
+  words: readonly string[],
+  place: { folder: string; home: string },
+  options: RunOptions = {},
+): Promise<Outcome> => {
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn(process.execPath, [...commandLine, ...words], {
+    cwd: place.folder,
+    env: { PATH, HOME, COMPACTOR_HOME: place.home, HF_HUB_OFFLINE: '1', PIP_NO_INDEX: '1', ...options.env },
+  })
+  const seen = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      seen[name] += text
+      options.onOutput?.(child, seen)
+    })
+  child.stdin.on('error', () => undefined) // a command that reads nothing may be gone before we have written
+  child.stdin.end(options.input ?? '')
+  options.onStart?.(child)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (exitCode) => resolve({ exitCode, ...seen }))
+  })
+}

@@ -1,0 +1,233 @@
+/** The command line end to end, each command a process of its own, on a tiny model with random weights and on smollm2-135m. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { createEngine } from '../src/index.ts'
+import { commandLine, newPlace, type Place } from './cli-process.ts'
+import { fakeGguf, sha256Of, startLoopbackHub } from './fixtures/loopback-hub.ts'
+import { everythingIn } from './fixtures/temporary-folder.ts'
+
+const text = 'The bridge was opened on the third of May by the mayor, who had rain on her speech.\n'
+const hasEscapes = (shown: string): boolean => shown.includes('\u001b') || shown.includes('\r')
+
+/** --reserve and few protected tokens, because the tiny models were "trained" on 512. */
+const compress = ({ llama }: Place, file: string, ...more: string[]): string[] => [
+  ...['compress', file, '-m', llama, '--reserve', '100', '--protect-first', '2', '--protect-last', '2'],
+  ...more,
+]
+
+/** stdout of a command that must succeed. */
+const succeed = async (
+  place: Place,
+  words: readonly string[],
+  options?: Parameters<Place['run']>[1],
+): Promise<string> => {
+  const { exitCode, stdout, stderr } = await place.run(words, options)
+  assert.equal(exitCode, 0, stderr)
+  return stdout
+}
+
+test('compress, then ask in another process: the answer is the one the library gives in memory', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  const said = await succeed(place, compress(place, 'a.txt', '--keep', '0.5'))
+  assert.match(said, /a\.cctx \([\d.]+ kB\)[\s\S]*50\.\d %.*asked: 0\.5[\s\S]*times smaller/)
+  const { answer } = JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--max-tokens', '20', '--json']))
+
+  await using engine = await createEngine({ home: place.home })
+  const model = await engine.loadModel(place.llama)
+  const context = await model.compress({ document: text, keep: 0.5, reserve: 100, protectFirst: 2, protectLast: 2 })
+  assert.equal(answer, await context.ask('Who?', { maxTokens: 20 }).text)
+  assert.notEqual(answer, '')
+})
+
+test('ask streams the text on stdout, says numbers on stderr only when asked to, and never an escape code without a terminal', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const words = ['ask', 'a.cctx', 'Who?', '--max-tokens', '8']
+  const plain = await place.run(words)
+  assert.deepEqual([plain.exitCode, plain.stderr], [0, ''])
+  const { answer } = JSON.parse(await succeed(place, [...words, '--json']))
+  assert.equal(plain.stdout, `${answer}\n`)
+  const { stdout, stderr } = await place.run([...words, '--stats'])
+  assert.equal(stdout, plain.stdout)
+  assert.match(stderr, /context .*question .*tokens.*answer +8 tokens/s)
+  assert.equal(hasEscapes(stdout + stderr), false)
+})
+
+test('the same seed gives the same sampled answer, --stop ends it, a context made by one model asks for no -m', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const words = [
+    'ask',
+    'a.cctx',
+    'Who?',
+    '--max-tokens',
+    '30',
+    '--temperature',
+    '1.5',
+    '--top-k',
+    '0',
+    '--top-p',
+    '1',
+    '--min-p',
+    '0',
+    '--json',
+  ]
+  const ask = async (...more: string[]): Promise<{ answer: string; finishReason: string }> =>
+    JSON.parse(await succeed(place, [...words, ...more]))
+  const first = await ask('--seed', '7')
+  assert.deepEqual((await ask('--seed', '7')).answer, first.answer)
+  assert.notEqual((await ask('--seed', '8')).answer, first.answer)
+  const letter = [...first.answer].find((character) => /[a-zA-Z]/.test(character)) ?? ''
+  const stopped = await ask('--seed', '7', '--stop', 'never said', '--stop', letter)
+  assert.deepEqual(
+    [stopped.answer, stopped.finishReason],
+    [first.answer.slice(0, first.answer.indexOf(letter)), 'stop'],
+  )
+})
+
+test('- is standard input, for documents and for questions', async (t) => {
+  const place = newPlace(t)
+  await succeed(place, compress(place, '-', '-o', 'a.cctx'), { input: `\ufeff${text}` })
+  writeFileSync(join(place.folder, 'b.txt'), text)
+  await succeed(place, compress(place, 'b.txt'))
+  const words = ['--max-tokens', '10', '--json']
+  const piped = JSON.parse(await succeed(place, ['ask', 'a.cctx', '-', ...words], { input: 'Who?' }))
+  const given = JSON.parse(await succeed(place, ['ask', 'b.cctx', 'Who?', ...words]))
+  assert.equal(piped.answer, given.answer)
+})
+
+test('a flag wins over the environment, the environment over compactor.config.json, the file over the default', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  const keep = async (env: Record<string, string>, ...flags: string[]): Promise<string> =>
+    JSON.parse(
+      await succeed(place, compress(place, 'a.txt', '--force', ...flags), { env: { COMPACTOR_JSON: '1', ...env } }),
+    ).stats.keep
+  assert.equal(await keep({}), '0.25')
+  writeFileSync(
+    join(place.folder, 'compactor.config.json'),
+    '{"keep": 0.4, "methodOption": ["lambda=0.1"], "maxTokens": 5}',
+  )
+  assert.equal(await keep({}), '0.4')
+  assert.equal(await keep({ COMPACTOR_KEEP: '0.6' }), '0.6')
+  assert.equal(await keep({ COMPACTOR_KEEP: '0.6' }, '--keep', '0.8'), '0.8')
+  assert.match(await succeed(place, ['inspect', 'context', 'a.cctx']), /method +compactor lambda=0\.1/)
+  assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'])).usage.outputTokens, 5)
+})
+
+test('ask on a text file reads it once: the second question finds the context, which can be listed, shown and removed', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  writeFileSync(join(place.folder, 'notes.txt'), text)
+  const words = ['ask', 'notes.txt', 'Who opened the bridge?', '-m', 'smollm2-135m', '--max-tokens', '12']
+  const first = await place.run(words)
+  assert.equal(first.exitCode, 0, first.stderr)
+  assert.match(first.stderr, /reading notes\.txt with smollm2-135m/)
+  const second = await place.run(words)
+  assert.deepEqual([second.exitCode, second.stdout], [0, first.stdout])
+  assert.doesNotMatch(second.stderr, /reading/)
+
+  const [listed, ...more] = JSON.parse(await succeed(place, ['context', 'list', '--json']))
+  assert.deepEqual([listed.document.name, listed.model.name, more.length], ['notes.txt', 'smollm2-135m', 0])
+  const id = listed.id.slice(0, 8)
+  assert.match(await succeed(place, ['ctx', 'list']), new RegExp(`${id}.*smollm2-135m.*notes\\.txt`))
+  assert.match(await succeed(place, ['ctx', 'show', id]), /notes\.txt, \d+ tokens/)
+  assert.equal(await succeed(place, ['ask', id, 'Who opened the bridge?', '--max-tokens', '12']), first.stdout)
+  await succeed(place, ['ctx', 'rm', id])
+  assert.deepEqual(JSON.parse(await succeed(place, ['context', 'list', '--json'])), [])
+  assert.deepEqual(everythingIn(join(place.home, 'contexts')), [])
+})
+
+test('models: pull by path, list, inspect and remove', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  const pulled = JSON.parse(await succeed(place, ['pull', place.llama, '--json']))
+  assert.deepEqual(
+    [pulled.name, pulled.path, pulled.sha256],
+    ['llama', place.llama, sha256Of(readFileSync(place.llama))],
+  )
+  assert.match(await succeed(place, ['model', 'list']), /smollm2-135m +98\.4 MB/)
+  assert.match(await succeed(place, ['inspect', 'gguf', place.llama]), /general\.architecture +"llama"[\s\S]*F32 +20/)
+  const { tensors } = JSON.parse(await succeed(place, ['inspect', 'gguf', 'smollm2-135m', '--json']))
+  assert.equal(tensors.length, 272)
+  await succeed(place, ['model', 'rm', 'smollm2-135m'])
+  assert.deepEqual(JSON.parse(await succeed(place, ['model', 'list', '--json'])), [])
+})
+
+test('inspect cpu names the kernels that were chosen and those that were forced', async (t) => {
+  const place = newPlace(t)
+  const { native } = JSON.parse(await succeed(place, ['inspect', 'cpu', '--json']))
+  assert.equal(native.available, true)
+  const forced = JSON.parse(await succeed(place, ['inspect', 'cpu', '--json'], { env: { COMPACTOR_ISA: 'scalar' } }))
+  assert.equal(forced.native.isa, 'scalar')
+})
+
+test('every command has help with examples, also as `help COMMAND`; no command at all is a mistake', async (t) => {
+  const place = newPlace(t)
+  for (const command of ['pull', 'model', 'compress', 'ask', 'context', 'inspect']) {
+    const help = await succeed(place, [command, '--help'])
+    assert.match(help, /Usage: compactor[\s\S]*Examples:\n {2}\S/, command)
+    assert.equal(await succeed(place, ['help', command]), help)
+  }
+  assert.match(await succeed(place, ['--version']), /^\d+\.\d+\.\d+\n$/)
+  assert.match(await succeed(place, ['--help']), /compress .*\n[\s\S]*Examples:/)
+  const { exitCode, stdout } = await place.run([])
+  assert.deepEqual([exitCode, stdout], [2, ''])
+})
+
+test('a reader that closes the pipe ends an answer quietly', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const { exitCode, stderr } = await place.run(
+    [
+      'ask',
+      'a.cctx',
+      'Who?',
+      '--max-tokens',
+      '200',
+      '--temperature',
+      '2',
+      '--top-k',
+      '0',
+      '--top-p',
+      '1',
+      '--min-p',
+      '0',
+    ],
+    {
+      onOutput: (child) => void child.stdout?.destroy(),
+    },
+  )
+  assert.deepEqual([exitCode, stderr], [0, ''])
+})
+
+test('on a terminal a download shows its rate and the time left, and erases the line at the end', async (t) => {
+  const repo = 'someone/Tiny-GGUF'
+  const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes: fakeGguf(2_000_000) }])
+  t.after(() => hub[Symbol.asyncDispose]())
+  hub.behaviour = 'slowly'
+  const place = newPlace(t)
+  const env = { ...process.env, TERM: 'xterm', COMPACTOR_HOME: place.home, HF_ENDPOINT: hub.url }
+  const words = [process.execPath, ...commandLine, 'pull', `hf:${repo}:Q4_0`]
+  const child = spawn('python3', ['-c', 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)', ...words], {
+    env,
+    cwd: place.folder,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let shown = ''
+  child.stdout.setEncoding('utf8').on('data', (piece: string) => {
+    shown += piece
+  })
+  assert.equal(await new Promise((resolve) => child.on('close', resolve)), 0)
+  assert.match(shown, /Q4_0 [#.]+ \d+ % {2}[\d.]+ [kM]B\/s {2}\d+:\d\d left/)
+  assert.ok(shown.slice(shown.lastIndexOf('left')).includes('\u001b['))
+
+  await succeed(place, ['model', 'rm', `hf:${repo}:Q4_0`])
+  const piped = await place.run(['pull', `hf:${repo}:Q4_0`], { env: { HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '0' } })
+  assert.deepEqual([piped.exitCode, hasEscapes(piped.stderr + piped.stdout)], [0, false])
+})

@@ -54,12 +54,14 @@ inline float f32_of_half(const uint8_t* bytes) {
 // of bytes 0 to 3 (scales) and 4 to 7 (minimums); groups 4 to 7 in the nibbles of bytes 8 to 11, their two high bits in
 // the high bits of bytes 0 to 7.
 inline void unpack_scales(const uint8_t* packed, uint8_t (&scales)[8], uint8_t (&minimums)[8]) {
-  for (int j = 0; j < 4; j++) {
-    scales[j] = packed[j] & 63;
-    minimums[j] = packed[j + 4] & 63;
-    scales[j + 4] = uint8_t((packed[j + 8] & 15) | (packed[j] >> 6) << 4);
-    minimums[j + 4] = uint8_t((packed[j + 8] >> 4) | (packed[j + 4] >> 6) << 4);
-  }
+  uint32_t low, middle, high;  // four bytes at a time
+  memcpy(&low, packed, 4);
+  memcpy(&middle, packed + 4, 4);
+  memcpy(&high, packed + 8, 4);
+  const uint32_t four_scales[2] = {low & 0x3f3f3f3f, (high & 0x0f0f0f0f) | (low >> 6 & 0x03030303) << 4};
+  const uint32_t four_minimums[2] = {middle & 0x3f3f3f3f, (high >> 4 & 0x0f0f0f0f) | (middle >> 6 & 0x03030303) << 4};
+  memcpy(scales, four_scales, 8);
+  memcpy(minimums, four_minimums, 8);
 }
 
 }  // namespace compactor

@@ -9,7 +9,10 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
                 size_t n, const float* bias, const float* add, float* out, bool int8) {
   const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
 #if COMPACTOR_X86
-  if (isa == Isa::avx2) return matmul_panel_avx2(pool, matmul);
+  const bool is_quantised = type != WeightType::F32 && type != WeightType::F16;
+  if (isa == Isa::avx2)
+    return int8 && is_quantised && n <= kMostInt8Tokens ? matmul_int8_avx2(pool, matmul)
+                                                        : matmul_panel_avx2(pool, matmul);
 #endif
   (void)int8;
   return matmul_scalar(pool, matmul);

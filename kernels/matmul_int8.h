@@ -1,0 +1,37 @@
+// Activations as int8 in groups of 32, the form in which matmul_int8_avx2.cc multiplies them.
+#pragma once
+#include "kernels.h"
+
+namespace compactor {
+
+constexpr size_t kGroup = 32;
+
+// One token: x ≈ scale · q.
+struct Activations {
+  const int8_t* q;       // [columns]
+  const float* scales;   // [columns / 32]
+  const float* sums_32;  // [columns / 32], scale · Σ q
+  const float* sums_16;  // [columns / 16], the same for half groups
+};
+
+// Bytes of one token, a multiple of 64.
+constexpr size_t activation_bytes(size_t columns) {
+  return (columns + columns / kGroup * 4 * sizeof(float) + 63) / 64 * 64;
+}
+
+inline uint8_t* activations_memory(uint8_t* memory, size_t columns, size_t token) {
+  return memory + token * activation_bytes(columns);
+}
+
+inline Activations activations_at(const uint8_t* memory, size_t columns, size_t token) {
+  const uint8_t* own = memory + token * activation_bytes(columns);
+  const float* floats = reinterpret_cast<const float*>(own + columns);
+  const size_t groups = columns / kGroup;
+  return {reinterpret_cast<const int8_t*>(own), floats, floats + groups, floats + 2 * groups};
+}
+
+// x [columns] → the memory of one token. A group with NaN or infinity gets the scale NaN, so that its products show it;
+// a group below 1e-30 becomes zero.
+void quantise_token_avx2(const float* x, size_t columns, uint8_t* memory);
+
+}  // namespace compactor

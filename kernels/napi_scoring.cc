@@ -97,7 +97,7 @@ napi_value add_scaled_call(napi_env env, napi_callback_info info) {
   const Span<float> out = arguments.f32(3, "out");
   arguments.require(a.count == b.count && b.count == out.count, "a, b and out have %zu, %zu and %zu values", a.count,
                     b.count, out.count);
-  if (arguments.ok()) add_scaled_f32(a.data, b.data, float(factor), a.count, out.data);
+  if (arguments.ok()) add_scaled_f32(a.data, b.data, factor, a.count, out.data);
   return nullptr;
 }
 

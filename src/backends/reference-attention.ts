@@ -2,36 +2,44 @@
  * The two softmax ops of the reference: attention over segments, and the attention each key receives inside its chunk.
  *
  * Rules for what is not finite: a key that is hidden, or whose logit is −∞, does not count, whatever its value holds. A
- * query that counts no key gets zeros. A logit of NaN or +∞ makes that query head's output NaN; a value that is not
- * finite makes that component of the output not finite.
+ * query that counts no key gets zeros. A logit of NaN or +∞ makes that query head's output NaN. A value that is not
+ * finite makes that component of the output not finite, unless its key's weight is below e^-87: then it may not count.
  */
 import { checkAttend, checkChunkMass } from './checks.ts'
 import type { Ops, Segment } from './ops.ts'
-import { reader, type Workplace } from './reference.ts'
+import { numbers, type Workplace } from './reference.ts'
 
-/** A key that counts for a query: its logit and where its value is. */
-interface Seen {
-  readonly logit: number
-  readonly value: (d: number) => number
+/** headDim numbers of an array. */
+interface Row {
+  readonly from: Float32Array
+  readonly start: number
+}
+
+/** What one query head sees: logits, and beside them the values. */
+interface Sight {
+  readonly logits: number[]
+  readonly values: Row[]
 }
 
 export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'attend' | 'chunkAttentionMass'> => ({
   attend(q, segments, options) {
     const { n, heads, headDim, kvHeads } = checkAttend(q, segments, options)
     const out = pool.take([n, heads, headDim], 'f32')
-    const at = reader(q)
+    const [from, runs] = [numbers(q), segments.map(runOf)]
     for (let i = 0; i < n; i++) {
       pause()
       for (let head = 0; head < heads; head++) {
         const start = (i * heads + head) * headDim
-        const kvHead = Math.floor(head / (heads / kvHeads))
-        const query = Array.from({ length: headDim }, (_, d) => at(start + d))
-        const seen = segments.flatMap((segment) =>
-          look(query, segment, { kvHead, scale: options.scale, index: options.firstIndex + i }),
-        )
-        const weights = softmax(seen.map((key) => key.logit))
-        for (let d = 0; d < headDim; d++)
-          out.data[start + d] = seen.reduce((sum, key, j) => sum + (weights[j] ?? 0) * key.value(d), 0)
+        const query = { from, start, headDim, index: options.firstIndex + i, scale: options.scale }
+        const sight: Sight = { logits: [], values: [] }
+        for (const run of runs) look(query, run, Math.floor(head / (heads / kvHeads)), sight)
+        const weights = softmax(sight.logits)
+        for (let d = 0; d < headDim; d++) {
+          let sum = 0
+          for (const [j, value] of sight.values.entries())
+            sum += (weights[j] as number) * (value.from[value.start + d] as number)
+          out.data[start + d] = sum
+        }
       }
     }
     return out
@@ -40,21 +48,19 @@ export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'atten
   chunkAttentionMass(q, k, options) {
     const { n, heads, headDim, kvHeads } = checkChunkMass(q, k, options)
     const mass = new Float64Array(kvHeads * n)
-    const [queryAt, keyAt] = [reader(q), reader(k)]
+    const [queries, keys] = [numbers(q), numbers(k)]
     for (let i = 0; i < n; i++) {
       pause()
       const first = i - (i % options.chunkTokens)
-      const count = Math.min(options.chunkTokens, n - first)
+      const end = Math.min(first + options.chunkTokens, n)
       for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads))
-        const logits = Array.from({ length: count }, (_, j) => {
-          let dot = 0
-          for (let d = 0; d < headDim; d++)
-            dot += queryAt((i * heads + head) * headDim + d) * keyAt(((first + j) * kvHeads + kvHead) * headDim + d)
-          return dot * options.scale
-        })
-        for (const [j, weight] of softmax(logits).entries())
-          mass[kvHead * n + first + j] = (mass[kvHead * n + first + j] ?? 0) + weight
+        const query = { from: queries, start: (i * heads + head) * headDim }
+        const logits: number[] = []
+        for (let j = first; j < end; j++)
+          logits.push(dot(query, { from: keys, start: (j * kvHeads + kvHead) * headDim }, headDim) * options.scale)
+        const at = kvHead * n + first
+        for (const [j, weight] of softmax(logits).entries()) mass[at + j] = (mass[at + j] as number) + weight
       }
     }
     const out = pool.take([kvHeads, n], 'f32')
@@ -63,29 +69,53 @@ export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'atten
   },
 })
 
-/** The keys of a segment that count for a query. */
-const look = (
-  query: readonly number[],
-  segment: Segment,
-  { kvHead, scale, index }: { kvHead: number; scale: number; index: number },
-): Seen[] => {
+const dot = (a: Row, b: Row, count: number): number => {
+  let sum = 0
+  for (let i = 0; i < count; i++) sum += (a.from[a.start + i] as number) * (b.from[b.start + i] as number)
+  return sum
+}
+
+/** A segment with its tensors as numbers. */
+interface Run {
+  readonly k: Float32Array
+  readonly v: Float32Array
+  readonly bias: Float32Array | undefined
+  readonly segment: Segment
+}
+
+const runOf = (segment: Segment): Run => ({
+  k: numbers(segment.k),
+  v: numbers(segment.v),
+  bias: segment.bias && numbers(segment.bias),
+  segment,
+})
+
+interface Query extends Row {
+  readonly headDim: number
+  readonly index: number
+  readonly scale: number
+}
+
+/** Adds the keys of a segment that count for a query. */
+const look = (query: Query, { k, v, bias, segment }: Run, kvHead: number, sight: Sight): void => {
   const { starts, counts, causalFrom } = segment
-  const [k, v, bias] = [reader(segment.k), reader(segment.v), segment.bias ? reader(segment.bias) : () => 0]
-  const seen: Seen[] = []
   for (let j = 0; j < (counts[kvHead] ?? 0); j++) {
-    if (causalFrom !== undefined && causalFrom + j > index) break
+    if (causalFrom !== undefined && causalFrom + j > query.index) return
     const row = (starts[kvHead] ?? 0) + j
-    const dot = query.reduce((sum, x, d) => sum + x * k(row * query.length + d), 0)
-    const logit = dot * scale + bias(row)
-    if (logit !== Number.NEGATIVE_INFINITY) seen.push({ logit, value: (d) => v(row * query.length + d) })
+    const start = row * query.headDim
+    const logit = dot(query, { from: k, start }, query.headDim) * query.scale + (bias?.[row] ?? 0)
+    if (logit === Number.NEGATIVE_INFINITY) continue
+    sight.logits.push(logit)
+    sight.values.push({ from: v, start })
   }
-  return seen
 }
 
 /** All logits of −∞ give weights of 0; NaN or +∞ anywhere gives NaN. */
 const softmax = (logits: readonly number[]): number[] => {
-  const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+  let largest = Number.NEGATIVE_INFINITY
+  for (const logit of logits) largest = Math.max(largest, logit)
   const weights = logits.map((logit) => (logit === Number.NEGATIVE_INFINITY ? 0 : Math.exp(logit - largest)))
-  const sum = weights.reduce((a, b) => a + b, 0)
+  let sum = 0
+  for (const weight of weights) sum += weight
   return weights.map((weight) => (sum === 0 ? 0 : weight / sum))
 }

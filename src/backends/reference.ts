@@ -12,7 +12,18 @@ import type { Ops, RopeOptions, Tensor } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
 import { referenceLeverage } from './reference-leverage.ts'
-import { type CpuOps, type CpuTensor, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
+import {
+  type CpuOps,
+  type CpuTensor,
+  type CpuWeight,
+  cpu,
+  cpuTensor,
+  cpuWeight,
+  f32,
+  reshape,
+  slice,
+  TensorPool,
+} from './tensor.ts'
 
 /** What the parts of the reference share: where results go and when to stop. */
 export interface Workplace {
@@ -21,11 +32,16 @@ export interface Workplace {
   readonly pause: () => void
 }
 
-/** Value `index` of a tensor as a number, whatever its precision. */
-export const reader = (tensor: Tensor): ((index: number) => number) => {
+/** The values of a tensor; halves become the numbers they are. */
+export const numbers = (tensor: Tensor): Float32Array => {
   const { data } = cpu(tensor)
-  if (data instanceof Float32Array) return (index) => data[index] as number
-  return (index) => f32FromF16(data[index] as number)
+  return data instanceof Float32Array ? data : Float32Array.from(data, f32FromF16)
+}
+
+/** Value `index` of a tensor. */
+export const reader = (tensor: Tensor): ((index: number) => number) => {
+  const values = numbers(tensor)
+  return (index) => values[index] as number
 }
 
 export const createReferenceOps = (): CpuOps => {

@@ -1,0 +1,260 @@
+/** Cases of attention: group sizes, head dims, ragged runs, bias, causal borders, many keys, and what is not finite. */
+import { normals } from './draw.conformance.ts'
+import type { OpCase } from './ops.conformance.ts'
+import type { Ops, Precision, Segment, Tensor } from './ops.ts'
+import { createReferenceOps } from './reference.ts'
+import { cpu } from './tensor.ts'
+import { tokenCounts } from './transformer-cases.conformance.ts'
+
+const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
+
+/** One segment: a run of keys for each KV head. */
+interface Runs {
+  readonly counts: readonly number[]
+  readonly gap?: number // unused rows before each run
+  readonly dtype?: Precision
+  readonly bias?: (row: number) => number
+  readonly causalFrom?: number
+  /** Puts values into k and v after they were drawn. */
+  readonly spoil?: (k: Float32Array, v: Float32Array) => void
+}
+
+interface Attention {
+  readonly n: number
+  readonly group: number
+  readonly headDim: number
+  readonly runs: readonly Runs[]
+  readonly firstIndex?: number
+  readonly scale?: number
+  readonly spoilQ?: (q: Float32Array) => void
+  /** The largest logit, where it is far above 10: an f32 logit is rounded in proportion, and so is its weight. */
+  readonly largestLogit?: number
+}
+
+const half = (ops: Ops, tensor: Tensor): Tensor => {
+  const halves = ops.zeros(tensor.shape, 'f16')
+  ops.copy(halves, tensor)
+  return halves
+}
+
+const segmentOf = (ops: Ops, runs: Runs, headDim: number, change: (values: Float32Array) => Float32Array): Segment => {
+  const { counts, gap = 2, dtype = 'f32', bias, causalFrom, spoil } = runs
+  const starts = counts.map((_, head) => counts.slice(0, head).reduce((sum, count) => sum + count + gap, gap))
+  const rows = counts.reduce((sum, count) => sum + count + gap, 0)
+  const [k, v] = [normals(rows * headDim, rows), normals(rows * headDim, rows + 1)]
+  spoil?.(k, v)
+  const [keys, values] = [ops.from(k, [rows, headDim]), ops.from(change(v), [rows, headDim])]
+  return {
+    k: dtype === 'f16' ? half(ops, keys) : keys,
+    v: dtype === 'f16' ? half(ops, values) : values,
+    starts: Uint32Array.from(starts),
+    counts: Uint32Array.from(counts),
+    ...(bias
+      ? {
+          bias: ops.from(
+            Float32Array.from({ length: rows }, (_, row) => bias(row)),
+            [rows],
+          ),
+        }
+      : {}),
+    ...(causalFrom === undefined ? {} : { causalFrom }),
+  }
+}
+
+const attend = (
+  ops: Ops,
+  { n, group, headDim, runs, firstIndex = 0, scale, spoilQ }: Attention,
+  change = (values: Float32Array) => values,
+): Tensor => {
+  const heads = group * (runs[0]?.counts.length ?? 1)
+  const q = normals(n * heads * headDim, n + headDim)
+  spoilQ?.(q)
+  const segments = runs.map((run) => segmentOf(ops, run, headDim, change))
+  return ops.attend(ops.from(q, [n, heads, headDim]), segments, { scale: scale ?? 1 / Math.sqrt(headDim), firstIndex })
+}
+
+/** The terms of attention's sum: what it gives for the values' absolute values. */
+const attentionTerms = (attention: Attention): Float64Array =>
+  Float64Array.from(
+    cpu(attend(createReferenceOps(), attention, (values) => values.map(Math.abs))).data,
+    (terms) => terms * Math.max(1, (attention.largestLogit ?? 0) / 10),
+  )
+
+const attendCase = (name: string, attention: Attention): OpCase => ({
+  op: 'attend',
+  name: `${name}: ${attention.n} queries, ${attention.group} per KV head, head dim ${attention.headDim}`,
+  family: 'attention',
+  run: (ops) => attend(ops, attention),
+  magnitude: () => attentionTerms(attention),
+})
+
+const groups: readonly number[] = [1, 3, 7, 8]
+const biasOf = (row: number): number => Math.sin(row) * 3
+
+const gridCases: OpCase[] = tokenCounts.flatMap((n) =>
+  groups.map((group) =>
+    attendCase('ragged runs with bias, then causal', {
+      n,
+      group,
+      headDim: 16,
+      firstIndex: 40,
+      runs: [
+        { counts: [0, 37], dtype: 'f16', bias: biasOf },
+        { counts: [n + 2, n + 2], causalFrom: 38, dtype: group % 2 ? 'f16' : 'f32' },
+      ],
+    }),
+  ),
+)
+
+const headDimCases: OpCase[] = [1, 2, 5, 7, 8, 9, 15, 17, 31, 33, 64, 80, 128].map((headDim) =>
+  attendCase('three segments', {
+    n: 5,
+    group: 3,
+    headDim,
+    firstIndex: 100,
+    runs: [
+      { counts: [33, 0, 16], dtype: headDim % 2 ? 'f16' : 'f32' },
+      { counts: [1, 17, 15], bias: biasOf, dtype: 'f16' },
+      { counts: [9, 9, 9], causalFrom: 96 },
+    ],
+  }),
+)
+
+const longCases: OpCase[] = [
+  ...[1, 2, 3].flatMap((n) =>
+    [1, 7].map((group) =>
+      attendCase('keys shared out among tasks', {
+        n,
+        group,
+        headDim: 64,
+        firstIndex: 5000,
+        runs: [
+          { counts: [2600, 511], dtype: 'f16' },
+          { counts: [n, n], causalFrom: 5000, dtype: 'f16' },
+        ],
+      }),
+    ),
+  ),
+  attendCase('hidden keys between visible ones of other tasks', {
+    n: 2,
+    group: 3,
+    headDim: 16,
+    firstIndex: 10,
+    runs: [{ counts: [600] }, { counts: [1400], causalFrom: 9 }, { counts: [700], bias: biasOf }],
+  }),
+  attendCase('several blocks of rows and of keys', {
+    n: 257,
+    group: 7,
+    headDim: 8,
+    firstIndex: 300,
+    runs: [
+      { counts: [300], dtype: 'f16' },
+      { counts: [257], causalFrom: 300, dtype: 'f16' },
+    ],
+  }),
+  ...[255, 256, 257, 512, 513].map((count) =>
+    attendCase(`${count} keys`, { n: 6, group: 1, headDim: 9, runs: [{ counts: [count] }] }),
+  ),
+]
+
+const borderCases: OpCase[] = [
+  attendCase('no key at all', { n: 3, group: 2, headDim: 5, runs: [{ counts: [0, 0] }] }),
+  attendCase('every key in the future', { n: 3, group: 2, headDim: 5, runs: [{ counts: [20, 3], causalFrom: 3 }] }),
+  attendCase('the first query sees nothing', {
+    n: 40,
+    group: 3,
+    headDim: 16,
+    firstIndex: 7,
+    runs: [{ counts: [50], causalFrom: 8 }],
+  }),
+  attendCase('indices near 2^32', {
+    n: 20,
+    group: 1,
+    headDim: 4,
+    firstIndex: 2 ** 32 - 30,
+    runs: [{ counts: [25], causalFrom: 2 ** 32 - 35 }],
+  }),
+  attendCase('all keys equal', { n: 17, group: 7, headDim: 64, runs: [{ counts: [257], spoil: (k) => k.fill(0.25) }] }),
+  attendCase('all values equal', {
+    n: 2,
+    group: 7,
+    headDim: 64,
+    runs: [{ counts: [2000], spoil: (_, v) => v.fill(0.1), dtype: 'f16' }],
+  }),
+  attendCase('one key wins by 10,000', {
+    largestLogit: 1e4,
+    n: 17,
+    group: 3,
+    headDim: 16,
+    runs: [{ counts: [300, 20], bias: (row) => (row % 7 === 3 ? 1e4 + row * 0.001 : -1e4) }],
+  }),
+  attendCase('logits rising, so that each block outdoes the last', {
+    largestLogit: 750,
+    n: 9,
+    group: 1,
+    headDim: 16,
+    runs: [{ counts: [1500], bias: (row) => row * 0.5 }],
+  }),
+  attendCase('logits falling', { n: 9, group: 1, headDim: 16, runs: [{ counts: [1500], bias: (row) => -row * 0.5 }] }),
+  attendCase('scale 1 and values of 1e30', {
+    n: 9,
+    group: 1,
+    headDim: 16,
+    scale: 1,
+    runs: [
+      {
+        counts: [40],
+        spoil: (_, v) =>
+          v.forEach((x, i) => {
+            v[i] = x * 1e30
+          }),
+      },
+    ],
+  }),
+]
+
+/** [name, what to spoil]: row 5 of the first run begins at value (gap + 5) · headDim. */
+const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float32Array) => void }])[] = [
+  [
+    'bias of −∞ hides a key whose value is NaN',
+    { bias: (row) => (row === 7 ? -infinity : 0), spoil: (_, v) => v.fill(nan, 7 * 16, 8 * 16) },
+  ],
+  ['bias of −∞ everywhere', { bias: () => -infinity }],
+  ['bias of NaN', { bias: (row) => (row === 7 ? nan : 0) }],
+  ['bias of +∞', { bias: (row) => (row === 7 ? infinity : 0) }],
+  ['a key of NaN', { spoil: (k) => k.fill(nan, 7 * 16, 7 * 16 + 1) }],
+  ['a key of ∞', { spoil: (k) => k.fill(infinity, 7 * 16, 7 * 16 + 1) }],
+  ['a value of NaN in one column', { spoil: (_, v) => v.fill(nan, 7 * 16 + 3, 7 * 16 + 4) }],
+  ['a value of ∞ in one column', { spoil: (_, v) => v.fill(infinity, 7 * 16 + 3, 7 * 16 + 4) }],
+  ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
+]
+
+const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
+  (['f32', 'f16'] as const).flatMap((dtype) =>
+    [1, 17].flatMap((n) => [
+      attendCase(`${name}, ${dtype}`, {
+        n,
+        group: 3,
+        headDim: 16,
+        runs: [{ counts: [30, 20], dtype, ...runs }],
+        ...(spoilQ ? { spoilQ } : {}),
+      }),
+      attendCase(`${name}, ${dtype}, causal, 1,100 keys before`, {
+        n,
+        group: 1,
+        headDim: 16,
+        firstIndex: 2,
+        runs: [{ counts: [30, 20], dtype, causalFrom: 0, ...runs }, { counts: [1100, 1100] }],
+        ...(spoilQ ? { spoilQ } : {}),
+      }),
+    ]),
+  ),
+)
+
+export const attentionCases: readonly OpCase[] = [
+  ...gridCases,
+  ...headDimCases,
+  ...longCases,
+  ...borderCases,
+  ...notFiniteCases,
+]

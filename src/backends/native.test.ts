@@ -1,0 +1,39 @@
+/** The native backend against the reference: every instruction set this processor has, both kinds of activations. */
+import { test } from 'node:test'
+import { CompactorError } from '../error.ts'
+import { testLayer14 } from './layer14.conformance.ts'
+import { createNativeOps, type Isa, nativeAvailable } from './native.ts'
+import { assertSameBits, testOps } from './ops.conformance.ts'
+
+const isas: readonly Isa[] = ['scalar', 'avx2']
+
+const noAddon = nativeAvailable().available ? false : 'the addon cannot be loaded'
+
+/** Why an instruction set cannot be tested here; a missing addon is for `testOps` to judge. */
+const missing = (isa: Isa): string | undefined => {
+  try {
+    createNativeOps({ threads: 1, isa }).dispose()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof CompactorError) || !nativeAvailable().available) return undefined
+    return error.message
+  }
+}
+
+for (const isa of isas) {
+  const reason = missing(isa)
+  if (reason) test(`native ${isa}: not run`, { skip: reason }, () => {})
+  else
+    for (const activations of ['f32', 'int8'] as const)
+      testOps(`native ${isa} ${activations}`, () => createNativeOps({ threads: 2, isa, activations }), { activations })
+  if (!reason) testLayer14(`native ${isa}`, () => createNativeOps({ threads: 2, isa }), noAddon)
+}
+
+test('native: one thread and two give the same bits', {
+  skip: nativeAvailable().available ? false : 'no addon',
+}, () => {
+  const [one, two] = [createNativeOps({ threads: 1 }), createNativeOps({ threads: 2 })]
+  assertSameBits(one, two)
+  one.dispose()
+  two.dispose()
+})

@@ -1,0 +1,189 @@
+/**
+ * The suite that every backend runs: each op against the reference on shapes and values that hurt, refusals, stopping,
+ * and the same bits twice. The cases are in `*-cases.conformance.ts`, the limits in `tolerances.ts`; what the reference
+ * itself must give is in `reference.test.ts`.
+ */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { CompactorError } from '../error.ts'
+import { attentionCases } from './attention-cases.conformance.ts'
+import { compare, type Deviation } from './deviation.conformance.ts'
+import { matmulCases } from './matmul-cases.conformance.ts'
+import type { Ops, Tensor } from './ops.ts'
+import { createReferenceOps } from './reference.ts'
+import { refusals } from './refusals.conformance.ts'
+import { scoringCases } from './scoring-cases.conformance.ts'
+import { type CpuOps, cpu } from './tensor.ts'
+import { type Family, tolerances } from './tolerances.ts'
+import { transformerCases } from './transformer-cases.conformance.ts'
+
+export type OpName = Exclude<keyof Ops, 'name'>
+
+/** One call of one op. `run` makes its inputs and gives what is compared. */
+export interface OpCase {
+  readonly op: OpName
+  readonly name: string
+  readonly family: Family
+  readonly run: (ops: Ops) => Tensor
+  /** Terms of a sum, for `reduction`. */
+  readonly terms?: number
+  /** What errors are measured against, one per value of the result; absent: the result. */
+  readonly magnitude?: () => Float64Array
+  /** With activations of 8 bits the result may be as far off as this, one per value. */
+  readonly int8Bound?: () => Float64Array
+}
+
+export interface Skip {
+  readonly reason: string
+  readonly ops: readonly OpName[]
+}
+
+export interface SuiteOptions {
+  readonly skip?: readonly Skip[]
+  /** 'int8' if the backend may round the activations of a matrix product to 8 bits. */
+  readonly activations?: 'f32' | 'int8'
+}
+
+const cases: readonly OpCase[] = [...transformerCases, ...matmulCases, ...attentionCases, ...scoringCases]
+const opNames: readonly OpName[] = [...new Set(cases.map(({ op }) => op))]
+
+/** What the reference gives, computed once for all backends of a run. */
+const expected = new WeakMap<OpCase, Tensor>()
+
+const expectedOf = (opCase: OpCase): Tensor => {
+  const known = expected.get(opCase)
+  if (known) return known
+  const made = opCase.run(createReferenceOps())
+  expected.set(opCase, made)
+  return made
+}
+
+const isRequired = (name: string): boolean =>
+  (process.env.REQUIRE_BACKENDS ?? '').split(',').includes(name.split(' ')[0] ?? '')
+
+/** Why a backend cannot run here, unless REQUIRE_BACKENDS names it: then its absence is thrown. */
+const absence = (name: string, createOps: () => CpuOps): string | undefined => {
+  try {
+    createOps().dispose()
+    return undefined
+  } catch (error) {
+    if (isRequired(name) || !(error instanceof CompactorError && error.code === 'backend-unavailable')) throw error
+    return error.message
+  }
+}
+
+/** `name` begins with the backend's name, as REQUIRE_BACKENDS has it. */
+export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOptions = {}): void => {
+  const { skip = [], activations = 'f32' } = options
+  const absent = absence(name, createOps)
+  describe(`${name} ops`, { skip: absent ?? false }, () => {
+    for (const op of opNames) {
+      const reason = skip.find(({ ops }) => ops.includes(op))?.reason
+      test(`${name}: ${op} agrees with the reference`, { skip: reason ?? false }, (context) => {
+        const ops = createOps()
+        try {
+          const mine = cases.filter((opCase) => opCase.op === op)
+          const results = mine.map((opCase) => ({ opCase, ...deviationOf(ops, opCase, activations) }))
+          for (const line of summary(results)) context.diagnostic(`${name} ${op}: ${line}`)
+          const failures = results.filter(({ limit, error }) => !(error <= limit))
+          assert.deepEqual(failures.map(describeFailure), [])
+        } finally {
+          ops.dispose()
+        }
+      })
+    }
+    test(`${name}: every skip names an op that has cases`, () => {
+      assert.deepEqual(
+        skip.flatMap(({ ops }) => ops).filter((op) => !opNames.includes(op)),
+        [],
+      )
+    })
+    testRefusals(name, createOps)
+    testStopping(name, createOps)
+    testRepeats(name, createOps)
+  })
+}
+
+interface Result extends Deviation {
+  readonly opCase: OpCase
+  readonly family: Family
+  readonly limit: number
+}
+
+const deviationOf = (ops: Ops, opCase: OpCase, activations: 'f32' | 'int8'): Omit<Result, 'opCase'> => {
+  const want = cpu(expectedOf(opCase))
+  const got = cpu(ops.scope(() => copyOf(opCase.run(ops))))
+  assert.deepEqual([...got.shape, got.dtype], [...want.shape, want.dtype], `shape of ${opCase.name}`)
+  const rounded = activations === 'int8' && opCase.int8Bound !== undefined
+  const family = rounded ? 'int8' : opCase.family
+  const magnitude = rounded ? opCase.int8Bound?.() : opCase.magnitude?.()
+  return {
+    family,
+    limit: tolerances[family].limit,
+    ...compare(got, want, { family, magnitude, terms: opCase.terms ?? 1 }),
+  }
+}
+
+const copyOf = (tensor: Tensor): Tensor => ({ ...cpu(tensor), data: cpu(tensor).data.slice() }) as Tensor
+
+const summary = (results: readonly Result[]): string[] =>
+  [...new Set(results.map(({ family }) => family))].map((family) => {
+    const mine = results.filter((result) => result.family === family)
+    const largest = mine.reduce((error, result) => Math.max(error, result.error), 0)
+    return `${mine.length} cases, largest error ${largest.toPrecision(3)}, limit ${tolerances[family].limit} (${tolerances[family].unit})`
+  })
+
+const describeFailure = ({ opCase, family, error, limit, where }: Result): string =>
+  `${opCase.name}: error ${error.toPrecision(3)} above ${limit} (${tolerances[family].unit}); ${where}`
+
+const testRefusals = (name: string, createOps: () => CpuOps): void => {
+  test(`${name}: ${refusals.length} wrong calls are refused with a sentence`, () => {
+    const ops = createOps()
+    for (const { what, call, error } of refusals) assert.throws(() => call(ops), error, what)
+    ops.dispose()
+  })
+}
+
+const testStopping = (name: string, createOps: () => CpuOps): void => {
+  test(`${name}: a set abort word stops matmul, attend, leverage and chunkAttentionMass, and a cleared one does not`, () => {
+    const ops = createOps()
+    const word = new Int32Array(new SharedArrayBuffer(4))
+    ops.watchAbort(word)
+    for (const op of ['matmul', 'attend', 'leverage', 'chunkAttentionMass'] as const) {
+      const opCase = cases.find(
+        (candidate) => candidate.op === op && candidate.run(createReferenceOps()).shape.every((size) => size > 0),
+      )
+      assert.ok(opCase)
+      Atomics.store(word, 0, 1)
+      assert.throws(() => opCase.run(ops), { code: 'aborted' }, op)
+      Atomics.store(word, 0, 0)
+      opCase.run(ops)
+    }
+    ops.dispose()
+  })
+}
+
+const testRepeats = (name: string, createOps: () => CpuOps): void => {
+  test(`${name}: ${cases.length} cases give the same bits when run again`, () => {
+    const ops = createOps()
+    for (const opCase of cases) {
+      const first = cpu(ops.scope(() => copyOf(opCase.run(ops))))
+      const second = cpu(ops.scope(() => copyOf(opCase.run(ops))))
+      assert.deepEqual(new Uint8Array(first.data.buffer), new Uint8Array(second.data.buffer), opCase.name)
+    }
+    ops.dispose()
+  })
+}
+
+/** Every case on two backends that must give the same bits, such as one with one thread and one with two. */
+export const assertSameBits = (a: CpuOps, b: CpuOps): void => {
+  for (const opCase of cases) {
+    const first = cpu(a.scope(() => copyOf(opCase.run(a))))
+    const second = cpu(b.scope(() => copyOf(opCase.run(b))))
+    assert.deepEqual(
+      new Uint8Array(first.data.buffer),
+      new Uint8Array(second.data.buffer),
+      `${opCase.op}: ${opCase.name}`,
+    )
+  }
+}

@@ -1,0 +1,162 @@
+/** Calls that every backend must refuse before it computes, each with the class of error a caller's mistake has. */
+import type { Ops, Tensor } from './ops.ts'
+
+export interface Refusal {
+  readonly what: string
+  readonly call: (ops: Ops) => unknown
+  readonly error: { readonly name: 'TypeError' | 'RangeError'; readonly message: RegExp }
+}
+
+const range = (message: RegExp): Refusal['error'] => ({ name: 'RangeError', message })
+const kind = (message: RegExp): Refusal['error'] => ({ name: 'TypeError', message })
+const f32 = (ops: Ops, ...shape: number[]): Tensor => ops.zeros(shape, 'f32')
+const f16 = (ops: Ops, ...shape: number[]): Tensor => ops.zeros(shape, 'f16')
+
+const run = (ops: Ops, counts: readonly number[], rows = 10) => ({
+  k: f32(ops, rows, 4),
+  v: f32(ops, rows, 4),
+  starts: new Uint32Array(counts.length),
+  counts: Uint32Array.from(counts),
+})
+const whole = { scale: 1, firstIndex: 0 }
+
+export const refusals: readonly Refusal[] = [
+  {
+    what: 'from: too few values',
+    call: (ops) => ops.from(new Float32Array(5), [2, 3]),
+    error: range(/6 values, got 5/),
+  },
+  {
+    what: 'weight: too few bytes',
+    call: (ops) => ops.weight('Q8_0', [2, 32], new Uint8Array(67)),
+    error: range(/68 bytes, got 67/),
+  },
+  {
+    what: 'weight: half a block',
+    call: (ops) => ops.weight('Q4_K', [2, 128], new Uint8Array(144)),
+    error: range(/multiple of 256/),
+  },
+  { what: 'slice: beyond the end', call: (ops) => ops.slice(f32(ops, 3, 2), 2, 2), error: range(/rows 2 to 4/) },
+  { what: 'reshape: other count', call: (ops) => ops.reshape(f32(ops, 3, 2), [4, 2]), error: range(/8 values, got 6/) },
+  {
+    what: 'copy: other shape',
+    call: (ops) => ops.copy(f32(ops, 3, 2), f32(ops, 2, 3)),
+    error: range(/\[3,2\].*\[2,3\]/),
+  },
+  {
+    what: 'embed: id too large',
+    call: (ops) => ops.embed(ops.weight('F32', [4, 1], new Uint8Array(16)), Uint32Array.of(4)),
+    error: range(/below 4, got 4/),
+  },
+  {
+    what: 'matmul: columns',
+    call: (ops) => ops.matmul(f32(ops, 2, 3), ops.weight('F32', [4, 1], new Uint8Array(16))),
+    error: range(/\[2,1\], got \[2,3\]/),
+  },
+  {
+    what: 'matmul: bias',
+    call: (ops) => ops.matmul(f32(ops, 2, 1), ops.weight('F32', [4, 1], new Uint8Array(16)), { bias: f32(ops, 3) }),
+    error: range(/bias must be \[4\]/),
+  },
+  {
+    what: 'matmul: add',
+    call: (ops) => ops.matmul(f32(ops, 2, 1), ops.weight('F32', [4, 1], new Uint8Array(16)), { add: f32(ops, 4, 2) }),
+    error: range(/add must be \[2,4\]/),
+  },
+  {
+    what: 'matmul: f16 activations',
+    call: (ops) => ops.matmul(f16(ops, 2, 1), ops.weight('F32', [4, 1], new Uint8Array(16))),
+    error: kind(/must be f32, got f16/),
+  },
+  {
+    what: 'rmsNorm: gain',
+    call: (ops) => ops.rmsNorm(f32(ops, 2, 3), f32(ops, 2), 1e-5),
+    error: range(/gain must be \[3\]/),
+  },
+  {
+    what: 'swiglu: shapes',
+    call: (ops) => ops.swiglu(f32(ops, 2, 3), f32(ops, 3, 2)),
+    error: range(/\[2,3\], got \[3,2\]/),
+  },
+  {
+    what: 'rope: odd head dim',
+    call: (ops) => ops.rope(f32(ops, 1, 1, 3), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    error: range(/multiple of 2, got 3/),
+  },
+  {
+    what: 'rope: positions',
+    call: (ops) => ops.rope(f32(ops, 2, 1, 4), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    error: range(/2 positions, got 1/),
+  },
+  {
+    what: 'rope: theta',
+    call: (ops) => ops.rope(f32(ops, 1, 1, 4), Uint32Array.of(0), { theta: 0, layout: 'halves' }),
+    error: range(/theta must be above 0/),
+  },
+  {
+    what: 'attend: no segment',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [], whole),
+    error: range(/at least one segment/),
+  },
+  {
+    what: 'attend: heads',
+    call: (ops) => ops.attend(f32(ops, 1, 3, 4), [run(ops, [1, 1])], whole),
+    error: range(/multiple of 2, got 3/),
+  },
+  {
+    what: 'attend: run beyond its rows',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [run(ops, [1, 11])], whole),
+    error: range(/head 1 ends at row 11 of 10/),
+  },
+  {
+    what: 'attend: head dim',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 5), [run(ops, [1, 1])], whole),
+    error: range(/\[10,5\], got \[10,4\]/),
+  },
+  {
+    what: 'attend: k and v of two kinds',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), v: f16(ops, 10, 4) }], whole),
+    error: kind(/must be f32, got f16/),
+  },
+  {
+    what: 'attend: negative index',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [run(ops, [1, 1])], { scale: 1, firstIndex: -1 }),
+    error: range(/firstIndex/),
+  },
+  {
+    what: 'store: beyond capacity',
+    call: (ops) => ops.store(f16(ops, 2, 5, 4), 4, f32(ops, 2, 2, 4)),
+    error: range(/rows 4 to 6/),
+  },
+  {
+    what: 'gather: pick too large',
+    call: (ops) => ops.gather(f16(ops, 5, 4), Uint32Array.of(1, 5)),
+    error: range(/below 5, got 5/),
+  },
+  {
+    what: 'leverage: ridge',
+    call: (ops) => ops.leverage(f32(ops, 4, 1, 2), { ridge: 0 }),
+    error: range(/ridge must be above 0/),
+  },
+  {
+    what: 'leverage: sketch',
+    call: (ops) => ops.leverage(f32(ops, 4, 1, 2), { ridge: 1, sketch: f32(ops, 3, 2) }),
+    error: range(/sketch must be \[2,2\]/),
+  },
+  {
+    what: 'leverage: chunk',
+    call: (ops) => ops.leverage(f32(ops, 4, 1, 2), { ridge: 1, chunkTokens: 0 }),
+    error: range(/chunkTokens/),
+  },
+  {
+    what: 'chunkAttentionMass: tokens',
+    call: (ops) => ops.chunkAttentionMass(f32(ops, 4, 2, 2), f32(ops, 3, 1, 2), { chunkTokens: 2, scale: 1 }),
+    error: range(/\[4,1,2\]/),
+  },
+  {
+    what: 'addScaled: shapes',
+    call: (ops) => ops.addScaled(f32(ops, 4), f32(ops, 5), 1),
+    error: range(/\[4\], got \[5\]/),
+  },
+  { what: 'averagePool: even width', call: (ops) => ops.averagePool(f32(ops, 1, 4), 2), error: range(/odd, got 2/) },
+]

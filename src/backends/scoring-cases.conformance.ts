@@ -1,0 +1,232 @@
+/** Cases of the ops that score keys: leverage, attention mass inside chunks, and arithmetic on scores. */
+import { normals } from './draw.conformance.ts'
+import type { OpCase } from './ops.conformance.ts'
+import type { ChunkMassOptions, Ops, Tensor } from './ops.ts'
+import { createReferenceOps } from './reference.ts'
+import { cpu } from './tensor.ts'
+import { tokenCounts } from './transformer-cases.conformance.ts'
+
+const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
+
+interface Keys {
+  readonly tokens: number
+  readonly kvHeads?: number
+  readonly headDim: number
+  readonly sketchSize?: number
+  readonly ridge?: number
+  readonly chunkTokens?: number
+  readonly spoil?: (k: Float32Array) => void
+}
+
+const leverage = (name: string, keys: Keys): OpCase => {
+  const { tokens, kvHeads = 2, headDim, sketchSize, ridge = 5e-3, chunkTokens, spoil } = keys
+  return {
+    op: 'leverage',
+    name: `${name}: ${tokens} tokens, head dim ${headDim}, ${sketchSize ? `sketch of ${sketchSize}` : 'exact'}`,
+    family: 'leverage',
+    run: (ops) => {
+      const k = normals(tokens * kvHeads * headDim, tokens + headDim)
+      spoil?.(k)
+      return ops.leverage(ops.from(k, [tokens, kvHeads, headDim]), {
+        ridge,
+        ...(chunkTokens === undefined ? {} : { chunkTokens }),
+        ...(sketchSize
+          ? { sketch: ops.from(normals(headDim * sketchSize, 71, 1 / Math.sqrt(sketchSize)), [headDim, sketchSize]) }
+          : {}),
+      })
+    },
+  }
+}
+
+const leverageCases: OpCase[] = [
+  ...tokenCounts.flatMap((tokens) => [
+    leverage('all sizes', { tokens, headDim: 20 }),
+    leverage('all sizes', { tokens, headDim: 20, sketchSize: 12 }),
+  ]),
+  ...[1, 3, 33, 64, 80].map((headDim) => leverage('head dims', { tokens: 150, headDim, kvHeads: 3 })),
+  ...[1, 7, 48, 49, 70].map((sketchSize) => leverage('sketch sizes', { tokens: 150, headDim: 64, sketchSize })),
+  ...[1, 16, 100, 256, 1000].map((chunkTokens) =>
+    leverage(`chunks of ${chunkTokens}`, { tokens: 257, headDim: 12, chunkTokens }),
+  ),
+  leverage('several spans', { tokens: 1100, headDim: 16, kvHeads: 1 }),
+  leverage('keys all equal', { tokens: 40, headDim: 8, spoil: (k) => k.fill(3) }),
+  leverage('a mean of 1,000', {
+    tokens: 90,
+    headDim: 8,
+    spoil: (k) =>
+      k.forEach((x, i) => {
+        k[i] = x + 1000
+      }),
+  }),
+  leverage('keys of 1e15, ridge too weak without help', {
+    tokens: 40,
+    headDim: 8,
+    ridge: 1e-9,
+    spoil: (k) =>
+      k.forEach((x, i) => {
+        k[i] = i % 8 < 4 ? x * 1e15 : (k[i - 4] ?? 0)
+      }),
+  }),
+  leverage('NaN in one head', { tokens: 40, headDim: 8, spoil: (k) => k.fill(nan, 8, 9) }),
+  leverage('infinity in one head, in one of four chunks', {
+    tokens: 40,
+    headDim: 8,
+    chunkTokens: 10,
+    spoil: (k) => k.fill(infinity, 0, 1),
+  }),
+]
+
+interface Mass extends ChunkMassOptions {
+  readonly tokens: number
+  readonly group: number
+  readonly headDim: number
+  readonly spoil?: (q: Float32Array, k: Float32Array) => void
+}
+
+const massOf = (ops: Ops, { tokens, group, headDim, spoil, ...options }: Mass): Tensor => {
+  const kvHeads = 2
+  const [q, k] = [normals(tokens * group * kvHeads * headDim, tokens), normals(tokens * kvHeads * headDim, tokens + 1)]
+  spoil?.(q, k)
+  return ops.chunkAttentionMass(
+    ops.from(q, [tokens, group * kvHeads, headDim]),
+    ops.from(k, [tokens, kvHeads, headDim]),
+    options,
+  )
+}
+
+const mass = (name: string, options: Mass): OpCase => ({
+  op: 'chunkAttentionMass',
+  name: `${name}: ${options.tokens} tokens in chunks of ${options.chunkTokens}, ${options.group} per KV head, head dim ${options.headDim}`,
+  family: 'attention',
+  run: (ops) => massOf(ops, options),
+  // A key that nobody looks at is as uncertain as its chunk's logits are, so errors are measured beside the mean mass.
+  magnitude: () => Float64Array.from(cpu(massOf(createReferenceOps(), options)).data, (value) => value + options.group),
+})
+
+const massCases: OpCase[] = [
+  ...tokenCounts.flatMap((tokens) =>
+    [1, 3, 7, 8].map((group) => mass('grid', { tokens, group, headDim: 12, chunkTokens: 64, scale: 0.3 })),
+  ),
+  ...[1, 5, 16, 33, 64].map((headDim) =>
+    mass('head dims', { tokens: 100, group: 3, headDim, chunkTokens: 40, scale: 1 / Math.sqrt(headDim) }),
+  ),
+  ...[1, 15, 16, 17, 256, 257, 1000].map((chunkTokens) =>
+    mass('chunks', { tokens: 257, group: 1, headDim: 8, chunkTokens, scale: 1 }),
+  ),
+  mass('several blocks of rows', { tokens: 300, group: 8, headDim: 8, chunkTokens: 300, scale: 0.2 }),
+  mass('keys all equal', { tokens: 70, group: 3, headDim: 8, chunkTokens: 32, scale: 1, spoil: (_, k) => k.fill(1) }),
+  mass('logits of thousands', {
+    tokens: 70,
+    group: 3,
+    headDim: 8,
+    chunkTokens: 32,
+    scale: 1,
+    spoil: (q) => q.fill(512),
+  }),
+  mass('NaN in one key', {
+    tokens: 70,
+    group: 3,
+    headDim: 8,
+    chunkTokens: 32,
+    scale: 1,
+    spoil: (_, k) => k.fill(nan, 80, 81),
+  }),
+  mass('infinity in one query', {
+    tokens: 70,
+    group: 3,
+    headDim: 8,
+    chunkTokens: 32,
+    scale: 1,
+    spoil: (q) => q.fill(infinity, 80, 81),
+  }),
+]
+
+const scores = (count: number, seed: number): Float32Array => normals(count, seed, 3)
+
+const arithmeticCases: OpCase[] = tokenCounts.flatMap((tokens): OpCase[] => {
+  const [count, shape] = [3 * tokens, [3, tokens]]
+  return [
+    {
+      op: 'norms',
+      name: `${tokens} tokens, 3 heads of 33`,
+      family: 'elementwise',
+      run: (ops) => ops.norms(ops.from(scores(tokens * 99, 81), [tokens, 3, 33])),
+    },
+    {
+      op: 'zScore',
+      name: `${tokens} tokens`,
+      family: 'elementwise',
+      run: (ops) => ops.zScore(ops.from(scores(count, 82), shape)),
+    },
+    {
+      op: 'zScore',
+      name: `${tokens} tokens, all equal`,
+      family: 'exact',
+      run: (ops) => ops.zScore(ops.from(scores(count, 83).fill(0.1), shape)),
+    },
+    {
+      op: 'addScaled',
+      name: `${tokens} tokens`,
+      family: 'exact',
+      run: (ops) => ops.addScaled(ops.from(scores(count, 84), shape), ops.from(scores(count, 85), shape), 0.3),
+    },
+    {
+      op: 'multiply',
+      name: `${tokens} tokens`,
+      family: 'exact',
+      run: (ops) => ops.multiply(ops.from(scores(count, 86), shape), ops.from(scores(count, 87), shape)),
+    },
+    ...[1, 3, 7, 999].map(
+      (width): OpCase => ({
+        op: 'averagePool',
+        name: `${tokens} tokens, width ${width}`,
+        family: 'elementwise',
+        run: (ops) => ops.averagePool(ops.from(scores(count, 88), shape), width),
+        magnitude: () => new Float64Array(count).fill(1),
+      }),
+    ),
+  ]
+})
+
+const withNotFinite = Float32Array.of(1, nan, 3, infinity, -infinity, 0)
+
+const notFiniteCases: OpCase[] = [
+  {
+    op: 'zScore',
+    name: 'NaN and infinities',
+    family: 'elementwise',
+    run: (ops) => ops.zScore(ops.from(withNotFinite, [2, 3])),
+  },
+  {
+    op: 'zScore',
+    name: 'nearly equal values near 1e30',
+    family: 'elementwise',
+    run: (ops) => ops.zScore(ops.from(Float32Array.of(1e30, 1.0001e30, 1e30, 1.0002e30), [1, 4])),
+  },
+  {
+    op: 'multiply',
+    name: 'NaN and infinities',
+    family: 'exact',
+    run: (ops) => ops.multiply(ops.from(withNotFinite, [6]), ops.from(Float32Array.of(0, 1, 1e38, 0, 1, -0), [6])),
+  },
+  {
+    op: 'addScaled',
+    name: 'NaN and infinities',
+    family: 'exact',
+    run: (ops) => ops.addScaled(ops.from(withNotFinite, [6]), ops.from(withNotFinite, [6]), -1),
+  },
+  {
+    op: 'averagePool',
+    name: 'NaN and infinities',
+    family: 'elementwise',
+    run: (ops) => ops.averagePool(ops.from(withNotFinite, [1, 6]), 3),
+  },
+  {
+    op: 'norms',
+    name: 'NaN, infinities, values whose squares overflow',
+    family: 'elementwise',
+    run: (ops) => ops.norms(ops.from(Float32Array.of(nan, 1, infinity, -infinity, 1e30, 1e30), [3, 1, 2])),
+  },
+]
+
+export const scoringCases: readonly OpCase[] = [...leverageCases, ...massCases, ...arithmeticCases, ...notFiniteCases]

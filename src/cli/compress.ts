@@ -1,7 +1,7 @@
 /** compactor compress: a document becomes a small file that can be asked. */
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
-import { dirname, extname, resolve } from 'node:path'
+import { basename, dirname, extname, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { CompressOptions, Context, ContextStats, Keep, LoadedModel } from '../index.ts'
@@ -86,7 +86,7 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   await using model = await openModel(flags.model, flags, terminal)
   const begun = performance.now()
   const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
-  const context = await showCompress(file, model.model, terminal, {
+  const context = await showCompress(basename(file), model.model, terminal, {
     ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
     document,
     documentName: file === '-' ? 'standard input' : file,

@@ -5,7 +5,10 @@ const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 /** Under the 200 ms that a user takes for "at once"; what is cleaned up in 'exit' handlers still runs. */
 const graceMs = 100
 
-export const interruptedText = 'compactor: interrupted\n'
+/** On a terminal first erases what a progress bar may have left of its line. */
+export const sayInterrupted = (): void => {
+  process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}compactor: interrupted\n`)
+}
 
 export interface Interruption {
   readonly signal: AbortSignal
@@ -22,7 +25,7 @@ export const listenForInterruption = (): Interruption => {
       exitCode = code
       controller.abort()
       setTimeout(() => {
-        process.stderr.write(interruptedText)
+        sayInterrupted()
         process.exit(code)
       }, graceMs)
     })

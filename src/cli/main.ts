@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander'
 import { describeFailure } from './failure.ts'
-import { interruptedText, listenForInterruption } from './interruption.ts'
+import { listenForInterruption, sayInterrupted } from './interruption.ts'
 import { applySettings, readConfig, refuseUnknownKeys } from './settings.ts'
 import { Terminal } from './terminal.ts'
 
@@ -120,7 +120,7 @@ const main = async (): Promise<number> => {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
     const interrupted = interruption.exitCode()
     const { exitCode, sentence } = describeFailure(error)
-    if (interrupted !== undefined) process.stderr.write(interruptedText)
+    if (interrupted !== undefined) sayInterrupted()
     else if (sentence !== undefined) terminal.note(sentence)
     return interrupted ?? exitCode
   }

@@ -6,6 +6,7 @@ import type { SingleBar } from 'cli-progress'
 import { clockText } from './figures.ts'
 
 const appearAfterMs = 700
+const longestLabel = 40
 
 export interface BarText {
   readonly label: string
@@ -36,7 +37,7 @@ export class ProgressBar {
     if (!bar || this.#isStopped || now - this.#since < appearAfterMs) return
     const perSecond = ((done - this.#first.done) / Math.max(1, now - this.#first.at)) * 1000
     const { label, rate } = this.#text
-    const payload = { label, rate: rate(perSecond), left: clockText((total - done) / perSecond) }
+    const payload = { label: shorten(label), rate: rate(perSecond), left: clockText((total - done) / perSecond) }
     if (bar.isActive) bar.update(done, payload)
     else bar.start(total, done, payload)
   }
@@ -52,6 +53,9 @@ export class ProgressBar {
   }
 }
 
+const shorten = (label: string): string =>
+  label.length <= longestLabel ? label : `${label.slice(0, longestLabel - 1)}…`
+
 const makeBar = async (): Promise<SingleBar> => {
   const { SingleBar } = await import('cli-progress')
   return new SingleBar({
@@ -59,7 +63,8 @@ const makeBar = async (): Promise<SingleBar> => {
     stream: process.stderr,
     clearOnComplete: true,
     gracefulExit: false, // signals are the command line's own business
-    hideCursor: false,
+    hideCursor: null, // null = leave the terminal as it is, so that nothing needs undoing after a forced exit
+    linewrap: null,
     barsize: 24,
     barCompleteChar: '#',
     barIncompleteChar: '.',

@@ -121,6 +121,14 @@ test('a flag wins over the environment, the environment over compactor.config.js
   assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'])).usage.outputTokens, 5)
 })
 
+test('a model preferred in the environment is for new documents: a context is asked with the one that made it', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const env = { COMPACTOR_MODEL: place.qwen2 }
+  assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'], { env })).stats.model, 'llama')
+})
+
 test('ask on a text file reads it once: the second question finds the context, which can be listed, shown and removed', async (t) => {
   const place = newPlace(t, { models: ['smollm2-135m'] })
   writeFileSync(join(place.folder, 'notes.txt'), text)

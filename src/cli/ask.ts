@@ -75,7 +75,11 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
     .addHelpText('after', help)
-    .action((source: string, question: string, flags: AskFlags) => ask(source, question, flags, terminal))
+    .action((source: string, question: string, flags: AskFlags) => {
+      // A preferred model from the environment or the file is for new documents; a context knows its own.
+      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
+      return ask({ source, question, model: named }, flags, terminal)
+    })
   for (const option of engineFlags()) command.addOption(option)
 }
 
@@ -84,11 +88,18 @@ const readQuestion = async (terminal: Terminal): Promise<string> => {
   return decodeDocument(await terminal.readInput(), 'standard input')
 }
 
-const ask = async (source: string, question: string, flags: AskFlags, terminal: Terminal): Promise<void> => {
+interface Asked {
+  readonly source: string
+  readonly question: string
+  readonly model: string | undefined // named on the command line
+}
+
+const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<void> => {
+  const { question } = asked
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const begun = performance.now()
-  await using opened = await openSource(source, flags, terminal)
+  await using opened = await openSource(asked, flags, terminal)
   const { context } = opened
   const loadSeconds = (performance.now() - begun) / 1000
   for (const warning of context.warnings) terminal.note(warning)
@@ -116,13 +127,13 @@ interface OpenSource extends AsyncDisposable {
   readonly context: Context
 }
 
-const openSource = async (source: string, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
+const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
   const file = await findSource(source)
   if (!file.isContext) return openTextFile(file.path, flags, terminal)
   const { readContextHeader } = await import('../index.ts')
   const { header } = await readContextHeader(file.path)
-  const spec = flags.model ?? (await findContextModel(source, header, terminal))
-  return withModel(spec, flags, terminal, ({ model }) => model.openContext(file.path, { signal: terminal.signal }))
+  const spec = model ?? (await findContextModel(source, header, terminal))
+  return withModel(spec, flags, terminal, (opened) => opened.model.openContext(file.path, { signal: terminal.signal }))
 }
 
 /** A file, or the id of a remembered context. */

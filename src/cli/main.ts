@@ -52,7 +52,7 @@ const entries: readonly Entry[] = [
 const epilogue = `
 Every flag can also be set as COMPACTOR_<FLAG> in the environment or in ${'compactor.config.json'} (key in camelCase);
 a flag wins over the environment, the environment over the file. Models and contexts live in COMPACTOR_HOME
-(default ~/.compactor).
+(default ~/.compactor). COMPACTOR_DEBUG=1 shows where in the program an error arose.
 
 Examples:
   compactor compress report.txt --keep 0.25      read once -> report.cctx

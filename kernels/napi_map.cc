@@ -91,7 +91,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   const bool whole = strlen(path) == length;
   const Mapping mapped = whole ? map_path(env, path) : Mapping{};
   free(path);
-  if (!whole) return fail(env, "ENOENT", "the path contains a zero byte");
+  if (!whole) return fail(env, "EINVAL", "the path contains a zero byte");
   if (mapped.address == nullptr) return nullptr;
 
   Mapping* mapping = new Mapping(mapped);

@@ -41,13 +41,18 @@ export interface NativeOps extends CpuOps {
 }
 
 export type NativeAvailability =
-  | { readonly available: true; readonly isa: Isa; readonly features: readonly string[] }
+  | {
+      readonly available: true
+      readonly isa: Isa
+      readonly isas: readonly string[] // all that this processor can run, the best last
+      readonly features: readonly string[]
+    }
   | { readonly available: false; readonly reason: string }
 
 export const nativeAvailable = (): NativeAvailability => {
   const loaded = loadBinding()
   if ('reason' in loaded) return { available: false, reason: loaded.reason }
-  return { available: true, isa: chooseIsa(loaded.binding, undefined), features: loaded.binding.machine().features }
+  return { available: true, isa: chooseIsa(loaded.binding, undefined), ...loaded.binding.machine() }
 }
 
 /** Throws CompactorError('backend-unavailable') where the addon cannot be loaded. */

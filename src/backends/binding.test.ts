@@ -1,0 +1,237 @@
+/** What the addon itself refuses, and its pool under load. Results are the business of ops.conformance.ts. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { type Binding, loadBinding, type PoolHandle, weightTypes } from './binding.ts'
+import { createNativeOps } from './native.ts'
+import { f32 } from './tensor.ts'
+
+const loaded = loadBinding()
+const skip = 'reason' in loaded ? loaded.reason : false
+const binding = (): Binding => {
+  if ('reason' in loaded) throw new Error(loaded.reason)
+  return loaded.binding
+}
+
+const floats = (count: number): Float32Array => new Float32Array(count)
+const indices = (...values: number[]): Uint32Array => Uint32Array.from(values)
+const q8 = weightTypes.indexOf('Q8_0')
+const run = (counts: readonly number[], rows = 4) => ({
+  k: floats(rows * 2),
+  v: floats(rows * 2),
+  starts: new Uint32Array(counts.length),
+  counts: Uint32Array.from(counts),
+  bias: undefined,
+  causalFrom: undefined,
+})
+
+type Call = (binding: Binding, pool: PoolHandle) => unknown
+const huge = 2 ** 40
+
+/** Wrong sizes: RangeError. */
+const outOfRange: Readonly<Record<string, Call>> = {
+  'threads 0': (b) => b.createPool(0, 'scalar'),
+  'threads 257': (b) => b.createPool(257, 'scalar'),
+  'threads 1.5': (b) => b.createPool(1.5, 'scalar'),
+  'isa sse9': (b) => b.createPool(1, 'sse9'),
+  'weight type 10': (b, p) => b.embed(p, 10, new Uint8Array(34), 1, 32, indices(0), floats(32)),
+  'weight bytes short by 1': (b, p) => b.embed(p, q8, new Uint8Array(33), 1, 32, indices(0), floats(32)),
+  'rows × columns past 2^64': (b, p) => b.embed(p, q8, new Uint8Array(0), 2 ** 53, 2 ** 20, indices(), floats(0)),
+  'columns of 2^53': (b, p) => b.embed(p, q8, new Uint8Array(0), 0, 2 ** 53, indices(), floats(0)),
+  'columns 0': (b, p) => b.embed(p, q8, new Uint8Array(0), 1, 0, indices(), floats(0)),
+  'half a block': (b, p) => b.embed(p, q8, new Uint8Array(34), 2, 16, indices(0), floats(16)),
+  'id = rows': (b, p) => b.embed(p, q8, new Uint8Array(34), 1, 32, indices(1), floats(32)),
+  'embed: out too short': (b, p) => b.embed(p, q8, new Uint8Array(34), 1, 32, indices(0), floats(31)),
+  'matmul: x not rows': (b, p) =>
+    b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(33), undefined, undefined, floats(1), true),
+  'matmul: out too short': (b, p) =>
+    b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(64), undefined, undefined, floats(1), true),
+  'matmul: bias too long': (b, p) =>
+    b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), floats(2), undefined, floats(1), true),
+  'matmul: add too short': (b, p) =>
+    b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(64), undefined, floats(1), floats(2), true),
+  'rmsNorm: rows of another width': (b, p) => b.rmsNorm(p, floats(5), floats(2), 1e-5, floats(5)),
+  'rmsNorm: gain of 0': (b, p) => b.rmsNorm(p, floats(0), floats(0), 1e-5, floats(0)),
+  'swiglu: lengths 2 and 3': (b, p) => b.swiglu(p, floats(2), floats(3), floats(3)),
+  'rope: odd headDim': (b, p) => b.rope(p, floats(3), indices(0), 1, 3, 1e4, true, floats(3)),
+  'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, true, floats(0)),
+  'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, true, floats(4)),
+  'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, true, floats(2)),
+  'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, [run([1, 1])], 1, 0, floats(6)),
+  'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([5])], 1, 0, floats(2)),
+  'attend: start + count past 2^32': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([2]), starts: indices(0xffffffff) }], 1, 0, floats(2)),
+  'attend: v shorter than k': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: floats(6) }], 1, 0, floats(2)),
+  'attend: bias of other length': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), bias: floats(3) }], 1, 0, floats(2)),
+  'attend: causalFrom -1': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2)),
+  'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2)),
+  'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0)),
+  'attend: 65 segments': (b, p) =>
+    b.attend(
+      p,
+      floats(2),
+      1,
+      1,
+      2,
+      Array.from({ length: 65 }, () => run([1])),
+      1,
+      0,
+      floats(2),
+    ),
+  'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 2 ** 32, floats(2)),
+  'store: past the capacity': (b, p) => b.store(p, floats(8), 4, 3, floats(4), 1, 2),
+  'store: target of another size': (b, p) => b.store(p, floats(7), 4, 0, floats(2), 1, 2),
+  'convert: lengths 2 and 3': (b, p) => b.convert(p, floats(2), new Uint16Array(3)),
+  'gather: pick = rows': (b, p) => b.gather(p, floats(4), 2, indices(2), floats(2)),
+  'gather: target too short': (b, p) => b.gather(p, floats(4), 2, indices(1), floats(1)),
+  'gather: width 0': (b, p) => b.gather(p, floats(0), 0, indices(), floats(0)),
+  'leverage: ridge 0': (b, p) => b.leverage(p, floats(4), 2, 1, 2, undefined, 0, 2, floats(2)),
+  'leverage: sketch not rows': (b, p) => b.leverage(p, floats(4), 2, 1, 2, floats(3), 1, 2, floats(2)),
+  'leverage: product past 2^64': (b, p) => b.leverage(p, floats(0), huge, huge, 1000, undefined, 1, 2, floats(0)),
+  'mass: chunk 0': (b, p) => b.chunkAttentionMass(p, floats(4), floats(4), 2, 1, 1, 2, 0, 1, floats(2)),
+  'mass: 3 heads on 2': (b, p) => b.chunkAttentionMass(p, floats(6), floats(4), 1, 3, 2, 2, 1, 1, floats(2)),
+  'norms: out too short': (b) => b.norms(floats(4), 2, 1, 2, floats(1)),
+  'zScore: out too short': (b) => b.zScore(floats(2), floats(1)),
+  'addScaled: lengths 2 and 1': (b) => b.addScaled(floats(2), floats(1), 1, floats(2)),
+  'multiply: lengths 2 and 1': (b) => b.multiply(floats(2), floats(1), floats(2)),
+  'averagePool: even width': (b) => b.averagePool(floats(2), 2, 2, floats(2)),
+  'averagePool: rows of another length': (b) => b.averagePool(floats(3), 2, 3, floats(3)),
+}
+
+const wrong = (value: unknown): never => value as never
+
+/** Wrong kinds: TypeError. */
+const wrongKinds: Readonly<Record<string, Call>> = {
+  'a plain object as pool': (b) => b.swiglu(wrong({}), floats(1), floats(1), floats(1)),
+  'no arguments': (b) => (b.swiglu as (...none: unknown[]) => unknown)(),
+  'an array for ids': (b, p) => b.embed(p, q8, new Uint8Array(34), 1, 32, wrong([0]), floats(32)),
+  'f16 for x': (b, p) => b.swiglu(p, wrong(new Uint16Array(1)), floats(1), floats(1)),
+  'f64 for x': (b, p) => b.swiglu(p, wrong(new Float64Array(1)), floats(1), floats(1)),
+  'a string for eps': (b, p) => b.rmsNorm(p, floats(2), floats(2), wrong('1e-5'), floats(2)),
+  'segments that are not a list': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong({}), 1, 0, floats(2)),
+  'a segment of null': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong([null]), 1, 0, floats(2)),
+  'a segment without counts': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), counts: wrong(undefined) }], 1, 0, floats(2)),
+  'k f32 and v f16': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: new Uint16Array(8) }], 1, 0, floats(2)),
+  'int8 as 1': (b, p) =>
+    b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), undefined, undefined, floats(1), wrong(1)),
+  'convert f32 to f32': (b, p) => b.convert(p, floats(1), floats(1)),
+  'gather f32 to f16': (b, p) => b.gather(p, floats(2), 2, indices(0), new Uint16Array(2)),
+  'an abort word that is not shared': (b, p) => b.watchAbort(p, new Int32Array(1)),
+  'an abort word of 0 elements': (b, p) => b.watchAbort(p, new Int32Array(new SharedArrayBuffer(0))),
+  'a path that is a number': (b) => b.mapFile(wrong(1)),
+  'unmapping an array': (b) => b.unmapFile(wrong(floats(1))),
+}
+
+for (const [calls, name] of [
+  [outOfRange, 'RangeError'],
+  [wrongKinds, 'TypeError'],
+] as const)
+  test(`addon: ${Object.keys(calls).length} wrong calls are each refused with a ${name} of one sentence`, {
+    skip,
+  }, () => {
+    const pool = binding().createPool(2, 'scalar')
+    for (const [what, call] of Object.entries(calls))
+      assert.throws(() => call(binding(), pool), { name, message: /^\w+: .+[^.]$/ }, what)
+    binding().disposePool(pool)
+  })
+
+test('addon: a pool that is disposed is refused, disposing it twice is not', { skip }, () => {
+  const pool = binding().createPool(2, 'scalar')
+  binding().disposePool(pool)
+  binding().disposePool(pool)
+  assert.throws(() => binding().swiglu(pool, floats(1), floats(1), floats(1)), {
+    name: 'TypeError',
+    message: /disposed/,
+  })
+})
+
+test('COMPACTOR_ISA: scalar is taken, an unknown one is refused', { skip }, () => {
+  const before = process.env.COMPACTOR_ISA
+  try {
+    process.env.COMPACTOR_ISA = 'scalar'
+    const ops = createNativeOps({ threads: 1 })
+    assert.equal(ops.isa, 'scalar')
+    ops.dispose()
+    process.env.COMPACTOR_ISA = 'mmx'
+    assert.throws(() => createNativeOps({ threads: 1 }), { name: 'RangeError', message: /scalar or avx2, got mmx/ })
+  } finally {
+    if (before === undefined) delete process.env.COMPACTOR_ISA
+    else process.env.COMPACTOR_ISA = before
+  }
+})
+
+test('abort: a word set before an op stops it, and the next op after clearing works', { skip }, () => {
+  const abortWord = new Int32Array(new SharedArrayBuffer(4))
+  const ops = createNativeOps({ threads: 2, abortWord })
+  const x = ops.from(new Float32Array(64).fill(1), [1, 64])
+  const weight = ops.weight('F32', [64, 64], new Uint8Array(new Float32Array(64 * 64).fill(1).buffer))
+  abortWord[0] = 1
+  assert.throws(() => ops.matmul(x, weight), { code: 'aborted' })
+  abortWord[0] = 0
+  assert.deepEqual(f32(ops.matmul(x, weight)), new Float32Array(64).fill(64))
+  abortWord[0] = 1
+  ops.watchAbort(undefined)
+  assert.deepEqual(f32(ops.matmul(x, weight)), new Float32Array(64).fill(64))
+  ops.dispose()
+})
+
+test('abort: a word set by another thread stops an op that is running', { skip }, async () => {
+  const words = new Int32Array(new SharedArrayBuffer(8)) // 0: abort, 1: products begun
+  const ops = createNativeOps({ threads: 2, abortWord: words })
+  const other = new Worker(
+    `const { workerData: words } = require('node:worker_threads')
+     Atomics.wait(words, 1, 0)
+     Atomics.wait(words, 1, 1, 3)
+     Atomics.store(words, 0, 1)`,
+    { eval: true, workerData: words },
+  )
+  const size = 1024
+  const x = ops.zeros([size, size], 'f32')
+  const weight = ops.weight('F32', [size, size], new Uint8Array(size * size * 4))
+  assert.throws(
+    () => {
+      for (let i = 0; i < 100_000; i++) {
+        Atomics.store(words, 1, 1)
+        Atomics.notify(words, 1)
+        ops.scope(() => ops.matmul(x, weight))
+      }
+    },
+    { code: 'aborted' },
+  )
+  await other.terminate()
+  ops.dispose()
+})
+
+test('pool: 2,000 runs of 1 to 40 tasks on 8 threads leave out none and do none twice', { skip }, () => {
+  const ops = createNativeOps({ threads: 8 })
+  const rows = 64 * 40
+  const ids = Uint32Array.from({ length: rows }, (_, i) => i)
+  const table = Float32Array.from(ids)
+  const weight = ops.weight('F32', [rows, 1], new Uint8Array(table.buffer))
+  for (let turn = 0; turn < 2000; turn++) {
+    const count = 1 + ((turn * 977) % rows)
+    const out = ops.scope(() => f32(ops.embed(weight, ids.subarray(0, count))).slice())
+    assert.ok(
+      out.every((value, i) => value === i),
+      `turn ${turn}, ${count} rows`,
+    )
+  }
+  ops.dispose()
+})
+
+test('pool: 3 pools of 2 threads in turn, each made, used and ended 20 times, stay apart', { skip }, () => {
+  for (let turn = 0; turn < 20; turn++) {
+    const all = [0, 1, 2].map(() => createNativeOps({ threads: 2 }))
+    for (const [which, ops] of all.entries()) {
+      const x = ops.from(new Float32Array(300).fill(which + 1), [300, 1])
+      const weight = ops.weight('F32', [40, 1], new Uint8Array(new Float32Array(40).fill(1).buffer))
+      assert.ok(f32(ops.matmul(x, weight)).every((value) => value === which + 1))
+    }
+    for (const ops of all) ops.dispose()
+  }
+})

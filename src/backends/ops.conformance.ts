@@ -47,16 +47,21 @@ export interface SuiteOptions {
 const cases: readonly OpCase[] = [...transformerCases, ...matmulCases, ...attentionCases, ...scoringCases]
 const opNames: readonly OpName[] = [...new Set(cases.map(({ op }) => op))]
 
-/** What the reference gives, computed once for all backends of a run. */
-const expected = new WeakMap<OpCase, Tensor>()
+const usedByAll = ['scope', 'from', 'weight', 'read'] as const
 
-const expectedOf = (opCase: OpCase): Tensor => {
-  const known = expected.get(opCase)
-  if (known) return known
-  const made = opCase.run(createReferenceOps())
-  expected.set(opCase, made)
-  return made
+/** What a function of a case gives, computed once for all backends of a run. */
+const once = <T>(make: (opCase: OpCase) => T): ((opCase: OpCase) => T) => {
+  const made = new WeakMap<OpCase, { readonly value: T }>()
+  return (opCase) => {
+    const known = made.get(opCase) ?? { value: make(opCase) }
+    made.set(opCase, known)
+    return known.value
+  }
 }
+
+const expectedOf = once((opCase) => opCase.run(createReferenceOps()))
+const magnitudeOf = once((opCase) => opCase.magnitude?.())
+const int8BoundOf = once((opCase) => opCase.int8Bound?.())
 
 const isRequired = (name: string): boolean =>
   (process.env.REQUIRE_BACKENDS ?? '').split(',').includes(name.split(' ')[0] ?? '')
@@ -98,6 +103,18 @@ export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOpt
         [],
       )
     })
+    test(`${name}: every op has cases, but those that all cases use`, () => {
+      const { name: _, watchAbort, dispose, ...ops } = createReferenceOps()
+      assert.deepEqual(Object.keys(ops).sort(), [...opNames, ...usedByAll].sort())
+    })
+    test(`${name}: what is read is a copy`, async () => {
+      const ops = createOps()
+      const values = Float32Array.of(1, 2, 3)
+      const read = await ops.read(ops.from(values, [3]))
+      values[0] = 9
+      assert.deepEqual(read, Float32Array.of(1, 2, 3))
+      ops.dispose()
+    })
     testRefusals(name, createOps)
     testStopping(name, createOps)
     testRepeats(name, createOps)
@@ -116,7 +133,7 @@ const deviationOf = (ops: Ops, opCase: OpCase, activations: 'f32' | 'int8'): Omi
   assert.deepEqual([...got.shape, got.dtype], [...want.shape, want.dtype], `shape of ${opCase.name}`)
   const rounded = activations === 'int8' && opCase.int8Bound !== undefined
   const family = rounded ? 'int8' : opCase.family
-  const magnitude = rounded ? opCase.int8Bound?.() : opCase.magnitude?.()
+  const magnitude = rounded ? int8BoundOf(opCase) : magnitudeOf(opCase)
   return {
     family,
     limit: tolerances[family].limit,

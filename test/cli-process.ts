@@ -1,15 +1,27 @@
 /** Runs the command line as a user does: another process, a folder and a home of its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 import { modelPath } from './models.ts'
 
-const entry = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
-/** What node is given to run it. */
-export const commandLine: readonly string[] = ['--import', import.meta.resolve('tsx'), entry]
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Whether dist/ was built after the last change to a source: it starts faster, and it is what is published. */
+const isBuilt = (): boolean => {
+  const built = statSync(join(root, 'dist/cli/main.js'), { throwIfNoEntry: false })?.mtimeMs ?? 0
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+  return sources
+    .filter((name) => name.endsWith('.ts') && !/\.(test|conformance)\.ts$/.test(name))
+    .every((name) => statSync(join(root, 'src', name)).mtimeMs <= built)
+}
+
+/** What node is given to run it: the build when it is current, else the sources. */
+export const commandLine: readonly string[] = isBuilt()
+  ? [join(root, 'dist/cli/main.js')]
+  : ['--import', import.meta.resolve('tsx'), join(root, 'src/cli/main.ts')]
 
 const fixture = (name: string): string => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url))
 

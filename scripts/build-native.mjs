@@ -66,8 +66,19 @@ const headerOption = () => {
   return existsSync(join(prefix, 'include', 'node', 'node_api.h')) ? [`--nodedir=${prefix}`] : []
 }
 
+/** Ours in a clone; in an installed package, which has no development tools, the one that npm brings along. */
+const findNodeGyp = () => {
+  const { npm_config_node_gyp: fromNpm } = process.env
+  try {
+    return createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND' || !fromNpm) throw error
+    return fromNpm
+  }
+}
+
 const build = () => {
-  const nodeGyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js')
+  const nodeGyp = findNodeGyp()
   const step = existsSync(join(root, 'build', 'Makefile')) ? ['configure', 'build'] : ['rebuild']
   const options = [...headerOption(), '--jobs', String(jobCount), '--loglevel', 'warn']
   return step.every(

@@ -1,6 +1,7 @@
 /** What users get wrong: each case ends with its exit code, one sentence on stderr, nothing on stdout, nothing left behind. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { newPlace, type Outcome, type Place } from './cli-process.ts'
@@ -275,12 +276,15 @@ describe('contexts', { concurrency: 2 }, () => {
     refused(await place.run(['ask', 'cut.cctx', 'Why?', '-m', place.llama]), 1, /not a context/)
   })
 
-  test('an output that exists, one that is a directory, one in no folder, one that is the document', async (t) => {
+  test('an output that exists, one that is a directory, one that is a pipe, one in no folder, one that is the document', async (t) => {
     const place = await withContext(t)
     const before = readFileSync(join(place.folder, 'a.cctx'))
     refused(await place.run(compress('a.txt', place)), 1, /a\.cctx exists.*--force/)
     assert.ok(readFileSync(join(place.folder, 'a.cctx')).equals(before))
     refused(await place.run(compress('a.txt', place, '-o', '.')), 1, /directory/)
+    execFileSync('mkfifo', [join(place.folder, 'pipe')])
+    refused(await place.run(compress('a.txt', place, '-o', 'pipe', '--force')), 1, /not a regular file/)
+    assert.ok(statSync(join(place.folder, 'pipe')).isFIFO())
     refused(await place.run(compress('a.txt', place, '-o', 'no/such/a.cctx')), 1, /folder/)
     refused(await place.run(compress('a.txt', place, '-o', 'a.txt', '--force')), 2, /document itself/)
     assert.equal(readFileSync(join(place.folder, 'a.txt'), 'utf8'), text)

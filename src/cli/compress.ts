@@ -177,8 +177,10 @@ const chooseOutput = async (file: string, { output, force }: CompressFlags): Pro
       `the output ${target} would replace the document itself; give another name with -o`,
     )
   const existing = await stat(target).catch(() => undefined) // not there, or seen below when its folder is checked
-  if (existing?.isDirectory())
-    throw new CompactorError('write-failed', `${target} is a directory; give a file name with -o`)
+  if (existing && !existing.isFile()) {
+    const what = existing.isDirectory() ? 'a directory' : 'not a regular file'
+    throw new CompactorError('write-failed', `${target} is ${what}; give a file name with -o`)
+  }
   if (existing && !force)
     throw new CompactorError('output-exists', `${target} exists; give --force to replace it or another name with -o`)
   await access(dirname(resolve(target)), constants.W_OK).catch((cause: unknown) => {

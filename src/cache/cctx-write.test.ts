@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import fs, { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
@@ -83,21 +83,23 @@ test('writing: stopped at each of its steps it leaves no file, and an older one 
   assert.equal(stops, chunkCount + 1)
 })
 
-test('writing: a folder that is missing, a file, or in the way is one sentence each', async (t) => {
+test('writing: a folder that is missing, a file, or in the way, and a pipe in the way, is one sentence each', async (t) => {
   const folder = temporaryFolder(t)
   await writeFile(join(folder, 'file'), '')
   await mkdir(join(folder, 'taken.cctx'))
+  execFileSync('mkfifo', [join(folder, 'pipe.cctx')])
   const failures: [string, RegExp][] = [
     ['none/toy.cctx', /could not be written: its folder does not exist/],
     ['file/toy.cctx', /could not be written: its folder is a file/],
-    ['taken.cctx', /could not be written: a folder has that name/],
+    ['taken.cctx', /not a regular file/],
+    ['pipe.cctx', /not a regular file/],
   ]
   for (const [name, message] of failures)
     await assert.rejects(writeContext(ops, join(folder, name), contents, { force: true }), {
       code: 'write-failed',
       message,
     })
-  assert.deepEqual((await readdir(folder)).sort(), ['file', 'taken.cctx'])
+  assert.deepEqual((await readdir(folder)).sort(), ['file', 'pipe.cctx', 'taken.cctx'])
 })
 
 const program = (body: string): string => `

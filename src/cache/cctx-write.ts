@@ -2,8 +2,7 @@
  * Writes a context to a .cctx: streamed under a temporary name, synced, then given its name in one step, so that the name
  * never holds half a file and a mapped file never changes. Not here: what the bytes mean (cctx-layout.ts, cctx-header.ts).
  */
-import { constants } from 'node:fs'
-import { access, type FileHandle, link, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
@@ -50,7 +49,7 @@ export const writeContext = async (
   const prologue = planPrologue(json.length, layout.bytes)
   let begun = false
   try {
-    if (!force && (await exists(path))) throw outputExists(path)
+    await refuseTarget(path, force)
     const file = await open(temporaryPath, 'wx')
     begun = true
     try {
@@ -219,14 +218,17 @@ const refuseAborted = (signal: WriteOptions['signal']): void => {
   if (signal?.aborted) throw new CompactorError('aborted', 'saving the context was stopped; no file was left behind.')
 }
 
-const exists = (path: string): Promise<boolean> =>
-  access(path, constants.F_OK).then(
-    () => true,
-    (cause: unknown) => {
-      if (codeOf(cause) === 'ENOENT') return false
-      throw cause
-    },
-  )
+/** A file may be replaced when asked for; a folder, a device or a pipe never. */
+const refuseTarget = async (path: string, force: boolean): Promise<void> => {
+  const found = await stat(path).catch((cause: unknown) => {
+    if (codeOf(cause) === 'ENOENT') return undefined
+    throw cause
+  })
+  if (!found) return
+  if (!force) throw outputExists(path)
+  if (!found.isFile())
+    throw new CompactorError('write-failed', `${path} is not a regular file and is not replaced; give another name`)
+}
 
 /** Fails if the name is taken, also by someone who took it a moment ago. */
 const renameNew = async (temporaryPath: string, path: string): Promise<void> => {

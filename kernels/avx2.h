@@ -3,11 +3,7 @@
 // compiled this way and then kept by the linker for everybody.
 #include <immintrin.h>
 
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#else
 #pragma GCC target("avx2,fma,f16c")
-#endif
 
 namespace compactor {
 namespace {

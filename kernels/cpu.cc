@@ -17,7 +17,7 @@ bool isa_from_name(const char* name, Isa* isa) {
 
 // __builtin_cpu_supports also looks at XCR0: a feature whose registers the operating system does not save is absent.
 void cpu_features(CpuFeature (&features)[kCpuFeatureCount]) {
-#if COMPACTOR_X86
+#if defined(__x86_64__)
   __builtin_cpu_init();
   const CpuFeature found[kCpuFeatureCount] = {
       {"sse4.2", __builtin_cpu_supports("sse4.2") != 0},

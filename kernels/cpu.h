@@ -2,7 +2,8 @@
 #pragma once
 #include "kernels.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+// Whether the AVX2 variants are built. They are compiled by GCC's pragma for a target, which Clang does not have.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define COMPACTOR_X86 1
 #else
 #define COMPACTOR_X86 0

@@ -14,6 +14,7 @@ namespace compactor {
 namespace {
 
 constexpr size_t kTaskBytes = 1u << 16;  // of weights, at most
+constexpr size_t kNearRows = 16;         // read again for the next tokens while they are in the cache
 constexpr size_t kTasksPerThread = 4;    // at least, so that threads end together
 
 inline float sum_of(__m256 lanes) {
@@ -65,18 +66,24 @@ inline __m128 floats_at(const float* values) {
   return kCount == 4 ? _mm_loadu_ps(values) : _mm_load_ss(values);
 }
 
-// Sums of one row with kTokens tokens, while its groups go by. Two chains for one token: an addition takes four cycles.
+// Sums of one row with kTokens tokens, while its groups go by. Few tokens have two chains each, because the next
+// addition to the same sum has to wait four cycles.
 template <int kTokens>
 struct Totals {
-  static constexpr int kChains = kTokens == 1 ? 2 : 1;
+  static constexpr int kChains = kTokens <= 2 ? 2 : 1;
   __m256 products[kTokens][kChains] = {};
-  __m128 offsets[kTokens] = {};
+
+  __m256& at(int token, int group) { return products[token][group % kChains]; }
+  __m256 of(int token) const {
+    return kChains == 1 ? products[token][0] : _mm256_add_ps(products[token][0], products[token][kChains - 1]);
+  }
 };
 
 // kCount groups of a row: totals += products, offsets += d or m times the sums of the activations. The scales go
 // through memory because a broadcasting load leaves the vector units free.
 template <WeightType kType, int kTokens, int kCount>
-inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x, Totals<kTokens>& totals) {
+inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x, Totals<kTokens>& totals,
+                       __m128* offsets) {
   constexpr size_t block_bytes = block_layout(kType).bytes;
   const __m128 d = halves_at<kCount>(blocks, block_bytes);
   const __m128 offset = kHasMinimum<kType> ? halves_at<kCount>(blocks + 2, block_bytes) : d;
@@ -85,7 +92,7 @@ inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x
   for (int t = 0; t < kTokens; t++) {
     _mm_store_ps(scales[t], _mm_mul_ps(d, floats_at<kCount>(x[t].scales + group)));
     if constexpr (kType != WeightType::Q8_0)
-      totals.offsets[t] = _mm_fmadd_ps(offset, floats_at<kCount>(x[t].sums_32 + group), totals.offsets[t]);
+      offsets[t] = _mm_fmadd_ps(offset, floats_at<kCount>(x[t].sums_32 + group), offsets[t]);
   }
 #pragma GCC unroll 4
   for (int i = 0; i < kCount; i++) {
@@ -94,7 +101,7 @@ inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x
     for (int t = 0; t < kTokens; t++) {
       const __m256i q = load_32(x[t].q + (group + size_t(i)) * kGroup);
       const __m256i products = kType == WeightType::Q8_0 ? dot_signed(w, q) : dot_unsigned(w, q);
-      __m256& total = totals.products[t][i % Totals<kTokens>::kChains];
+      __m256& total = totals.at(t, i);
       total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][i]), _mm256_cvtepi32_ps(products), total);
     }
   }
@@ -105,16 +112,13 @@ void dot_32(const uint8_t* row, size_t columns, const Activations* x, float* sum
   constexpr size_t block_bytes = block_layout(kType).bytes;
   const size_t groups = columns / kGroup;
   Totals<kTokens> totals;
+  __m128 offsets[kTokens] = {};
   size_t g = 0;
-  for (; g + 4 <= groups; g += 4) add_blocks<kType, kTokens, 4>(row + g * block_bytes, g, x, totals);
-  for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals);
+  for (; g + 4 <= groups; g += 4) add_blocks<kType, kTokens, 4>(row + g * block_bytes, g, x, totals, offsets);
+  for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals, offsets);
 #pragma GCC unroll 4
-  for (int t = 0; t < kTokens; t++) {
-    __m256 products = totals.products[t][0];
-    if constexpr (kTokens == 1) products = _mm256_add_ps(products, totals.products[t][1]);
-    const __m256 offsets = _mm256_zextps128_ps256(totals.offsets[t]);
-    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), offsets, products));
-  }
+  for (int t = 0; t < kTokens; t++)
+    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), _mm256_zextps128_ps256(offsets[t]), totals.of(t)));
 }
 
 inline __m256 floats_of_8(const uint8_t* bytes) {
@@ -124,11 +128,13 @@ inline __m256 floats_of_8(const uint8_t* bytes) {
 
 // One group of a block of 256, for every token: totals += scale of the group · products
 template <int kGroupIndex, int kTokens>
-inline void add_group(__m256i w, size_t at, const Activations* x, const float (*scales)[8], __m256* totals) {
+inline void add_group(__m256i w, size_t at, const Activations* x, const float (*scales)[8],
+                      Totals<kTokens>& totals) {
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; t++) {
     const __m256i products = dot_unsigned(w, load_32(x[t].q + at + kGroupIndex * kGroup));
-    totals[t] = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), totals[t]);
+    __m256& total = totals.at(t, kGroupIndex);
+    total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), total);
   }
 }
 
@@ -136,7 +142,8 @@ inline void add_group(__m256i w, size_t at, const Activations* x, const float (*
 template <WeightType kType, int kTokens>
 void dot_k45(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
   constexpr bool kHigh = kType == WeightType::Q5_K;
-  __m256 totals[kTokens] = {}, offsets[kTokens] = {};
+  Totals<kTokens> totals;
+  __m256 offsets[kTokens] = {};
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(kType).bytes) {
     uint8_t scale_bytes[8], minimum_bytes[8];
@@ -161,13 +168,13 @@ void dot_k45(const uint8_t* row, size_t columns, const Activations* x, float* su
     add_group<7, kTokens>(quants_k45(nibbles, high, 7), at, x, scales, totals);
   }
 #pragma GCC unroll 4
-  for (int t = 0; t < kTokens; t++) sums[t] = sum_of(_mm256_sub_ps(totals[t], offsets[t]));
+  for (int t = 0; t < kTokens; t++) sums[t] = sum_of(_mm256_sub_ps(totals.of(t), offsets[t]));
 }
 
 // One group of a Q6_K block: the two scales of 16 values each multiply pairs of products (16002 · 128 · 2 < 2^23).
 template <int kGroupIndex, int kTokens>
 inline void add_group_q6(const uint8_t* block, __m128i scale_bytes, size_t at, const Activations* x,
-                         const float (*scales)[8], __m256* totals) {
+                         const float (*scales)[8], Totals<kTokens>& totals) {
   const __m128i pick = _mm_set_epi64x(0x0101010101010101 * (2 * kGroupIndex + 1), 0x0101010101010101 * 2 * kGroupIndex);
   const __m256i group_scales = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scale_bytes, pick));
   const __m256i w = quants_q6_k(block, kGroupIndex);
@@ -175,13 +182,15 @@ inline void add_group_q6(const uint8_t* block, __m128i scale_bytes, size_t at, c
   for (int t = 0; t < kTokens; t++) {
     const __m256i pairs = _mm256_maddubs_epi16(w, load_32(x[t].q + at + kGroupIndex * kGroup));
     const __m256i products = _mm256_madd_epi16(pairs, group_scales);
-    totals[t] = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), totals[t]);
+    __m256& total = totals.at(t, kGroupIndex);
+    total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), total);
   }
 }
 
 template <int kTokens>
 void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
-  __m256 totals[kTokens] = {}, offsets[kTokens] = {};
+  Totals<kTokens> totals;
+  __m256 offsets[kTokens] = {};
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(WeightType::Q6_K).bytes) {
     const __m128i scale_bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 192));
@@ -206,7 +215,7 @@ void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* s
   }
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; t++)
-    sums[t] = sum_of(_mm256_fnmadd_ps(_mm256_set1_ps(32.0f), offsets[t], totals[t]));
+    sums[t] = sum_of(_mm256_fnmadd_ps(_mm256_set1_ps(32.0f), offsets[t], totals.of(t)));
 }
 
 struct Int8Run {
@@ -215,41 +224,44 @@ struct Int8Run {
   size_t rows_per_task;
 };
 
-// One row with kTokens tokens. Rows go by one at a time: several at once would read memory in an order that the
-// processor does not foresee (measured: four times slower).
+// Rows `start` … `end` with kTokens tokens. Rows go by one at a time: several at once would read memory in an order
+// that the processor does not foresee (measured: four times slower).
 template <WeightType kType, int kTokens>
-void multiply_row(const Int8Run& run, size_t row, size_t token) {
+void multiply_rows(const Int8Run& run, size_t start, size_t end, size_t token) {
   const Matmul& m = run.matmul;
-  const uint8_t* blocks = m.weight + row * blocks_bytes(kType, m.columns);
+  const size_t row_bytes = blocks_bytes(kType, m.columns);
   Activations x[kTokens];
   for (int t = 0; t < kTokens; t++) x[t] = activations_at(run.activations, m.columns, token + size_t(t));
-  float sums[kTokens];
-  if constexpr (block_layout(kType).values == kGroup)
-    dot_32<kType, kTokens>(blocks, m.columns, x, sums);
-  else if constexpr (kType == WeightType::Q6_K)
-    dot_q6_k<kTokens>(blocks, m.columns, x, sums);
-  else
-    dot_k45<kType, kTokens>(blocks, m.columns, x, sums);
-  for (int t = 0; t < kTokens; t++) {
-    const size_t at = (token + size_t(t)) * m.rows + row;
-    float sum = sums[t];
-    if (m.bias != nullptr) sum += m.bias[row];
-    if (m.add != nullptr) sum += m.add[at];
-    m.out[at] = sum;
+  for (size_t row = start; row < end; row++) {
+    const uint8_t* blocks = m.weight + row * row_bytes;
+    float sums[kTokens];
+    if constexpr (block_layout(kType).values == kGroup)
+      dot_32<kType, kTokens>(blocks, m.columns, x, sums);
+    else if constexpr (kType == WeightType::Q6_K)
+      dot_q6_k<kTokens>(blocks, m.columns, x, sums);
+    else
+      dot_k45<kType, kTokens>(blocks, m.columns, x, sums);
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) {
+      const size_t at = (token + size_t(t)) * m.rows + row;
+      const float biased = m.bias == nullptr ? sums[t] : sums[t] + m.bias[row];
+      m.out[at] = m.add == nullptr ? biased : biased + m.add[at];
+    }
   }
 }
 
 template <WeightType kType>
 void int8_task(void* arguments, size_t task, int) {
   const Int8Run& run = *static_cast<const Int8Run*>(arguments);
-  const size_t rows = run.matmul.rows;
-  const size_t start = task * run.rows_per_task;
-  const size_t end = rows - start < run.rows_per_task ? rows : start + run.rows_per_task;
-  for (size_t row = start; row < end; row++) {
+  const size_t n = run.matmul.n, rows = run.matmul.rows;
+  const size_t first = task * run.rows_per_task;
+  const size_t last = rows - first < run.rows_per_task ? rows : first + run.rows_per_task;
+  for (size_t start = first; start < last; start += kNearRows) {
+    const size_t end = last - start < kNearRows ? last : start + kNearRows;
     size_t token = 0;
-    for (; token + 4 <= run.matmul.n; token += 4) multiply_row<kType, 4>(run, row, token);
-    for (; token + 2 <= run.matmul.n; token += 2) multiply_row<kType, 2>(run, row, token);
-    if (token < run.matmul.n) multiply_row<kType, 1>(run, row, token);
+    for (; token + 4 <= n; token += 4) multiply_rows<kType, 4>(run, start, end, token);
+    for (; token + 2 <= n; token += 2) multiply_rows<kType, 2>(run, start, end, token);
+    if (token < n) multiply_rows<kType, 1>(run, start, end, token);
   }
 }
 

@@ -23,7 +23,7 @@ const main = (flags) => {
   if (!flags.includes('--force') && isCurrent(hash)) return console.log('native kernels: up to date')
   const missing = missingTools()
   if (missing.length > 0) {
-    const sentence = `native kernels: not built, because ${missing.join(' and ')} cannot be run; the plain TypeScript backend will be used, which is hundreds of times slower. Install a C++17 compiler, make and Python 3, then run: npm run build:native`
+    const sentence = `native kernels: not built, because ${new Intl.ListFormat('en').format(missing)} cannot be run; the plain TypeScript backend will be used, which is hundreds of times slower. Install a C++17 compiler, make and Python 3, then run: npm run build:native`
     return flags.includes('--require') ? fail(1, sentence) : console.warn(sentence)
   }
   if (!build()) return fail(1, 'native kernels: node-gyp failed, see its output above')

@@ -66,8 +66,8 @@ const sequenceOn = ({ ops, file, template }: Reader, block: Block): Sequence =>
   new Sequence(ops, file.model, { block, nextPosition: template.head.length + block.documentTokens, precision: 'f16' })
 
 /** Greedy, as a user would get it. */
-const answer = async (reader: Reader, block: Block, ids: Uint32Array, limit: number) => {
-  const options = { ids, maxTokens: limit, sampler: createSampler({}), stop: [], control: new Control() }
+const answer = async (reader: Reader, block: Block, ids: Uint32Array) => {
+  const options = { ids, maxTokens: reader.maxTokens, sampler: createSampler({}), stop: [], control: new Control() }
   const pieces = generate(sequenceOn(reader, block), reader.file.tokenizer, options)
   let text = ''
   for (;;) {
@@ -87,12 +87,40 @@ const distributions = async (reader: Reader, block: Block, question: Uint32Array
   return found
 }
 
+interface Question {
+  readonly qid: string
+  readonly answers: readonly string[]
+  readonly ids: Uint32Array
+}
+
+/** The whole cache's own answer to a question, and what it expected at each of its tokens. */
+interface Expected {
+  readonly tokens: readonly number[]
+  readonly logP: readonly Float64Array[]
+}
+
+const measureQuestion = async (reader: Reader, block: Block, question: Question, known: Expected | undefined) => {
+  const given = await answer(reader, block, question.ids)
+  const logQ = await distributions(reader, block, question.ids, known?.tokens ?? given.tokens)
+  const expected = known ?? { tokens: given.tokens, logP: logQ }
+  const { logP } = expected
+  const score = {
+    question: question.qid,
+    answer: given.text,
+    f1: wordF1(given.text, question.answers),
+    kl: logP.reduce((sum, p, i) => sum + klDivergence(p, logQ[i] ?? p), 0),
+    flips: logP.filter((p, i) => argMax(p) !== argMax(logQ[i] ?? p)).length,
+    tokens: logP.length,
+    keptShare: block.stats().keptShare,
+  }
+  return { score, expected }
+}
+
 /** All variants of one context: one prefill for each method. */
 const measureContext = async (
   reader: Reader,
   example: Example,
-  questionCount: number,
-  variants: readonly Variant[],
+  { questions: questionCount, variants }: { readonly questions: number; readonly variants: readonly Variant[] },
 ) => {
   const { file, template } = reader
   const text = example.prompt_is_raw ? example.context : `${example.instruction}\n\n${example.context}`
@@ -101,31 +129,18 @@ const measureContext = async (
     ...question,
     ids: questionIds(reader, question.question + (question.answer_prefix ?? '')),
   }))
-  const limit = Math.min(example.max_new_tokens, reader.maxTokens)
+  const limited = { ...reader, maxTokens: Math.min(example.max_new_tokens, reader.maxTokens) }
   const scores: Score[] = []
-  const expected = new Map<string, { tokens: readonly number[]; logP: Float64Array[] }>()
+  const expected = new Map<string, Expected>()
   for (const method of new Set(variants.map((variant) => variant.method))) {
     const own = variants.filter((variant) => variant.method === method)
     const { whole, blocks } = await compressVariants({ ops: reader.ops, model: file.model }, ids, own)
     const asked = expected.size === 0 ? new Map([[full, whole], ...blocks]) : blocks
     for (const [variant, block] of asked)
       for (const question of questions) {
-        const given = await answer(reader, block, question.ids, limit)
-        const known = expected.get(question.qid)
-        const logQ = await distributions(reader, block, question.ids, known?.tokens ?? given.tokens)
-        if (!known) expected.set(question.qid, { tokens: given.tokens, logP: logQ })
-        const logP = known?.logP ?? logQ
-        scores.push({
-          context: example.id,
-          question: question.qid,
-          variant,
-          answer: given.text,
-          f1: wordF1(given.text, question.answers),
-          kl: logP.reduce((sum, p, i) => sum + klDivergence(p, logQ[i] ?? p), 0),
-          flips: logP.filter((p, i) => argMax(p) !== argMax(logQ[i] ?? p)).length,
-          tokens: logP.length,
-          keptShare: block.stats().keptShare,
-        })
+        const measured = await measureQuestion(limited, block, question, expected.get(question.qid))
+        expected.set(question.qid, measured.expected)
+        scores.push({ context: example.id, variant, ...measured.score })
       }
   }
   return { scores, documentTokens: ids.document.length }
@@ -163,7 +178,7 @@ const report = (scores: readonly Score[], names: readonly string[]): void => {
       if (a !== full) process.stdout.write(`KL of ${a} less ${b}: ${signed(difference(scores, 'kl', [a, b]), 4)}\n`)
 }
 
-export const run = async (args: string[]): Promise<void> => {
+const readFlags = (args: string[]) => {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
@@ -178,46 +193,42 @@ export const run = async (args: string[]): Promise<void> => {
     },
   })
   const [path] = positionals
+  const { activations } = values
   if (path === undefined || positionals.length > 1)
     throw new RangeError('give one JSONL file of contexts and questions')
-  if (values.activations !== 'int8' && values.activations !== 'f32')
-    throw new RangeError(`--activations takes int8 or f32, got ${values.activations}`)
-  const variants = values.variants.split(',').map(readVariant)
+  if (activations !== 'int8' && activations !== 'f32')
+    throw new RangeError(`--activations takes int8 or f32, got ${activations}`)
+  return { ...values, activations, path, variants: values.variants.split(',').map(readVariant) } as const
+}
+
+export const run = async (args: string[]): Promise<void> => {
+  const { path, variants, model, threads, activations, ...flags } = readFlags(args)
   const data = readFileSync(path)
-  const examples = data.toString().trim().split('\n').slice(0, Number(values.contexts))
-  const ops = createNativeOps({ threads: Number(values.threads), activations: values.activations })
+  const lines = data.toString().trim().split('\n').slice(0, Number(flags.contexts))
+  const ops = createNativeOps({ threads: Number(threads), activations })
   const home = process.env.COMPACTOR_HOME ?? join(homedir(), '.compactor')
-  const source = { path: join(home, 'models', `${values.model}.gguf`), name: values.model, fingerprint: '' }
-  const file = openModelFile(ops, source)
-  const reader = { ops, file, template: await file.template(), maxTokens: Number(values['max-tokens']) }
+  const file = openModelFile(ops, { path: join(home, 'models', `${model}.gguf`), name: model, fingerprint: '' })
+  const reader = { ops, file, template: await file.template(), maxTokens: Number(flags['max-tokens']) }
   const scores: Score[] = []
   let tokenCount = 0
-  for (const [index, line] of examples.entries()) {
+  for (const [index, line] of lines.entries()) {
     const start = performance.now()
     const example = JSON.parse(line) as Example
-    const measured = await measureContext(reader, example, Number(values.questions), variants)
+    const measured = await measureContext(reader, example, { questions: Number(flags.questions), variants })
     scores.push(...measured.scores)
     tokenCount += measured.documentTokens
     const seconds = ((performance.now() - start) / 1000).toFixed(0)
     process.stderr.write(
-      `${index + 1}/${examples.length} ${example.id}: ${measured.documentTokens} tokens, ${seconds} s\n`,
+      `${index + 1}/${lines.length} ${example.id}: ${measured.documentTokens} tokens, ${seconds} s\n`,
     )
   }
-  const names = [full, ...variants.map(({ name }) => name)]
-  process.stdout.write(
-    `${values.model}, ${basename(path)}: ${examples.length} contexts, ${tokenCount} tokens; ${machineLine(machine())}\n\n`,
-  )
-  report(scores, names)
+  const what = `${model}, ${basename(path)}: ${lines.length} contexts, ${tokenCount} tokens`
+  process.stdout.write(`${what}; ${machineLine(machine())}\n\n`)
+  report(scores, [full, ...variants.map(({ name }) => name)])
   const sha256 = createHash('sha256').update(data).digest('hex')
   const { templateHash } = reader.template
-  const settings = {
-    protocol: 'context-only',
-    model: values.model,
-    data: { name: basename(path), sha256 },
-    templateHash,
-    seed: 42,
-  }
+  const settings = { protocol: 'context-only', model, data: { name: basename(path), sha256 }, templateHash, seed: 42 }
   process.stdout.write(
-    `\n${writeResult('faithfulness', `${values.model}-${basename(path, '.jsonl')}`, { ...settings, scores })}\n`,
+    `\n${writeResult('faithfulness', `${model}-${basename(path, '.jsonl')}`, { ...settings, scores })}\n`,
   )
 }

@@ -32,6 +32,55 @@ const timed = (args: readonly string[]): { readonly stdout: string; readonly ms:
 
 const times = <T>(count: number, body: () => T): T[] => Array.from({ length: count }, body)
 
+interface Measured {
+  readonly asked: readonly { whole: number; arithmetic: number; beyond: number; outputTokens: number }[]
+  readonly bare: readonly number[]
+  readonly help: readonly number[]
+  readonly parts: readonly Record<string, number>[]
+}
+
+const measure = (model: string, threads: string, runs: number, context: string): Measured => {
+  const document = path('../examples/document.txt')
+  timed([command, 'compress', document, '-m', model, '-o', context, '--threads', threads])
+  const question = 'What is the name of the station dog?'
+  const ask = [command, 'ask', context, question, '--max-tokens', '16', '--json', '--threads', threads]
+  timed(ask) // warms the page cache
+  return {
+    asked: times(runs, () => {
+      const { stdout, ms } = timed(ask)
+      const { timings, usage } = JSON.parse(stdout) as Asked
+      const arithmetic = timings.questionMs + timings.answerMs
+      return { whole: ms, arithmetic, beyond: ms - arithmetic, outputTokens: usage.outputTokens }
+    }),
+    bare: times(runs, () => timed(['-e', '0']).ms),
+    help: times(runs, () => timed([command, '--version']).ms),
+    parts: times(runs, () => JSON.parse(timed([path('startup-parts.mjs'), model, context]).stdout)),
+  }
+}
+
+const report = ({ asked, bare, help, parts }: Measured): string => {
+  const row = (name: string, measured: readonly number[]): string[] => [name, spread(measured, 0)]
+  const part = (name: string): number[] => parts.map((one) => one[name] ?? Number.NaN)
+  const rows = [
+    row(
+      'compactor ask, whole process',
+      asked.map(({ whole }) => whole),
+    ),
+    row(
+      '  question and answer arithmetic',
+      asked.map(({ arithmetic }) => arithmetic),
+    ),
+    row(
+      '  beyond it',
+      asked.map(({ beyond }) => beyond),
+    ),
+    row('node alone', bare),
+    row('compactor --version', help),
+    ...Object.keys(parts[0] ?? {}).map((name) => row(`in process: ${name}`, part(name))),
+  ]
+  return table(['ms: median (least … most)', ''], rows)
+}
+
 export const run = (args: string[]): void => {
   const { values } = parseArgs({
     args,
@@ -41,66 +90,13 @@ export const run = (args: string[]): void => {
       threads: { type: 'string', default: '2' },
     },
   })
-  const runs = Number(values.runs)
+  const { model, threads, runs } = values
   const folder = mkdtempSync(join(tmpdir(), 'compactor-startup-'))
-  const context = join(folder, 'document.cctx')
   try {
-    timed([
-      command,
-      'compress',
-      path('../examples/document.txt'),
-      '-m',
-      values.model,
-      '-o',
-      context,
-      '--threads',
-      values.threads,
-    ])
-    const question = 'What is the name of the station dog?'
-    const ask = [command, 'ask', context, question, '--max-tokens', '16', '--json', '--threads', values.threads]
-    timed(ask) // warms the page cache
-    const asked = times(runs, () => {
-      const { stdout, ms } = timed(ask)
-      const { timings, usage } = JSON.parse(stdout) as Asked
-      const arithmetic = timings.questionMs + timings.answerMs
-      return { whole: ms, arithmetic, beyond: ms - arithmetic, outputTokens: usage.outputTokens }
-    })
-    const bare = times(runs, () => timed(['-e', '0']).ms)
-    const help = times(runs, () => timed([command, '--version']).ms)
-    const parts = times(
-      runs,
-      () => JSON.parse(timed([path('startup-parts.mjs'), values.model, context]).stdout) as Record<string, number>,
-    )
-
-    process.stdout.write(`${values.model}, ${values.threads} threads; ${machineLine(machine())}\n`)
-    const row = (name: string, measured: readonly number[]): string[] => [name, spread(measured, 0)]
-    const rows = [
-      row(
-        'compactor ask, whole process',
-        asked.map(({ whole }) => whole),
-      ),
-      row(
-        '  question and answer arithmetic',
-        asked.map(({ arithmetic }) => arithmetic),
-      ),
-      row(
-        '  beyond it',
-        asked.map(({ beyond }) => beyond),
-      ),
-      row('node alone', bare),
-      row('compactor --version', help),
-      ...Object.keys(parts[0] ?? {}).map((name) =>
-        row(
-          `in process: ${name}`,
-          parts.map((part) => part[name] ?? Number.NaN),
-        ),
-      ),
-    ]
-    process.stdout.write(`${table(['ms: median (least … most)', ''], rows)}\n`)
-    const beyondMs = median(asked.map(({ beyond }) => beyond))
-    process.stdout.write(
-      `${writeResult('startup', values.model, { model: values.model, beyondMs, asked, bare, help, parts })}\n`,
-    )
+    const measured = measure(model, threads, Number(runs), join(folder, 'document.cctx'))
+    process.stdout.write(`${model}, ${threads} threads; ${machineLine(machine())}\n${report(measured)}\n`)
+    const beyondMs = median(measured.asked.map(({ beyond }) => beyond))
+    process.stdout.write(`${writeResult('startup', model, { model, beyondMs, ...measured })}\n`)
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -254,3 +254,14 @@ test('engine: after dispose everything under way and everything new rejects with
   await rejected
   await assert.rejects(loaded.compress({ document }), failsWith('disposed'))
 })
+
+test('engine: a save cut off by dispose leaves no file behind', async () => {
+  const target = await mkdtemp(join(folder, 'cut-off-'))
+  const other = await createEngine({ threads: 1, home: folder })
+  const context = await (await other.loadModel(model.path)).compress({ document, keep: 1 })
+  const rejected = assert.rejects(context.save(join(target, 'a.cctx')), failsWith('disposed'))
+  while ((await readdir(target)).length === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+  await other.dispose()
+  await rejected
+  assert.deepEqual(await readdir(target), [])
+})

@@ -21,11 +21,14 @@ export class TemporaryFiles {
     this.#paths.delete(temporary)
   }
 
+  /** Removes one whose writer is gone. */
+  remove(temporary: string): void {
+    this.#paths.delete(temporary)
+    rmSync(temporary, { force: true })
+  }
+
   /** Synchronous: for signal and exit handlers. Throws what removal throws, but for files that are already gone. */
   removeAll(): void {
-    for (const path of this.#paths) {
-      this.#paths.delete(path)
-      rmSync(path, { force: true })
-    }
+    for (const path of this.#paths) this.remove(path)
   }
 }

@@ -14,7 +14,7 @@ import type { Control } from './control.ts'
 import { checkDocumentFit } from './fit.ts'
 import type { ModelFile } from './model-file.ts'
 import { type Prefilled, prefill } from './prefill.ts'
-import type { CompressRequest, ContextInfo } from './protocol.ts'
+import type { CompressRequest, ContextInfo, SaveRequest } from './protocol.ts'
 import { Shared } from './shared.ts'
 import { statsOf } from './stats.ts'
 import { version } from './version.ts'
@@ -131,7 +131,8 @@ export const openSavedContext = async (ops: Ops, model: ModelFile, path: string)
 export const saveContext = async (
   ops: Ops,
   state: ContextState,
-  { path, force, control }: { readonly path: string; readonly force: boolean; readonly control: Control },
+  { path, force, temporaryPath }: SaveRequest,
+  control: Control,
 ): Promise<{ readonly bytes: number }> => {
   const { origin, block, tokenIds, sourceOffsets } = state
   const signal = {
@@ -139,7 +140,7 @@ export const saveContext = async (
       return control.isAborted
     },
   }
-  return writeContext(ops, path, { origin, block, tokenIds, sourceOffsets }, { force, signal })
+  return writeContext(ops, path, { origin, block, tokenIds, sourceOffsets }, { force, signal, temporaryPath })
 }
 
 export const tellContext = (context: number, { block, origin, warnings }: ContextState): ContextInfo => ({

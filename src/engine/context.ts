@@ -61,7 +61,7 @@ export class Context {
    * Throws CompactorError: 'output-exists', 'write-failed', 'aborted'. → the file's size
    */
   async save(path: string, { force = false, signal }: SaveOptions = {}): Promise<{ readonly bytes: number }> {
-    return this.#client.call('save', { context: await this.#context, path: resolve(path), force }, { signal })
+    return this.#client.save({ context: await this.#context, path: resolve(path), force }, { signal })
   }
 
   /** Another handle on the same bytes, disposed of on its own. */

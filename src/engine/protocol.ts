@@ -35,6 +35,13 @@ export interface AskRequest extends SamplingOptions {
   readonly stop: readonly string[]
 }
 
+export interface SaveRequest {
+  readonly path: string
+  readonly force: boolean
+  /** In the folder of `path`; removed by the caller's thread if the process ends while the worker writes. */
+  readonly temporaryPath: string
+}
+
 /** Handles are numbers that the worker gave out. */
 export interface Requests {
   start: EngineSettings
@@ -42,7 +49,7 @@ export interface Requests {
   compress: CompressRequest & { readonly model: number }
   openContext: { readonly model: number; readonly path: string }
   ask: AskRequest & { readonly context: number }
-  save: { readonly context: number; readonly path: string; readonly force: boolean }
+  save: SaveRequest & { readonly context: number }
   fork: { readonly context: number }
   release: { readonly model: number } | { readonly context: number }
 }

@@ -78,8 +78,8 @@ export class Session {
       }
     },
 
-    save: async ({ context, path, force }, { control }) =>
-      saveContext(this.#backend, this.#contexts.get(context), { path, force, control }),
+    save: async ({ context, ...request }, { control }) =>
+      saveContext(this.#backend, this.#contexts.get(context), request, control),
 
     fork: async ({ context }) => {
       const state = this.#contexts.get(context)

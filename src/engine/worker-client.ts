@@ -1,5 +1,6 @@
 /** The caller's end of the engine's worker: sends requests, hands out replies, aborts and progress through shared memory. */
 import { Worker } from 'node:worker_threads'
+import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
 import { Control } from './control.ts'
 import { fromWire, type Kind, type ReplyMessage, type RequestMessage, type Requests, type Results } from './protocol.ts'
@@ -34,6 +35,7 @@ const startWorker = (): Worker => {
 export class WorkerClient {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
+  readonly #temporaryFiles = new TemporaryFiles()
   #nextId = 1
   #end: Error | undefined
 
@@ -66,6 +68,26 @@ export class WorkerClient {
     } finally {
       clearInterval(timer)
       signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  /** The worker writes; what it leaves half done when the process ends or the engine is disposed is removed here. */
+  async save(
+    request: Omit<Requests['save'], 'temporaryPath'>,
+    { signal }: Pick<CallOptions, 'signal'>,
+  ): Promise<Results['save']> {
+    const removeAll = (): void => this.#temporaryFiles.removeAll()
+    const temporaryPath = this.#temporaryFiles.claim(request.path)
+    process.on('exit', removeAll)
+    try {
+      return await this.call('save', { ...request, temporaryPath }, { signal })
+    } catch (error) {
+      if (this.#end) await this.#worker.terminate() // only now nobody writes any more
+      this.#temporaryFiles.remove(temporaryPath)
+      throw error
+    } finally {
+      process.off('exit', removeAll)
+      this.#temporaryFiles.release(temporaryPath)
     }
   }
 

@@ -7,6 +7,7 @@ namespace compactor {
 
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8) {
+  if (rows == 0 || n == 0) return true;
   const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
 #if COMPACTOR_X86
   const bool is_quantised = type != WeightType::F32 && type != WeightType::F16;

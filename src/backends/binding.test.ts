@@ -140,6 +140,19 @@ for (const [calls, name] of [
     binding().disposePool(pool)
   })
 
+test('addon: a matrix of 0 rows and an x of 0 tokens give 0 values', { skip }, () => {
+  const ops = createNativeOps({ threads: 2 })
+  for (const [rows, tokens] of [
+    [0, 0],
+    [0, 3],
+    [3, 0],
+  ] as const) {
+    const weight = ops.weight('Q8_0', [rows, 32], new Uint8Array(rows * 34))
+    assert.deepEqual(ops.matmul(ops.zeros([tokens, 32], 'f32'), weight).shape, [tokens, rows])
+  }
+  ops.dispose()
+})
+
 test('addon: a pool that is disposed is refused, disposing it twice is not', { skip }, () => {
   const pool = binding().createPool(2, 'scalar')
   binding().disposePool(pool)

@@ -111,10 +111,9 @@ void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment
   const float* bias = segment.bias ? segment.bias + segment.starts[block.kv_head] + first_key : nullptr;
   count = block.visible[block.rows - 1];
   pack_keys(keys, count, plan.head_dim, block.keys);
-  const bool finite = pack_values(values, count, plan.head_dim, block.values);
-
   const Tiling tiling(block.rows);
   for (size_t panel = 0; panel * kPanel < count; panel++) {
+    prefetch(keys, count + panel * kPanel, kPanel);  // probably the next block
     const float* packed = block.keys + panel * kPanel * plan.head_dim;
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
@@ -128,8 +127,9 @@ void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment
     const size_t end = tiling.start(tile + 1);
     for (size_t row = tiling.start(tile); row < end; row++) weigh(block, row, bias, padded(block.visible[end - 1]));
   }
-  if (!finite) return add_values_one_by_one(block, count);
+  if (!pack_values(values, count, plan.head_dim, block.values)) return add_values_one_by_one(block, count);
   for (size_t d = 0; d < block.width; d += kPanel) {
+    prefetch(values, count + d * count / block.width, count * kPanel / block.width);
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);

@@ -44,6 +44,14 @@ COMPACTOR_INLINE float load_value(const Rows& rows, size_t row, size_t at) {
   return value;
 }
 
+// Asks for `count` rows that lie one after the other, so that they come while something else is computed. A little at a
+// time: more requests than the core can have under way would make it wait. What lies beyond the end may be asked for.
+COMPACTOR_INLINE void prefetch(const Rows& rows, size_t first, size_t count) {
+  const size_t row_bytes = rows.stride * (rows.half ? sizeof(uint16_t) : sizeof(float));
+  const char* start = static_cast<const char*>(rows.start) + first * row_bytes;
+  for (size_t byte = 0; byte < count * row_bytes; byte += 64) __builtin_prefetch(start + byte, 0, 2);
+}
+
 // Rows `row` … of kLanes columns, transposed: target[i · kPanel + lane] = rows[row + lane][at + i].
 COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, float* target) {
 #if defined(COMPACTOR_LANES_AVX2)
@@ -91,22 +99,27 @@ COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim,
 
 // packed [panels][count][kPanel] ← values [count][head_dim], columns beyond head_dim zero. False if one is not finite.
 COMPACTOR_INLINE bool pack_values(const Rows& values, size_t count, size_t head_dim, float* packed) {
-  Lanes tainted = {};  // stays 0 unless 0 · value is NaN somewhere
+  IntLanes largest = {};  // magnitudes as integers: infinity and NaN are the largest of all
   for (size_t row = 0; row < count; row++) {
+    float* target = packed + row * kPanel;
     size_t d = 0;
-    for (; d + kLanes <= head_dim; d += kLanes) {
-      const Lanes lanes = load_row(values, row, d);
-      tainted = multiply_add(lanes, Lanes{}, tainted);
-      save(packed + (d / kPanel * count + row) * kPanel + d % kPanel, lanes);
+    for (; d + kPanel <= head_dim; d += kPanel) {
+      const Lanes left = load_row(values, row, d);
+      const Lanes right = load_row(values, row, d + kLanes);
+      largest = larger_magnitude(right, larger_magnitude(left, largest));
+      save(target, left);
+      save(target + kLanes, right);
+      target += count * kPanel;
     }
-    for (; d < padded(head_dim); d += kLanes) {
-      float tail[kLanes] = {};
-      for (size_t i = 0; d + i < head_dim && i < kLanes; i++) tail[i] = load_value(values, row, d + i);
-      tainted = multiply_add(load(tail), Lanes{}, tainted);
-      save(packed + (d / kPanel * count + row) * kPanel + d % kPanel, load(tail));
-    }
+    if (d == head_dim) continue;
+    float tail[kPanel] = {};
+    for (size_t i = 0; d + i < head_dim; i++) tail[i] = load_value(values, row, d + i);
+    largest = larger_magnitude(load(tail + kLanes), larger_magnitude(load(tail), largest));
+    memcpy(target, tail, sizeof tail);
   }
-  return sum_of(tainted) == 0.0f;
+  bool finite = true;
+  for (size_t i = 0; i < kLanes; i++) finite = finite && largest[i] < 0x7f800000;
+  return finite;
 }
 
 // sums[r] += Σ_i a[r · stride + i] · b[i · kPanel …], for one tile

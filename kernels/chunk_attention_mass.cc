@@ -14,19 +14,19 @@ constexpr size_t kMassBlockRows = 192;
 constexpr size_t kLogitsBytes = 6u << 20;      // of a task's scratch
 constexpr size_t kMassTaskWork = 48u << 20;    // rows · keys · head_dim, about 10 ms
 
-// False if the logits of even one tile of rows do not fit.
-bool share_out(MassPlan& plan) {
+static_assert(kLogitsBytes / (kMostChunkTokens * sizeof(float)) >= kTileRows, "the longest rows fit, one tile of them");
+static_assert(kSharedScratchBytes / (kMostChunkKeys * sizeof(float)) >= 1, "one part of every head fits");
+
+void share_out(MassPlan& plan) {
   const size_t keys = plan.chunk_tokens(0);
   const size_t rows = keys * plan.group();
   plan.block_rows = kLogitsBytes / (padded(keys) * sizeof(float)) / kTileRows * kTileRows;
-  if (plan.block_rows == 0) return false;
   if (plan.block_rows > kMassBlockRows) plan.block_rows = kMassBlockRows;
   const size_t blocks = kMassTaskWork / (keys * plan.head_dim * plan.block_rows);
   plan.task_rows = plan.block_rows * (blocks > 1 ? blocks : 1);
   const size_t most_parts = kSharedScratchBytes / (plan.kv_heads * keys * sizeof(float));
   while (task_count(rows, plan.task_rows) > most_parts) plan.task_rows *= 2;
   plan.parts = task_count(rows, plan.task_rows);
-  return true;
 }
 
 }  // namespace
@@ -67,7 +67,7 @@ bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* 
   plan.chunks = task_count(tokens, plan.chunk);
   plan.partials = static_cast<float*>(pool_shared_scratch(pool));
   plan.pool = &pool;
-  if (!share_out(plan)) return false;
+  share_out(plan);
   Task task = mass_task_scalar;
 #if COMPACTOR_X86
   if (isa >= Isa::avx2) task = mass_task_avx2;

@@ -73,7 +73,10 @@ bool gather(Pool& pool, const void* source, const uint32_t* picks, size_t count,
 bool leverage_f32(Pool& pool, Isa isa, const float* k, size_t tokens, size_t kv_heads, size_t head_dim,
                   const float* sketch, size_t sketch_size, double ridge, size_t chunk, float* out);
 
-// see chunkAttentionMass in ops.ts; out [kv_heads][tokens]
+// see chunkAttentionMass in ops.ts; out [kv_heads][tokens]. min(chunk, tokens) is at most
+// kMostChunkTokens, and kMostChunkKeys over all KV heads, so that scratch memory suffices.
+constexpr size_t kMostChunkKeys = 1u << 20;
+constexpr size_t kMostChunkTokens = 1u << 18;
 bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* k, size_t tokens, size_t heads,
                               size_t kv_heads, size_t head_dim, size_t chunk, float scale, float* out);
 

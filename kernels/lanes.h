@@ -90,6 +90,16 @@ COMPACTOR_INLINE IntLanes bits_of_lanes(Lanes lanes) {
   return bits;
 }
 
+// The larger of |value|, as the integer its bits are, and `largest`: both orders are the same for magnitudes.
+COMPACTOR_INLINE IntLanes larger_magnitude(Lanes value, IntLanes largest) {
+  const IntLanes magnitude = bits_of_lanes(value) & 0x7fffffff;
+#if defined(COMPACTOR_LANES_AVX2)
+  return IntLanes(_mm256_max_epi32(__m256i(magnitude), __m256i(largest)));
+#else
+  return magnitude > largest ? magnitude : largest;
+#endif
+}
+
 // Sums in a fixed order.
 COMPACTOR_INLINE float sum_of(Lanes lanes) {
   float values[kLanes];

@@ -6,6 +6,7 @@ import { testLayer14 } from './layer14.conformance.ts'
 import { testOps } from './ops.conformance.ts'
 import type { Segment, Tensor, WeightType } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
+import { dependentKeys } from './scoring-cases.conformance.ts'
 import { blockLayout, f32 } from './tensor.ts'
 
 const ops = createReferenceOps()
@@ -171,6 +172,13 @@ describe('reference: scores', () => {
   })
   test('leverage in chunks of 2: each pair is ±1 about its own mean', () => {
     near(ops.leverage(tensor([1, 3, 11, 13], 4, 1, 1), { ridge: 2, chunkTokens: 2 }), [0.25, 0.25, 0.25, 0.25])
+  })
+  test('a ridge of 1e-9 beside a singular Gram matrix of 2^40 grows tenfold to 1e-3', () => {
+    const small = 0.03 ** 2 / (2 * 0.03 ** 2 + 1e-3)
+    near(ops.leverage(tensor(dependentKeys, 6, 1, 3), { ridge: 1e-9 }), [0.25, 0.25, 0.25, 0.25, small, small])
+  })
+  test('keys of NaN have a leverage of NaN', () => {
+    assert.ok(f32(ops.leverage(tensor([1, Number.NaN, 3], 3, 1, 1), { ridge: 1 })).every(Number.isNaN))
   })
   test('a sketch maps keys first: Φ = [2; 0] makes a Gram matrix of 8', () => {
     near(ops.leverage(tensor([1, 7, -1, 9], 2, 1, 2), { ridge: 8, sketch: tensor([2, 0], 2, 1) }), [0.25, 0.25])

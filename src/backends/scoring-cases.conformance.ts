@@ -18,6 +18,11 @@ interface Keys {
   readonly spoil?: (k: Float32Array) => void
 }
 
+/** Two equal columns with a sum of squares of 2^40, and a small one whose leverage shows which ridge was taken. */
+export const dependentKeys: readonly number[] = [1, -1, 1, -1]
+  .flatMap((sign) => [sign * 2 ** 19, sign * 2 ** 19, 0])
+  .concat([0, 0, 0.03, 0, 0, -0.03])
+
 const leverage = (name: string, keys: Keys): OpCase => {
   const { tokens, kvHeads = 2, headDim, sketchSize, ridge = 5e-3, chunkTokens, spoil } = keys
   return {
@@ -58,14 +63,12 @@ const leverageCases: OpCase[] = [
         k[i] = x + 1000
       }),
   }),
-  leverage('keys of 1e15, ridge too weak without help', {
-    tokens: 40,
-    headDim: 8,
+  leverage('a ridge of 1e-9 lost beside 2^40, so that 1e-3 is taken', {
+    tokens: 6,
+    kvHeads: 1,
+    headDim: 3,
     ridge: 1e-9,
-    spoil: (k) =>
-      k.forEach((x, i) => {
-        k[i] = i % 8 < 4 ? x * 1e15 : (k[i - 4] ?? 0)
-      }),
+    spoil: (k) => k.set(dependentKeys),
   }),
   leverage('NaN in one head', { tokens: 40, headDim: 8, spoil: (k) => k.fill(nan, 8, 9) }),
   leverage('infinity in one head, in one of four chunks', {

@@ -25,7 +25,7 @@ export const tolerances: Record<Family, Tolerance> = {
   /** Softmax of f32 logits: a logit near 10 is off by 10 · 2^-24, and its weight by as much. */
   attention: { unit: 'of the terms', limit: 2e-6 },
   /** Gram matrix and Cholesky in f64; the rest is one rounding to f32 and the condition of the matrix. */
-  leverage: { unit: 'of the value', limit: 1e-6 },
+  leverage: { unit: 'of the value', limit: 2e-7 },
   /** Activations in 8 bits: a bound computed from the case's own numbers, see `int8Bound`. */
   int8: { unit: 'of the bound', limit: 1 },
 }

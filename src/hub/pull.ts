@@ -8,7 +8,7 @@ import { type CatalogEntry, catalog } from './catalog.ts'
 import { fingerprint, rememberFingerprint } from './fingerprint.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
-import { findHubFile, type HubFile, type HubRequest, streamHubFile } from './hugging-face.ts'
+import { findHubFile, type HubFile, type HubRequest, isOffline, streamHubFile } from './hugging-face.ts'
 import { findLocal, type LocalModel, listModels, nameOfPath, unknownModel } from './local-models.ts'
 import { streamMirror } from './mirror.ts'
 import { localHubName, parseModelSpec } from './model-spec.ts'
@@ -25,6 +25,10 @@ export interface PullOptions {
   readonly onProgress?: (progress: PullProgress) => void
   /** Told in a sentence when something needed another way: a source skipped, a checksum not given. */
   readonly onNote?: (sentence: string) => void
+  /** The only bytes that will do: where others are known to lie, nothing is downloaded. */
+  readonly sha256?: string
+  /** Ask the hub for an hf: model even when a copy is here, and replace it when the hub's is another. Default false. */
+  readonly update?: boolean
   readonly home?: string
   readonly env?: Environment
   readonly catalog?: readonly CatalogEntry[]
@@ -44,6 +48,8 @@ const optionNames: Readonly<Record<keyof PullOptions, true>> = {
   signal: true,
   onProgress: true,
   onNote: true,
+  sha256: true,
+  update: true,
   home: true,
   env: true,
   catalog: true,
@@ -117,6 +123,12 @@ const present = ({ name, path, bytes }: LocalModel, sha256: string): PulledModel
 const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel> => {
   const here = await checkPresent(entry, pull)
   if (here) return here
+  refuseOtherBytes(entry, pull)
+  if (isOffline(pull.env))
+    throw new CompactorError(
+      'download-failed',
+      `HF_HUB_OFFLINE is set, so ${entry.name} is not downloaded; unset it, or put its file at ${targetOf(entry.name, pull)}`,
+    )
   if (!entry.hub) return fetchFromMirror(entry, pull)
   try {
     return await fetchBuiltInFromHub(entry, entry.hub, pull)
@@ -162,6 +174,7 @@ const hubOptions = ({ env, signal, stallTimeoutMs = 30_000 }: Pull): Parameters<
 })
 
 const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, pull: Pull): Promise<PulledModel> => {
+  if (local && !pull.update) return present(local, await checkSum(local.path, pull))
   let file: HubFile
   try {
     file = await findHubFile(request, hubOptions(pull))
@@ -179,6 +192,7 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
     const sha256 = await checkSum(same.path, pull)
     if (file.sha256 === undefined || sha256 === file.sha256) return present(same, sha256)
   }
+  refuseOtherBytes({ name, sha256: file.sha256 }, pull)
   return download(
     { name, bytes: file.bytes, ...(file.sha256 !== undefined && { sha256: file.sha256 }) },
     { file },
@@ -188,6 +202,17 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
 
 // -- bytes --------------------------------------------------------------------------------------------------------
 
+const targetOf = (name: string, { home }: Pull): string => join(modelsDirectory(home), `${name}.gguf`)
+
+const refuseOtherBytes = (source: { readonly name: string; readonly sha256: string | undefined }, pull: Pull): void => {
+  if (pull.sha256 === undefined || source.sha256 === undefined || source.sha256 === pull.sha256) return
+  const [theirs, wanted] = [source.sha256, pull.sha256].map((hex) => hex.slice(0, 12))
+  throw new CompactorError(
+    'checksum-mismatch',
+    `${source.name} has sha256 ${theirs}… where ${wanted}… is wanted, so it is not downloaded`,
+  )
+}
+
 type Source = { readonly file: HubFile } | { readonly mirror: NonNullable<CatalogEntry['mirror']> }
 
 const download = (
@@ -196,7 +221,7 @@ const download = (
   pull: Pull,
 ): Promise<PulledModel> => {
   const models = modelsDirectory(pull.home)
-  const target = join(models, `${promised.name}.gguf`)
+  const target = targetOf(promised.name, pull)
   return withStaging(models, promised, async (directory) => {
     const progress = steadyProgress(promised.bytes, pull)
     const chunks =

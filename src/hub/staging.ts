@@ -8,8 +8,9 @@ import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import { megabytes } from './bytes.ts'
-import { checkGgufFile, fileReason } from './gguf-file.ts'
+import { checkGgufFile } from './gguf-file.ts'
 
 export interface Promised {
   readonly name: string

@@ -1,9 +1,10 @@
 /** The public API as a table of contents; defines nothing. */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 export { nativeAvailable } from './backends/native.ts'
 export type { Precision } from './backends/ops.ts'
 export type { ContextHeader } from './cache/cctx-header.ts'
-export { isContextFile, type OpenedContext, readContextHeader } from './cache/cctx-open.ts'
+export { isContextFile, readContextHeader } from './cache/cctx-open.ts'
 export { folderStore, type Store, type StoredContext } from './cache/store.ts'
 export { decodeDocument, readDocument } from './documents/text.ts'
 export { Answer } from './engine/answer.ts'
@@ -11,7 +12,7 @@ export { type Keep, parseKeep } from './engine/budget.ts'
 export { type AskOptions, Context, type SaveOptions } from './engine/context.ts'
 export { type Backend, createEngine, Engine, type EngineOptions, type LoadOptions } from './engine/engine.ts'
 export type { FinishReason } from './engine/generate.ts'
-export { type CompressOptions, LoadedModel } from './engine/loaded-model.ts'
+export { type CompressOptions, LoadedModel, type OpenOptions } from './engine/loaded-model.ts'
 export type { AnswerInfo, Timings, Usage } from './engine/protocol.ts'
 export type { SamplingOptions } from './engine/sampler.ts'
 export type { ContextStats } from './engine/stats.ts'

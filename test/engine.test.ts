@@ -243,6 +243,13 @@ test('engine: wrong options are refused by name before any work', async () => {
   assert.throws(() => context.ask('?', { max_tokens: 3 } as never), /TypeError: ask has no option "max_tokens"/)
   await assert.rejects(context.ask('?', { temperature: -1 }).text, RangeError)
   await assert.rejects(context.ask('?', { maxTokens: 0 }).text, RangeError)
+  await assert.rejects(context.ask('?', { temperature: (() => 1) as never }).text, /TypeError: options must be plain/)
+  assert.throws(() => context.ask('?', { stop: 5 } as never), /TypeError: stop must be a string/)
+  await assert.rejects(context.save('x', { overwrite: true } as never), /TypeError: save has no option/)
+  await assert.rejects(compress({ system: 5 }), /TypeError: system must be a string/)
+  await assert.rejects(compress({ documentName: 'x'.repeat(5000) }), RangeError)
+  await assert.rejects(engine.loadModel(5 as never), /TypeError: model must be a string/)
+  assert.ok((await context.ask('?', { maxTokens: 2, temperature: undefined, signal: undefined }).text).length >= 0)
 })
 
 test('engine: after dispose everything under way and everything new rejects with disposed', async () => {
@@ -264,4 +271,56 @@ test('engine: a save cut off by dispose leaves no file behind', async () => {
   await other.dispose()
   await rejected
   assert.deepEqual(await readdir(target), [])
+})
+
+test('engine: a question that waits behind a long document is aborted at once', async () => {
+  await using context = await model.compress({ document, keep: 0.5 })
+  const reading = model.compress({ document: long, keep: 0.1 })
+  let isRead = false
+  void reading.then(() => {
+    isRead = true
+  })
+  const controller = new AbortController()
+  const waiting = context.ask('Why?', { signal: controller.signal })
+  controller.abort()
+  await assert.rejects(waiting.text, failsWith('aborted'))
+  assert.equal(isRead, false)
+  assert.ok((await answerOf(await reading)).length > 0)
+})
+
+test('engine: leaving the only reader of an answer stops it, stop() does so in any case', async () => {
+  await using context = await model.compress({ document, keep: 0.5 })
+  const left = context.ask('Tell a long story.', { maxTokens: 400 })
+  for await (const piece of left.textStream) if (piece) break
+  await assert.rejects(left.done, failsWith('aborted'))
+  const stopped = context.ask('Tell a long story.', { maxTokens: 400 })
+  const done = assert.rejects(stopped.done, failsWith('aborted'))
+  stopped.stop()
+  await done
+})
+
+test('engine: what onProgress throws stops the work and is thrown by the call', async () => {
+  const onProgress = (): void => {
+    throw new SyntaxError('my mistake')
+  }
+  await assert.rejects(model.compress({ document: long, onProgress }), /SyntaxError: my mistake/)
+})
+
+test('engine: disposing in any order is harmless', async () => {
+  const other = await createEngine({ threads: 1, home: folder })
+  const loaded = await other.loadModel(model.path)
+  const context = await loaded.compress({ document: 'Short.', keep: 1 })
+  await other.dispose()
+  await context.dispose()
+  await loaded.dispose()
+  await other.dispose()
+})
+
+test('engine: a document is answered although it cannot be remembered, with a warning', async () => {
+  const home = await mkdtemp(join(folder, 'home-'))
+  await writeFile(join(home, 'contexts'), 'a file where the folder should be')
+  await using other = await createEngine({ threads: 1, home })
+  const context = await (await other.loadModel(model.path)).compress({ document: 'Ada was here.', remember: true })
+  assert.match(context.warnings.join(), /not remembered/)
+  assert.ok((await answerOf(context)).length > 0)
 })

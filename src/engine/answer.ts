@@ -1,33 +1,60 @@
 /** An answer as it is being made: pieces of text while they come, the whole text, and what it cost. */
 import type { AnswerInfo } from './protocol.ts'
+import type { CallOptions } from './worker-client.ts'
 
 export class Answer {
-  /** The text in pieces, from the beginning; every reader gets all of it. */
+  /**
+   * The text in pieces, from the beginning; every reader gets all of it. When the only reader leaves early (`break`) and
+   * nobody has asked for `text` or `done`, the answer is stopped.
+   */
   readonly textStream: AsyncIterable<string>
-  /** The whole text. Rejects like `done`. */
-  readonly text: Promise<string>
-  /** Usage, timings and why it ended. Rejects with CompactorError, code 'aborted' if the signal fired. */
-  readonly done: Promise<AnswerInfo>
 
+  readonly #text: Promise<string>
+  readonly #done: Promise<AnswerInfo>
   readonly #pieces: string[] = []
+  readonly #stop = new AbortController()
   #wake: () => void = () => undefined
   #news: Promise<void> = Promise.resolve()
   #isOver = false
+  #isAwaited = false
+  #readers = 0
 
-  constructor(run: (onPiece: (text: string) => void) => Promise<AnswerInfo>) {
+  constructor(run: (call: CallOptions) => Promise<AnswerInfo>, signal: AbortSignal | undefined) {
     this.#renew()
-    this.done = run((text) => {
+    const stop = (): void => this.#stop.abort(signal?.reason)
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    const onPiece = (text: string): void => {
       this.#pieces.push(text)
       this.#renew()
-    }).finally(() => {
+    }
+    this.#done = run({ signal: this.#stop.signal, onPiece }).finally(() => {
+      signal?.removeEventListener('abort', stop)
       this.#isOver = true
       this.#renew()
     })
-    this.text = this.done.then(() => this.#pieces.join(''))
+    this.#text = this.#done.then(() => this.#pieces.join(''))
     this.textStream = { [Symbol.asyncIterator]: () => this.#read() }
     // Whoever only streams learns of a failure there; an unread promise must not end the process.
-    this.done.catch(() => undefined)
-    this.text.catch(() => undefined)
+    this.#done.catch(() => undefined)
+    this.#text.catch(() => undefined)
+  }
+
+  /** The whole text. Rejects like `done`. */
+  get text(): Promise<string> {
+    this.#isAwaited = true
+    return this.#text
+  }
+
+  /** Usage, timings and why it ended. Rejects with CompactorError, code 'aborted' if it was stopped. */
+  get done(): Promise<AnswerInfo> {
+    this.#isAwaited = true
+    return this.#done
+  }
+
+  /** Ends the answer where it is: streams, `text` and `done` reject with CompactorError, code 'aborted'. */
+  stop(): void {
+    this.#stop.abort()
   }
 
   /** Wake every reader and make the next thing to wait for. */
@@ -40,12 +67,18 @@ export class Answer {
   }
 
   async *#read(): AsyncGenerator<string, void> {
-    for (let index = 0; ; ) {
-      const news = this.#news
-      while (index < this.#pieces.length) yield this.#pieces[index++] as string
-      if (this.#isOver && index >= this.#pieces.length) break
-      if (index >= this.#pieces.length && !this.#isOver) await news
+    this.#readers++
+    try {
+      for (let index = 0; ; ) {
+        const news = this.#news
+        while (index < this.#pieces.length) yield this.#pieces[index++] as string
+        if (this.#isOver && index >= this.#pieces.length) break
+        if (index >= this.#pieces.length && !this.#isOver) await news
+      }
+    } finally {
+      this.#readers--
+      if (this.#readers === 0 && !this.#isAwaited && !this.#isOver) this.stop()
     }
-    await this.done
+    await this.#done
   }
 }

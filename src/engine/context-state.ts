@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import type { Ops } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
-import type { ContextOrigin, OptionValue } from '../cache/cctx-header.ts'
+import type { ContextHeader, ContextOrigin } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { writeContext } from '../cache/cctx-write.ts'
 import { CompactorError } from '../error.ts'
@@ -42,7 +42,6 @@ export const compressDocument = async (
   if (request.document === '')
     throw new CompactorError('document-invalid', 'the document is empty; give at least one character of text')
   const method = createMethod(request.method, request.methodOptions)
-  const selection = { ...method.selection, ...request.selection }
   const template = await model.template(request.system)
   checkDocumentLength(request.document, model)
   const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
@@ -54,6 +53,7 @@ export const compressDocument = async (
   const bytesPerPair = 2 * headDim * (request.precision === 'f16' ? 2 : 4)
   const pairs = pairsPerLayer(request.keep, { ...shape, layerCount, kvHeadCount, bytesPerPair })
   const { precision, seed } = request
+  const { selection } = request
   const input = { head: template.head, document: ids, method, selection, pairs, precision, seed, control }
   const prefilled = await prefill(ops, model.model, input)
   const pieces = { head: [...template.head], between: [...template.between], end: [...template.end] }
@@ -66,7 +66,7 @@ export const compressDocument = async (
     },
     document: { name: request.documentName, sha256: createHash('sha256').update(request.document).digest('hex') },
     template: { hash: template.templateHash, pieces },
-    method: { name: method.name, options: { ...(request.methodOptions as Record<string, OptionValue>), seed } },
+    method: { name: method.name, options: { ...request.methodOptions, seed } },
     keep: { given: describeKeep(request.keep), share: pairs / (ids.length * kvHeadCount) },
     nextPosition: template.head.length + ids.length,
     createdAt: new Date().toISOString(),
@@ -102,18 +102,32 @@ const raisedBudget = ({ raisedFrom, block }: Prefilled, kvHeadCount: number): st
   ]
 }
 
+/** A file whose checksums hold may still not be one that we wrote: nothing in it is taken on trust. */
+const piecesFor = (
+  { name, model }: ModelFile,
+  { block, nextPosition, template }: ContextHeader,
+  path: string,
+): { readonly between: readonly number[]; readonly end: readonly number[] } => {
+  const refuse = (what: string): CompactorError =>
+    new CompactorError('context-corrupt', `${basename(path)} ${what}; compress the document again`)
+  const { layerCount, kvHeadCount, headDim, vocabularySize } = model.config
+  if (block.layerCount !== layerCount || block.kvHeadCount !== kvHeadCount || block.headDim !== headDim)
+    throw refuse(`does not have the layers and heads of ${name}`)
+  if (nextPosition !== block.headTokens + block.originalTokens)
+    throw refuse(`continues at position ${nextPosition}, expected ${block.headTokens + block.originalTokens}`)
+  const { between, end } = template.pieces
+  if (!between || !end) throw refuse('lacks the template pieces around the question')
+  if ([...between, ...end].some((id) => id >= vocabularySize)) throw refuse(`holds tokens that ${name} does not have`)
+  return { between, end }
+}
+
 /** Throws CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported', 'context-mismatch'. */
 export const openSavedContext = async (ops: Ops, model: ModelFile, path: string): Promise<ContextState> => {
   const opened = await openContext(path, ops, mapFile)
   try {
     checkModel(opened.header, { name: model.name, fingerprint: model.fingerprint })
     const { header, block, tokenIds, sourceOffsets } = opened
-    const { between, end } = header.template.pieces
-    if (!between || !end)
-      throw new CompactorError(
-        'context-corrupt',
-        `${basename(path)} lacks the template pieces around the question; compress the document again`,
-      )
+    const { between, end } = piecesFor(model, header, path)
     model.owners.retain()
     const owners = new Shared(() => {
       opened.release()

@@ -1,6 +1,7 @@
 /** A document in small, as the caller holds it: ask it, save it, share it. */
 import { resolve } from 'node:path'
 import { Answer } from './answer.ts'
+import { refuseUnknown, requireText } from './check-options.ts'
 import type { ContextInfo } from './protocol.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { ContextStats } from './stats.ts'
@@ -8,19 +9,19 @@ import type { WorkerClient } from './worker-client.ts'
 
 export interface AskOptions extends SamplingOptions {
   /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
-  readonly maxTokens?: number
+  readonly maxTokens?: number | undefined
   /** The answer ends before any of these texts. */
-  readonly stop?: string | readonly string[]
-  readonly signal?: AbortSignal
+  readonly stop?: string | readonly string[] | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface SaveOptions {
   /** Replace an existing file. Default false: refuse with 'output-exists'. */
-  readonly force?: boolean
-  readonly signal?: AbortSignal
+  readonly force?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
-const known = new Set('maxTokens stop signal temperature topK topP minP seed'.split(' '))
+const askOptions = ['maxTokens', 'stop', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 export class Context {
   readonly stats: ContextStats
@@ -46,13 +47,13 @@ export class Context {
    * CompactorError 'question-invalid' (empty, or does not fit), 'aborted', 'disposed'.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const unknown = Object.keys(options).find((name) => !known.has(name))
-    if (unknown !== undefined) throw new TypeError(`ask has no option "${unknown}"; it has ${[...known].join(', ')}`)
-    if (typeof question !== 'string') throw new TypeError(`question must be a string, got ${typeof question}`)
+    refuseUnknown('ask', options, askOptions)
+    requireText('question', question)
     const { signal, stop = [], ...rest } = options
-    const stops = typeof stop === 'string' ? [stop] : stop
-    return new Answer(async (onPiece) =>
-      this.#client.call('ask', { ...rest, context: await this.#context, question, stop: stops }, { signal, onPiece }),
+    const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
+    return new Answer(
+      async (call) => this.#client.call('ask', { ...rest, context: await this.#context, question, stop: stops }, call),
+      signal,
     )
   }
 
@@ -60,7 +61,10 @@ export class Context {
    * Writes a .cctx file: temporary name, synced, renamed, so that the name never holds half a file.
    * Throws CompactorError: 'output-exists', 'write-failed', 'aborted'. → the file's size
    */
-  async save(path: string, { force = false, signal }: SaveOptions = {}): Promise<{ readonly bytes: number }> {
+  async save(path: string, options: SaveOptions = {}): Promise<{ readonly bytes: number }> {
+    refuseUnknown('save', options, ['force', 'signal'])
+    requireText('path', path)
+    const { force = false, signal } = options
     return this.#client.save({ context: await this.#context, path: resolve(path), force }, { signal })
   }
 
@@ -72,7 +76,7 @@ export class Context {
 
   /** Frees the bytes once no fork needs them. */
   async dispose(): Promise<void> {
-    await this.#client.call('release', { context: await this.#context })
+    await this.#client.release({ context: await this.#context })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,8 +22,8 @@ export interface CompressRequest {
   readonly system?: string
   readonly keep: Keep
   readonly method: string
-  readonly methodOptions: Readonly<Record<string, unknown>>
-  readonly selection: Partial<SelectionDefaults>
+  readonly methodOptions: Readonly<Record<string, string | number | boolean>>
+  readonly selection: SelectionDefaults
   readonly precision: Precision
   readonly reserve: number
   readonly seed: number
@@ -31,7 +31,7 @@ export interface CompressRequest {
 
 export interface AskRequest extends SamplingOptions {
   readonly question: string
-  readonly maxTokens?: number
+  readonly maxTokens?: number | undefined
   readonly stop: readonly string[]
 }
 

@@ -3,15 +3,15 @@ import { uniformNumbers } from './random.ts'
 
 export interface SamplingOptions {
   /** 0 (default) = greedy: the most likely token, ties to the lowest id. */
-  readonly temperature?: number
+  readonly temperature?: number | undefined
   /** Keep the k most likely tokens; 0 = all. Default 40. */
-  readonly topK?: number
+  readonly topK?: number | undefined
   /** Keep the smallest set of tokens whose probability reaches p. Default 0.95; 1 = all. */
-  readonly topP?: number
+  readonly topP?: number | undefined
   /** Drop tokens less likely than p × the most likely one. Default 0.05; 0 = none. */
-  readonly minP?: number
+  readonly minP?: number | undefined
   /** Default 0; the same seed gives the same answer. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 export type Sampler = (logits: Float32Array) => number

@@ -4,6 +4,7 @@ import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
 import { Control } from './control.ts'
 import { fromWire, type Kind, type ReplyMessage, type RequestMessage, type Requests, type Results } from './protocol.ts'
+import { abortedBy, Turns } from './turns.ts'
 
 export interface Progress {
   readonly done: number
@@ -36,6 +37,7 @@ export class WorkerClient {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
   readonly #temporaryFiles = new TemporaryFiles()
+  readonly #turns = new Turns()
   #nextId = 1
   #end: Error | undefined
 
@@ -51,22 +53,33 @@ export class WorkerClient {
     )
   }
 
+  /** One request at a time is with the worker, so that those that wait can be aborted at once. */
   async call<K extends Kind>(kind: K, request: Requests[K], options: CallOptions = {}): Promise<Results[K]> {
+    const leave = await this.#turns.take(options.signal)
+    try {
+      return await this.#run(kind, request, options)
+    } finally {
+      leave()
+    }
+  }
+
+  async #run<K extends Kind>(kind: K, request: Requests[K], options: CallOptions): Promise<Results[K]> {
     const { signal, onPiece, onProgress } = options
     if (this.#end) throw this.#end
     if (signal?.aborted) throw abortedBy(signal)
     const control = new Control()
     const abort = (): void => control.abort()
     signal?.addEventListener('abort', abort, { once: true })
-    const timer = onProgress && setInterval(() => report(control, onProgress), progressMs)
+    const progress = new ProgressReports(control, onProgress)
     try {
       const result = await this.#send(kind, { request, control: control.buffer, onPiece })
-      if (onProgress) report(control, onProgress)
+      progress.report()
       return result
     } catch (error) {
+      if (progress.failure) throw progress.failure.error
       throw signal?.aborted && error instanceof CompactorError && error.code === 'aborted' ? abortedBy(signal) : error
     } finally {
-      clearInterval(timer)
+      progress.end()
       signal?.removeEventListener('abort', abort)
     }
   }
@@ -91,6 +104,12 @@ export class WorkerClient {
     }
   }
 
+  /** Forgets a handle; nothing to do once the engine is gone. */
+  async release(handle: Requests['release']): Promise<void> {
+    if (this.#end) return
+    await this.call('release', handle)
+  }
+
   async close(): Promise<void> {
     this.#fail(new CompactorError('disposed', 'the engine was disposed; create a new one'))
     await this.#worker.terminate()
@@ -103,9 +122,14 @@ export class WorkerClient {
     const id = this.#nextId++
     const message: RequestMessage<K> = { id, kind, request, control }
     return new Promise((resolve, reject) => {
+      try {
+        this.#worker.postMessage(message)
+      } catch (cause) {
+        reject(new TypeError('options must be plain values, not functions or objects of a class', { cause }))
+        return
+      }
       this.#pending.set(id, { resolve, reject, onPiece })
       this.#worker.ref()
-      this.#worker.postMessage(message)
     })
   }
 
@@ -129,10 +153,31 @@ export class WorkerClient {
   }
 }
 
-const report = (control: Control, onProgress: (progress: Progress) => void): void => {
-  const progress = control.progress
-  if (progress.total > 0) onProgress(progress)
-}
+/** Tells how far the worker is; what the caller's function throws stops the work and is thrown by the call. */
+class ProgressReports {
+  failure: { readonly error: unknown } | undefined
+  readonly #control: Control
+  readonly #tell: ((progress: Progress) => void) | undefined
+  readonly #timer: NodeJS.Timeout | undefined
 
-const abortedBy = (signal: AbortSignal): CompactorError =>
-  new CompactorError('aborted', 'stopped by the caller’s AbortSignal', { cause: signal.reason })
+  constructor(control: Control, tell: ((progress: Progress) => void) | undefined) {
+    this.#control = control
+    this.#tell = tell
+    this.#timer = tell && setInterval(() => this.report(), progressMs)
+  }
+
+  report(): void {
+    const progress = this.#control.progress
+    if (!this.#tell || this.failure || progress.total === 0) return
+    try {
+      this.#tell(progress)
+    } catch (error) {
+      this.failure = { error }
+      this.#control.abort()
+    }
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+  }
+}

@@ -1,4 +1,4 @@
-/** The worker thread: takes requests one after another and answers them from the session. */
+/** The worker thread: takes requests, one at a time, and answers them from the session. */
 import { parentPort } from 'node:worker_threads'
 import { Control } from './control.ts'
 import { type ReplyMessage, type RequestMessage, toWire } from './protocol.ts'
@@ -19,7 +19,5 @@ const answer = async ({ id, kind, request, control }: RequestMessage): Promise<v
   }
 }
 
-let last: Promise<void> = Promise.resolve()
-port.on('message', (message: RequestMessage) => {
-  last = last.then(() => answer(message))
-})
+// The caller's side sends a request when the one before is answered (turns.ts).
+port.on('message', answer)

@@ -1,4 +1,4 @@
-/** `llama`: SmolLM2, Llama 2 and Mistral-style checkpoints without RoPE scaling, as converted to GGUF (interleaved rotary pairs). */
+/** `llama`: SmolLM2 and its kin without RoPE scaling, as converted to GGUF (interleaved rotary pairs). */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
 import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'

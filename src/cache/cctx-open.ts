@@ -5,6 +5,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import { Block, type Piece, type TierPiece } from './block.ts'
 import { type ContextHeader, readHeader } from './cctx-header.ts'
 import {
@@ -222,12 +223,8 @@ const statFile = async (path: string): Promise<{ readonly size: number }> => {
   return found
 }
 
-const unreadable = (path: string, cause: unknown): CompactorError => {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  const reason =
-    code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'permission is denied' : String(cause)
-  return new CompactorError('file-unreadable', `${path} cannot be read: ${reason}.`, { cause })
-}
+const unreadable = (path: string, cause: unknown): CompactorError =>
+  new CompactorError('file-unreadable', `${path} cannot be read: ${fileReason(cause)}.`, { cause })
 
 /** Up to `length` bytes, fewer at the file's end. */
 const readAt = async (file: FileHandle, at: number, length: number): Promise<Uint8Array> => {

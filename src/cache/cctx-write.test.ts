@@ -158,9 +158,18 @@ test('writing: a process that ends on a signal removes its temporary file on the
   const during = await readdir(folder)
   child.kill('SIGTERM')
   const { code, output } = await ended
-  assert.match(during.join(), /^\.toy\.cctx\..*\.tmp$/, output)
+  assert.match(during.join(), /^\.cctx-\d+-[0-9a-f]{12}\.tmp$/, output)
   assert.equal(code, 130, output)
   assert.deepEqual(await readdir(folder), [])
+})
+
+test('writing: names of 255 bytes are written, whatever their letters', async (t) => {
+  const folder = temporaryFolder(t)
+  for (const name of [`${'a'.repeat(250)}.cctx`, `${'漢'.repeat(83)}a.cctx`]) {
+    assert.equal(Buffer.byteLength(name), 255)
+    await writeContext(ops, join(folder, name), contents)
+  }
+  assert.equal((await readdir(folder)).length, 2)
 })
 
 test('temporary files: what was released stays, what is gone already is no error', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
@@ -79,7 +79,7 @@ test('store: damaged contexts are listed with what is wrong, other files are not
   await store.put(good, write)
   await writeFile(store.pathOf(bad), 'rubbish')
   await writeFile(join(folder, 'notes.txt'), '')
-  await writeFile(join(folder, `.${good}.cctx.1-abc.tmp`), '')
+  await writeFile(join(folder, '.cctx-1-0123456789ab.tmp'), '')
   const listed = await store.list()
   assert.deepEqual(listed.map(({ id }) => id).sort(), [good, bad])
   const damaged = listed.find(({ id }) => id === bad)
@@ -122,10 +122,26 @@ test('store: what fails to write is not there', async (t) => {
   assert.equal(await store.open(id), undefined)
 })
 
+test('store: a folder that is a file and a context that is a folder are one sentence each', async (t) => {
+  const folder = temporaryFolder(t)
+  const id = 'a'.repeat(64)
+  await writeFile(join(folder, 'file'), '')
+  const store = folderStore(join(folder, 'file'))
+  await assert.rejects(store.list(), { code: 'file-unreadable', message: /the folder .*file for contexts cannot be/ })
+  await assert.rejects(store.find('aaaa'), { code: 'file-unreadable' })
+  await assert.rejects(store.open(id), { code: 'file-unreadable', message: /part of its path is not a directory/ })
+  await assert.rejects(store.put(id, write), { code: 'write-failed', message: /could not be made: something of/ })
+  await mkdir(join(folder, 'contexts', `${id}.cctx`), { recursive: true })
+  const other = folderStore(join(folder, 'contexts'))
+  await assert.rejects(other.delete(id), { code: 'write-failed', message: /could not be removed: it is a directory/ })
+  const [listed] = await other.list()
+  assert.ok(listed && 'problem' in listed && /is a folder/.test(listed.problem.message))
+})
+
 test('store: half-written files of a day ago are removed by the next put, younger ones and others stay', async (t) => {
   const folder = temporaryFolder(t)
   const id = 'a'.repeat(64)
-  const [old, young, other] = [`.${id}.cctx.1-ab.tmp`, `.${id}.cctx.2-cd.tmp`, '.notes.tmp']
+  const [old, young, other] = ['.cctx-1-0123456789ab.tmp', '.cctx-2-0123456789ab.tmp', '.notes.tmp']
   for (const name of [old, young, other]) await writeFile(join(folder, name), '')
   for (const name of [old, other]) await utimes(join(folder, name), new Date(1e12), new Date(1e12))
   await folderStore(folder).put(id, write)

@@ -3,13 +3,16 @@
  * reads it twice. An interface and its first form, a folder. Not here: how a context is written (cctx-write.ts).
  */
 import { createHash } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Precision } from '../backends/ops.ts'
-import { CompactorError } from '../error.ts'
+import { CompactorError, type ErrorCode } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import { type ContextHeader, formatVersion, type OptionValue } from './cctx-header.ts'
 import { readContextHeader } from './cctx-open.ts'
 import type { SelectionOptions } from './selection.ts'
+import { isTemporaryName } from './temporary-files.ts'
 
 /** Everything that the bytes of a context depend on. */
 export interface ContextKey {
@@ -61,7 +64,8 @@ export const folderStore = (folder: string): Store => {
   const touch = async (id: string): Promise<void> => {
     const now = new Date()
     await utimes(pathOf(id), now, now).catch((cause: unknown) => {
-      throw isMissing(cause) ? unknownContext(id, 'no context has this id', cause) : cause
+      if (isMissing(cause)) throw unknownContext(id, 'no context has this id', cause)
+      throw failed('write-failed', `${pathOf(id)} could not be marked as used`, cause)
     })
   }
   const find = async (prefix: string): Promise<string> => {
@@ -79,9 +83,7 @@ export const folderStore = (folder: string): Store => {
     put: async (id, write) => {
       const path = pathOf(id)
       await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-        throw new CompactorError('write-failed', `the folder ${folder} for contexts could not be made: ${cause}.`, {
-          cause,
-        })
+        throw failed('write-failed', `the folder ${folder} for contexts could not be made`, cause)
       })
       await removeAbandoned(folder)
       await write(path)
@@ -89,7 +91,7 @@ export const folderStore = (folder: string): Store => {
     },
     open: async (id) => {
       const path = pathOf(id)
-      const found = await stat(path).catch(ifMissing)
+      const found = await statOf(path)
       if (found) await touch(id)
       return found && path
     },
@@ -104,7 +106,9 @@ export const folderStore = (folder: string): Store => {
     },
     delete: async (prefix) => {
       const id = await find(prefix)
-      await rm(pathOf(id), { force: true })
+      await rm(pathOf(id), { force: true }).catch((cause: unknown) => {
+        throw failed('write-failed', `${pathOf(id)} could not be removed`, cause)
+      })
       return id
     },
   }
@@ -114,22 +118,39 @@ const suffix = '.cctx'
 const abandonedAfterMs = 24 * 60 * 60 * 1000
 
 const idsIn = async (folder: string): Promise<string[]> => {
-  const names = (await readdir(folder).catch(ifMissing)) ?? []
+  const names = await namesIn(folder)
   return names.filter((name) => /^[0-9a-f]{64}\.cctx$/.test(name)).map((name) => name.slice(0, -suffix.length))
 }
 
+/** Empty when there is no such folder yet. */
+const namesIn = (folder: string): Promise<string[]> =>
+  readdir(folder).catch((cause: unknown) => {
+    if (isMissing(cause)) return []
+    throw failed('file-unreadable', `the folder ${folder} for contexts cannot be read`, cause)
+  })
+
+/** Undefined when it is not there. */
+const statOf = (path: string): Promise<Stats | undefined> =>
+  stat(path).catch((cause: unknown) => {
+    if (isMissing(cause)) return undefined
+    throw failed('file-unreadable', `${path} cannot be read`, cause)
+  })
+
 /** Half-written files that a power cut or a kill left behind a day or more ago. */
 const removeAbandoned = async (folder: string): Promise<void> => {
-  const names = (await readdir(folder)).filter((name) => /^\.[0-9a-f]{64}\.cctx\..*\.tmp$/.test(name))
+  const names = (await namesIn(folder)).filter(isTemporaryName)
   for (const path of names.map((name) => join(folder, name))) {
-    const found = await stat(path).catch(ifMissing)
-    if (found && Date.now() - Number(found.mtime) > abandonedAfterMs) await rm(path, { force: true })
+    const found = await statOf(path)
+    if (!found || Date.now() - Number(found.mtime) <= abandonedAfterMs) continue
+    await rm(path, { force: true }).catch((cause: unknown) => {
+      throw failed('write-failed', `the half-written ${path} could not be removed`, cause)
+    })
   }
 }
 
 /** Undefined if it was deleted in the meantime. */
 const describe = async (id: string, path: string): Promise<StoredContext | undefined> => {
-  const found = await stat(path).catch(ifMissing)
+  const found = await statOf(path)
   if (!found) return undefined
   const place = { id, path, bytes: found.size, usedAt: found.mtime }
   return readContextHeader(path).then(
@@ -143,9 +164,8 @@ const describe = async (id: string, path: string): Promise<StoredContext | undef
 
 const isMissing = (cause: unknown): boolean => cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
 
-const ifMissing = (cause: unknown): undefined => {
-  if (!isMissing(cause)) throw cause
-}
+const failed = (code: ErrorCode, what: string, cause: unknown): CompactorError =>
+  new CompactorError(code, `${what}: ${fileReason(cause)}`, { cause })
 
 const unknownContext = (id: string, reason: string, cause?: unknown): CompactorError =>
   new CompactorError(

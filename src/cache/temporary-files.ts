@@ -1,11 +1,14 @@
 /** Half-written files of this process, so that a process that ends on a signal can remove them on its way out. */
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 
-/** A name beside `path` that no other process uses. */
+/** A name beside `path` that no other process uses; short, because `path` may be as long as names can be. */
 export const temporaryPathFor = (path: string): string =>
-  join(dirname(path), `.${basename(path).slice(0, 200)}.${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  join(dirname(path), `.cctx-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+
+/** Whether a file's name is one of those. */
+export const isTemporaryName = (name: string): boolean => /^\.cctx-\d+-[0-9a-f]{12}\.tmp$/.test(name)
 
 export class TemporaryFiles {
   readonly #paths = new Set<string>()

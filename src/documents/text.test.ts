@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
@@ -40,4 +42,31 @@ test('text: a missing file, a directory and an abort are errors with a code', as
   writeFileSync(join(folder, 'a.txt'), 'text')
   assert.equal(await readDocument(join(folder, 'a.txt')), 'text')
   await assert.rejects(readDocument(join(folder, 'a.txt'), { signal: AbortSignal.abort() }), { code: 'aborted' })
+})
+
+test('text: a stream and a named pipe are read like a file, both up to 256 MiB', async (t) => {
+  const half = Buffer.from('Grü\u00dfe').subarray(0, 3)
+  async function* pieces(): AsyncGenerator<Uint8Array> {
+    yield half
+    yield Buffer.from('Grü\u00dfe').subarray(3)
+  }
+  assert.equal(await readDocument(pieces()), 'Grüße')
+  const path = join(temporaryFolder(t), 'pipe')
+  execFileSync('mkfifo', [path])
+  const written = writeFile(path, 'through the pipe')
+  assert.equal(await readDocument(path), 'through the pipe')
+  await written
+  const piece = Buffer.alloc(2 ** 20, 'a')
+  let sent = 0
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      sent++
+      yield piece
+    }
+  }
+  await assert.rejects(readDocument(endless(), { name: 'standard input' }), {
+    code: 'document-invalid',
+    message: /^standard input has more than 268435456 bytes/,
+  })
+  assert.equal(sent, 257)
 })

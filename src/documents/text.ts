@@ -3,40 +3,67 @@
  * at or repaired: a document read wrongly would be remembered wrongly.
  */
 import { isUtf8 } from 'node:buffer'
+import { createReadStream } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 
-/** Far above what any trained context holds; a file beyond it was named by mistake. */
+/** Far above what any trained context holds; a document beyond it was named by mistake. */
 const largestBytes = 256 * 2 ** 20
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'it does not exist',
-  EACCES: 'permission is denied',
-  EPERM: 'permission is denied',
-  ENOTDIR: 'part of its path is not a directory',
+export interface ReadOptions {
+  readonly signal?: AbortSignal
+  /** What errors call the document. Default: its path, or 'the document'. */
+  readonly name?: string
 }
 
 /**
- * The text of a file, without a byte order mark. Throws CompactorError: 'file-unreadable' (missing, a directory),
- * 'document-invalid' (empty, binary, not UTF-8), 'aborted'.
+ * The text of a file, a pipe or a stream of bytes, without a byte order mark. Throws CompactorError: 'file-unreadable'
+ * (missing, a directory), 'document-invalid' (empty, binary, not UTF-8, above 256 MiB), 'aborted'.
  */
-export const readDocument = async (path: string, options: { readonly signal?: AbortSignal } = {}): Promise<string> => {
+export const readDocument = async (
+  source: string | AsyncIterable<Uint8Array>,
+  { signal, name = typeof source === 'string' ? source : 'the document' }: ReadOptions = {},
+): Promise<string> => {
   try {
-    const stats = await stat(path)
-    if (stats.isDirectory())
-      throw new CompactorError('file-unreadable', `expected a text file, but ${path} is a directory`)
-    if (stats.size > largestBytes)
+    const options = signal ? { signal } : {}
+    const bytes = typeof source === 'string' ? await readPath(source, name, options) : await readStream(source, name)
+    signal?.throwIfAborted()
+    return decodeDocument(bytes, name)
+  } catch (cause) {
+    if (signal?.aborted) throw new CompactorError('aborted', `reading ${name} was interrupted`, { cause })
+    if (cause instanceof CompactorError) throw cause
+    throw new CompactorError('file-unreadable', `${name} cannot be read: ${fileReason(cause)}`, { cause })
+  }
+}
+
+const readPath = async (path: string, name: string, options: { readonly signal?: AbortSignal }): Promise<Buffer> => {
+  const stats = await stat(path)
+  if (stats.isDirectory())
+    throw new CompactorError('file-unreadable', `expected a text file, but ${name} is a directory`)
+  // A pipe or a device does not say how much will come.
+  if (!stats.isFile()) return readStream(createReadStream(path, options), name)
+  if (stats.size > largestBytes)
+    throw new CompactorError(
+      'document-invalid',
+      `${name} has ${stats.size} bytes; documents may have up to ${largestBytes}`,
+    )
+  return readFile(path, options)
+}
+
+const readStream = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Buffer> => {
+  const read: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of chunks) {
+    read.push(chunk)
+    bytes += chunk.length
+    if (bytes > largestBytes)
       throw new CompactorError(
         'document-invalid',
-        `${path} has ${stats.size} bytes; documents may have up to ${largestBytes}`,
+        `${name} has more than ${largestBytes} bytes, and documents may have no more`,
       )
-    return decodeDocument(await readFile(path, options), path)
-  } catch (cause) {
-    if (cause instanceof CompactorError) throw cause
-    if (options.signal?.aborted) throw new CompactorError('aborted', `reading ${path} was interrupted`, { cause })
-    const { code = '', message } = cause as NodeJS.ErrnoException
-    throw new CompactorError('file-unreadable', `${path} cannot be read: ${reasons[code] ?? message}`, { cause })
   }
+  return Buffer.concat(read)
 }
 
 /** @param name what errors call the document. */

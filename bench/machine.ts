@@ -1,7 +1,7 @@
 /** What a measurement was made on: written into every result, because a figure without its machine says nothing. */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { availableParallelism, cpus, totalmem } from 'node:os'
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 
 export interface Machine {
   readonly cpu: string
@@ -9,8 +9,11 @@ export interface Machine {
   readonly cores: number
   readonly memoryGb: number
   readonly node: string
+  readonly loadAtStart: number // processes that wanted a processor in the last minute, before the benchmark began
   readonly commit: string // with + when the tree had changes
 }
+
+const loadAtStart = loadavg()[0] ?? 0
 
 const worthNaming = [
   'avx2',
@@ -42,9 +45,11 @@ export const machine = (): Machine => {
     cores: availableParallelism(),
     memoryGb: Math.round(totalmem() / 2 ** 30),
     node: process.version,
+    loadAtStart,
     commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : ''),
   }
 }
 
-export const machineLine = ({ cpu, features, cores, node, commit }: Machine): string =>
-  `${cpu}, ${cores} cores, ${features.join(' ')}, node ${node}, commit ${commit}`
+/** A busy machine is named: its times are too long, and not for all contenders alike. */
+export const machineLine = ({ cpu, features, cores, node, commit, loadAtStart: load }: Machine): string =>
+  `${cpu}, ${cores} cores, ${features.join(' ')}, node ${node}, commit ${commit}${load > 0.5 ? `, BUSY: load ${load.toFixed(1)}` : ''}`

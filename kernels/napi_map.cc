@@ -15,9 +15,13 @@
 namespace compactor {
 namespace {
 
+// Marks the buffers made here, so that no other buffer is taken from its owner.
+constexpr napi_type_tag kMappedTag = {0x5b0e7d92c4f14a68u, 0x93d6a27f18e54cb1u};
+
 struct Mapping {
   void* address;
   size_t bytes;
+  int holders;  // the call that makes the buffer, and the buffer's finalizer
 };
 
 void unmap(Mapping* mapping) {
@@ -25,10 +29,14 @@ void unmap(Mapping* mapping) {
   mapping->address = nullptr;
 }
 
+void let_go(Mapping* mapping) {
+  if (--mapping->holders == 0) delete mapping;
+}
+
 void finalize_mapping(napi_env, void*, void* hint) {
   Mapping* mapping = static_cast<Mapping*>(hint);
   unmap(mapping);
-  delete mapping;
+  let_go(mapping);
 }
 
 // Throws an Error whose `code` is the errno's name where the caller tells cases apart, as Node's own fs does.
@@ -69,7 +77,7 @@ Mapping map_path(napi_env env, const char* path) {
     if (address == MAP_FAILED)
       fail(env, code_of(errno), strerror(errno));
     else
-      mapping = {address, size_t(status.st_size)};
+      mapping = {address, size_t(status.st_size), 2};
   }
   close(file);
   return mapping;
@@ -77,7 +85,8 @@ Mapping map_path(napi_env env, const char* path) {
 
 }  // namespace
 
-// mapFile(path) → ArrayBuffer
+// mapFile(path) → ArrayBuffer. A runtime that refuses the memory may have called the finalizer already (Node does, for
+// files above its limit, with its own exception), may call it later or never; `holders` fits all three.
 napi_value map_file(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "mapFile", 1);
   if (!arguments.ok()) return nullptr;
@@ -96,21 +105,26 @@ napi_value map_file(napi_env env, napi_callback_info info) {
 
   Mapping* mapping = new Mapping(mapped);
   napi_value buffer = nullptr;
-  if (napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, finalize_mapping, mapping, &buffer) !=
-      napi_ok) {
-    finalize_mapping(env, nullptr, mapping);
-    return fail(env, "EXTERNAL", "this runtime does not allow memory that it has not allocated");
-  }
+  const bool made = napi_create_external_arraybuffer(env, mapping->address, mapping->bytes, finalize_mapping, mapping,
+                                                     &buffer) == napi_ok;
+  if (!made) unmap(mapping);
+  let_go(mapping);
+  bool is_pending = false;
+  napi_is_exception_pending(env, &is_pending);
+  if (is_pending) return nullptr;
+  if (!made) return fail(env, "EXTERNAL", "this runtime does not allow memory that it has not allocated");
+  napi_type_tag_object(env, buffer, &kMappedTag);
   return buffer;
 }
 
 // unmapFile(buffer): every view of it becomes empty; the memory goes when the runtime lets go of the buffer.
 napi_value unmap_file(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "unmapFile", 1);
-  bool is_buffer = false;
+  bool is_buffer = false, tagged = false;
   if (!arguments.ok()) return nullptr;
-  napi_is_arraybuffer(env, arguments.value(0), &is_buffer);
-  if (!arguments.require_type(is_buffer, "expected an ArrayBuffer made by mapFile")) return nullptr;
+  const bool fits = napi_is_arraybuffer(env, arguments.value(0), &is_buffer) == napi_ok && is_buffer &&
+                    napi_check_object_type_tag(env, arguments.value(0), &kMappedTag, &tagged) == napi_ok && tagged;
+  if (!arguments.require_type(fits, "expected an ArrayBuffer made by mapFile")) return nullptr;
   arguments.require_type(napi_detach_arraybuffer(env, arguments.value(0)) == napi_ok, "the buffer cannot be detached");
   return nullptr;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:buffer'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
@@ -58,7 +59,20 @@ test('map: a missing, an empty, a special file, a directory and a zero byte are 
     assert.throws(() => mapFile(path), { code: 'file-unreadable', message: reason })
 })
 
-test('without the addon: 10,001 bytes are read as they are, refusals are the same, and the reason names what to install', (context) => {
+test('map: a file of 4 GiB + 1 byte is mapped, or refused with its size where Node cannot address it', (context) => {
+  const path = join(temporaryFolder(context), 'large')
+  const size = 2 ** 32 + 1
+  writeFileSync(path, '')
+  truncateSync(path, size)
+  if (constants.MAX_LENGTH < size)
+    return assert.throws(() => mapFile(path), { code: 'file-unreadable', message: /has 4294967297 bytes.*Node 22/ })
+  const file = mapFile(path)
+  assert.equal(file.bytes.length, size)
+  assert.equal(file.bytes[size - 1], 0)
+  file.release()
+})
+
+test('without the addon: 10,001 bytes are read as they are, views are empty after release, refusals are the same, and the reason names what to install', (context) => {
   const folder = temporaryFolder(context)
   const path = join(folder, 'read')
   writeFileSync(path, Buffer.alloc(10_001, 7))
@@ -68,15 +82,32 @@ test('without the addon: 10,001 bytes are read as they are, refusals are the sam
     const attempt = (path) => { try { return mapFile(path).bytes.length } catch ({ code, message }) { return code + ' ' + message } }
     const file = mapFile(process.argv[1])
     const { length } = file.bytes
+    const view = file.bytes.subarray(5, 10)
     const sum = file.bytes.reduce((a, b) => a + b, 0)
     file.release()
+    file.release()
     const refused = process.argv.slice(2).map(attempt)
-    console.log(JSON.stringify({ length, sum, after: file.bytes.length, refused, native: nativeAvailable() }))`
+    console.log(JSON.stringify({ length, sum, after: file.bytes.length + view.length, refused, native: nativeAvailable() }))`
   const empty = join(folder, 'empty')
   writeFileSync(empty, '')
+  const large = join(folder, 'large')
+  writeFileSync(large, '')
+  truncateSync(large, constants.MAX_LENGTH < 2 ** 40 ? constants.MAX_LENGTH + 1 : 0)
   const output = execFileSync(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '-e', program, path, join(folder, 'none'), empty, folder, '/dev/null'],
+    [
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      program,
+      path,
+      join(folder, 'none'),
+      empty,
+      folder,
+      '/dev/null',
+      large,
+    ],
     { env: { ...process.env, COMPACTOR_KV_PREBUILD: folder }, encoding: 'utf8' },
   )
   const { length, sum, after, refused, native } = JSON.parse(output)
@@ -85,6 +116,7 @@ test('without the addon: 10,001 bytes are read as they are, refusals are the sam
   assert.match(refused[1], /^file-unreadable .*is empty/)
   assert.match(refused[2], /^file-unreadable .*is a directory/)
   assert.match(refused[3], /^file-unreadable .*is not a regular file/)
+  assert.match(refused[4], /^file-unreadable .*(bytes.*Node 22|is empty)/)
   assert.equal(native.available, false)
   assert.match(native.reason, /npm run build:native/)
 })

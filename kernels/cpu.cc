@@ -1,6 +1,11 @@
+// Asks processor and operating system what they can run. Which variant an op then takes is said in the op's own file.
 #include "cpu.h"
 
 #include <cstring>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace compactor {
 
@@ -15,6 +20,14 @@ bool isa_from_name(const char* name, Isa* isa) {
   return false;
 }
 
+#if defined(__x86_64__)
+// Read from its bit (leaf 1, ECX 29), because older compilers refuse the name; the registers it needs are those of AVX.
+static bool has_f16c() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __builtin_cpu_supports("avx") && __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx >> 29 & 1) != 0;
+}
+#endif
+
 // __builtin_cpu_supports also looks at XCR0: a feature whose registers the operating system does not save is absent.
 void cpu_features(CpuFeature (&features)[kCpuFeatureCount]) {
 #if defined(__x86_64__)
@@ -22,7 +35,7 @@ void cpu_features(CpuFeature (&features)[kCpuFeatureCount]) {
   const CpuFeature found[kCpuFeatureCount] = {
       {"sse4.2", __builtin_cpu_supports("sse4.2") != 0},
       {"avx", __builtin_cpu_supports("avx") != 0},
-      {"f16c", __builtin_cpu_supports("f16c") != 0},
+      {"f16c", has_f16c()},
       {"fma", __builtin_cpu_supports("fma") != 0},
       {"avx2", __builtin_cpu_supports("avx2") != 0},
       {"avx512f", __builtin_cpu_supports("avx512f") != 0},
@@ -40,12 +53,10 @@ bool isa_available(Isa isa) {
   if (isa == Isa::scalar) return true;
 #if COMPACTOR_X86
   __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 #else
   return false;
 #endif
 }
-
-Isa isa_best() { return isa_available(Isa::avx2) ? Isa::avx2 : Isa::scalar; }
 
 }  // namespace compactor

@@ -14,9 +14,8 @@ namespace compactor {
 const char* isa_name(Isa isa);
 bool isa_from_name(const char* name, Isa* isa);
 
-// Whether processor and operating system can run a variant, and the best one they can.
+// Whether processor and operating system can run a variant.
 bool isa_available(Isa isa);
-Isa isa_best();
 
 constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2};
 

@@ -1,5 +1,5 @@
 // The contract of the native backend: every op of src/backends/ops.ts as a C function, with its shapes.
-// One .cc per op. Kernels neither throw nor allocate: napi.cc checks shapes and sizes, a kernel computes.
+// One .cc per op. Kernels neither throw nor allocate: napi_*.cc check shapes and sizes, a kernel computes.
 // Row-major. f16 values are IEEE half bits in uint16_t. All work is split into tasks of at most about 20 ms, handed to
 // the pool (pool.h); between tasks the pool looks at the abort word, and a kernel whose run was cut returns false.
 // The same thread count gives the same bits: who computes a task may vary, what a task computes does not.
@@ -18,6 +18,10 @@ enum class Isa : int { scalar, avx2 };
 
 // The longest row that matmul_f32 takes; the binding refuses more.
 constexpr size_t kMaxColumns = 1u << 20;
+
+// The widest head of rope, attend, store, leverage and chunkAttentionMass (mostHeadDim in ops.ts): what scratch memory
+// is laid out for. The binding refuses more.
+constexpr size_t kMostHeadDim = 1024;
 
 // decoded[0 .. count) ← weight values of `count` consecutive values from `blocks` (count a multiple of the block size)
 void decode_row(Isa isa, WeightType type, const uint8_t* blocks, float* decoded, size_t count);

@@ -5,8 +5,6 @@
 namespace compactor {
 namespace {
 
-constexpr size_t kMostHeadDim = 1024;
-
 // k or q [tokens][heads][head_dim], out [kv_heads][tokens]
 void check_scores(Arguments& arguments, const char* name, size_t count, size_t tokens, size_t heads, size_t head_dim) {
   arguments.require(head_dim > 0 && head_dim <= kMostHeadDim, "headDim must be from 1 to %zu, got %zu", kMostHeadDim,

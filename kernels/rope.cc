@@ -18,6 +18,10 @@ struct Angle {
   double sine;
 };
 
+constexpr size_t kMostPairs = kMostHeadDim / 2;
+static_assert(kMostPairs * (sizeof(Angle) + 2 * sizeof(float)) <= kScratchBytes, "a position's angles fit");
+static_assert(kMostPairs * (sizeof(double) + kStep * sizeof(Angle)) <= kSharedScratchBytes, "the table fits");
+
 struct Rope {
   const float* x;
   const uint32_t* positions;

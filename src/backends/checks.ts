@@ -3,15 +3,16 @@
  * RangeError (sizes) or TypeError (kinds) that names op, expectation and what came. Values are not looked at, but for
  * indices that would read outside an array.
  */
-import type {
-  AttendOptions,
-  ChunkMassOptions,
-  LeverageOptions,
-  Precision,
-  RopeOptions,
-  Segment,
-  Tensor,
-  Weight,
+import {
+  type AttendOptions,
+  type ChunkMassOptions,
+  type LeverageOptions,
+  mostHeadDim,
+  type Precision,
+  type RopeOptions,
+  type Segment,
+  type Tensor,
+  type Weight,
 } from './ops.ts'
 import { elementCount } from './tensor.ts'
 
@@ -42,6 +43,11 @@ const expectMultiple = (what: string, value: number, divisor: number): void => {
 const expectPositiveInteger = (what: string, value: number): void => {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new RangeError(`${what} must be a whole number above 0, got ${value}`)
+}
+
+const expectHeadDim = (op: string, headDim: number): void => {
+  if (headDim < 1 || headDim > mostHeadDim)
+    throw new RangeError(`${op}: headDim must be from 1 to ${mostHeadDim}, got ${headDim}`)
 }
 
 export const checkCopy = (target: Tensor, source: Tensor): void =>
@@ -85,6 +91,7 @@ export interface HeadSizes {
 export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOptions): HeadSizes => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('rope: x', x, ['n', 'heads', 'headDim'])
   if (positions.length !== n) throw new RangeError(`rope: expected ${n} positions, got ${positions.length}`)
+  expectHeadDim('rope', headDim)
   expectMultiple('rope: headDim', headDim, 2)
   if (!(options.theta > 0)) throw new RangeError(`rope: theta must be above 0, got ${options.theta}`)
   if (options.layout !== 'interleaved' && options.layout !== 'halves')
@@ -98,6 +105,7 @@ export const checkAttend = (
   options: AttendOptions,
 ): HeadSizes & { readonly kvHeads: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('attend: q', q, ['n', 'heads', 'headDim'])
+  expectHeadDim('attend', headDim)
   const kvHeads = segments[0]?.starts.length
   if (kvHeads === undefined) throw new RangeError('attend: expected at least one segment, got none')
   expectMultiple('attend: query heads', heads, kvHeads)
@@ -128,6 +136,7 @@ const expectIndex = (what: string, value: number): void => {
 
 export const checkStore = (target: Tensor, at: number, source: Tensor): HeadSizes & { readonly capacity: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('store: source', source, ['n', 'kvHeads', 'headDim'])
+  expectHeadDim('store', headDim)
   const [, capacity = 0] = shapeOf('store: target', target, ['kvHeads', 'capacity', 'headDim'], target.dtype)
   expectShape('store: target', target, [heads, capacity, headDim], target.dtype)
   if (!Number.isInteger(at) || at < 0 || at + n > capacity)
@@ -143,6 +152,7 @@ export const checkGather = (source: Tensor, picks: Uint32Array): { width: number
 
 export const checkLeverage = (k: Tensor, options: LeverageOptions): HeadSizes & { readonly chunk: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('leverage: k', k, ['tokens', 'kvHeads', 'headDim'])
+  expectHeadDim('leverage', headDim)
   if (options.sketch) {
     const [, size = 0] = shapeOf('leverage: sketch', options.sketch, ['headDim', 'sketchSize'])
     expectShape('leverage: sketch', options.sketch, [headDim, size])
@@ -159,6 +169,7 @@ export const checkChunkMass = (
   options: ChunkMassOptions,
 ): HeadSizes & { readonly kvHeads: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('chunkAttentionMass: q', q, ['tokens', 'heads', 'headDim'])
+  expectHeadDim('chunkAttentionMass', headDim)
   const [, kvHeads = 0] = shapeOf('chunkAttentionMass: k', k, ['tokens', 'kvHeads', 'headDim'])
   expectShape('chunkAttentionMass: k', k, [n, kvHeads, headDim])
   expectMultiple('chunkAttentionMass: query heads', heads, kvHeads)

@@ -6,6 +6,9 @@
  * Row-major throughout; shapes in brackets. All ops are synchronous but `read`, so that a GPU backend fits.
  */
 
+/** The widest head that rope, attend, store, leverage and chunkAttentionMass take. */
+export const mostHeadDim = 1024
+
 export type Precision = 'f32' | 'f16'
 
 /** An array that lives in a backend. f16 is IEEE half. */

@@ -84,6 +84,11 @@ export const refusals: readonly Refusal[] = [
     error: range(/multiple of 2, got 3/),
   },
   {
+    what: 'rope: head dim',
+    call: (ops) => ops.rope(f32(ops, 1, 1, 1026), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    error: range(/from 1 to 1024, got 1026/),
+  },
+  {
     what: 'rope: positions',
     call: (ops) => ops.rope(f32(ops, 2, 1, 4), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
     error: range(/2 positions, got 1/),
@@ -107,6 +112,11 @@ export const refusals: readonly Refusal[] = [
     what: 'attend: run beyond its rows',
     call: (ops) => ops.attend(f32(ops, 1, 2, 4), [run(ops, [1, 11])], whole),
     error: range(/head 1 ends at row 11 of 10/),
+  },
+  {
+    what: 'attend: heads of 1,026 values',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 1026), [run(ops, [1, 1])], whole),
+    error: range(/from 1 to 1024, got 1026/),
   },
   {
     what: 'attend: head dim',

@@ -115,6 +115,7 @@ for (const { name } of architectures) {
     'rope.scaling.factor': 4,
     'rope.scaling.original_context_length': 32,
     'rope.dimension_count': 2,
+    'attention.key_length': 1026,
     'attention.value_length': 2,
     'attention.causal': false,
     'attention.sliding_window': 512,

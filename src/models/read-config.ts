@@ -1,4 +1,5 @@
 /** Typed reading of GGUF keys for the config readers, and refusal of what nobody read. Knows no architecture. */
+import { mostHeadDim } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import type { Metadata } from './model.ts'
 
@@ -35,6 +36,11 @@ export const readHeads = (metadata: Metadata, architecture: string, dim: number)
   const headDim = readCount(metadata, at('key_length'), dim / headCount)
   if (headCount % kvHeadCount !== 0) throw corrupt(at('head_count_kv'), `a divisor of ${headCount} heads`, kvHeadCount)
   if (headDim % 2 !== 0) throw corrupt(at('key_length'), 'an even number, for rotary pairs', headDim)
+  if (headDim > mostHeadDim)
+    throw new CompactorError(
+      'model-unsupported',
+      `model key ${at('key_length')} (by default embedding_length / head_count) is ${headDim}; only up to ${mostHeadDim} is supported`,
+    )
   return { headCount, kvHeadCount, headDim }
 }
 

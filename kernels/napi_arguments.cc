@@ -1,3 +1,4 @@
+// The readers and checks of napi_arguments.h. What an op asks of its arguments beyond their kinds is said in its own call.
 #include "napi_arguments.h"
 
 #include <cmath>
@@ -135,6 +136,13 @@ Span<uint32_t> Arguments::u32_of(napi_value value, const char* name) {
 }
 
 Span<uint32_t> Arguments::u32(size_t i, const char* name) { return u32_of(values_[i], name); }
+
+Indices Arguments::indices_of(napi_value value, const char* name) {
+  const Span<uint32_t> span = u32_of(value, name);
+  return Indices(span.data, span.data + span.count);
+}
+
+Indices Arguments::indices(size_t i, const char* name) { return indices_of(values_[i], name); }
 
 Span<uint8_t> Arguments::bytes(size_t i, const char* name) {
   Typed typed{};

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "kernels.h"
 #include "pool.h"
@@ -24,6 +25,10 @@ struct Values {
   size_t count = 0;
   bool half = false;
 };
+
+// Indices into memory, copied before they are checked: in their own place another thread (SharedArrayBuffer), or an
+// output over the same buffer, could change them between the check and the kernel.
+using Indices = std::vector<uint32_t>;
 
 // The JavaScript object behind a pool; `pool` is null once disposed.
 struct PoolHandle {
@@ -59,6 +64,7 @@ class Arguments {
   Span<float> f32(size_t i, const char* name);
   Span<float> optional_f32(size_t i, const char* name);
   Span<uint32_t> u32(size_t i, const char* name);
+  Indices indices(size_t i, const char* name);  // of a Uint32Array
   Span<uint8_t> bytes(size_t i, const char* name);
   Values values(size_t i, const char* name);
   // A short string; empty when refused.
@@ -67,15 +73,17 @@ class Arguments {
   };
   Text text(size_t i, const char* name);
 
-  // The same readers for a property of an object argument.
+  // The same readers for a property of an object argument. `property` may run JavaScript (a getter), which can dispose
+  // pools and detach buffers: fetch every property before the first pool, tensor or index is read.
   napi_value property(napi_value object, const char* name);
   Values values_of(napi_value value, const char* name);
-  Span<uint32_t> u32_of(napi_value value, const char* name);
+  Indices indices_of(napi_value value, const char* name);
   Span<float> f32_of(napi_value value, const char* name);
   double number_of(napi_value value, const char* name);
   bool is_absent(napi_value value) const;
 
  private:
+  Span<uint32_t> u32_of(napi_value value, const char* name);
   struct Typed {
     napi_typedarray_type type;
     void* data;

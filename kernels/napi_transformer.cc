@@ -36,15 +36,15 @@ napi_value embed_call(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "embed", 7);
   const PoolHandle handle = arguments.pool(0);
   const WeightArgument weight = weight_argument(arguments, 1);
-  const Span<uint32_t> ids = arguments.u32(5, "ids");
+  const Indices ids = arguments.indices(5, "ids");
   const Span<float> out = arguments.f32(6, "out");
-  arguments.require(out.count == product(ids.count, weight.columns), "out has %zu values for %zu rows of %zu", out.count,
-                    ids.count, weight.columns);
-  for (size_t i = 0; arguments.ok() && i < ids.count; i++)
-    arguments.require(ids.data[i] < weight.rows, "id %u at %zu is not below %zu rows", ids.data[i], i, weight.rows);
+  arguments.require(out.count == product(ids.size(), weight.columns), "out has %zu values for %zu rows of %zu",
+                    out.count, ids.size(), weight.columns);
+  for (size_t i = 0; arguments.ok() && i < ids.size(); i++)
+    arguments.require(ids[i] < weight.rows, "id %u at %zu is not below %zu rows", ids[i], i, weight.rows);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, embed(*handle.pool, handle.isa, weight.type, weight.data, weight.columns, ids.data,
-                                  ids.count, out.data));
+  return boolean_value(env, embed(*handle.pool, handle.isa, weight.type, weight.data, weight.columns, ids.data(),
+                                  ids.size(), out.data));
 }
 
 // decode(pool, type, bytes, rows, columns, out): a whole matrix, for tests and inspection
@@ -120,7 +120,8 @@ napi_value rope_call(napi_env env, napi_callback_info info) {
   const double theta = arguments.number(5, "theta");
   const bool interleaved = arguments.boolean(6, "interleaved");
   const Span<float> out = arguments.f32(7, "out");
-  arguments.require(head_dim > 0 && head_dim % 2 == 0, "headDim must be even and above 0, got %zu", head_dim);
+  arguments.require(head_dim > 0 && head_dim <= kMostHeadDim && head_dim % 2 == 0,
+                    "headDim must be even and from 2 to %zu, got %zu", kMostHeadDim, head_dim);
   arguments.require(theta > 0, "theta must be above 0, got %g", theta);
   arguments.require(x.count == product(positions.count, heads, head_dim), "x has %zu values for %zu × %zu × %zu",
                     x.count, positions.count, heads, head_dim);

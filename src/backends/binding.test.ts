@@ -1,5 +1,6 @@
 /** What the addon itself refuses, and its pool under load. Results are the business of ops.conformance.ts. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
 import { type Binding, loadBinding, type PoolHandle, weightTypes } from './binding.ts'
@@ -54,6 +55,9 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'rmsNorm: gain of 0': (b, p) => b.rmsNorm(p, floats(0), floats(0), 1e-5, floats(0)),
   'swiglu: lengths 2 and 3': (b, p) => b.swiglu(p, floats(2), floats(3), floats(3)),
   'rope: odd headDim': (b, p) => b.rope(p, floats(3), indices(0), 1, 3, 1e4, true, floats(3)),
+  'rope: headDim 200,000': (b, p) =>
+    b.rope(p, floats(64 * 200_000), new Uint32Array(64), 1, 200_000, 1e4, true, floats(64 * 200_000)),
+  'rope: headDim 2^30 of 0 tokens': (b, p) => b.rope(p, floats(0), indices(), 1, 2 ** 30, 1e4, true, floats(0)),
   'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, true, floats(0)),
   'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, true, floats(4)),
   'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, true, floats(2)),
@@ -125,6 +129,7 @@ const wrongKinds: Readonly<Record<string, Call>> = {
   'an abort word of 0 elements': (b, p) => b.watchAbort(p, new Int32Array(new SharedArrayBuffer(0))),
   'a path that is a number': (b) => b.mapFile(wrong(1)),
   'unmapping an array': (b) => b.unmapFile(wrong(floats(1))),
+  'unmapping a buffer of somebody else': (b) => b.unmapFile(new ArrayBuffer(8)),
 }
 
 for (const [calls, name] of [
@@ -151,6 +156,54 @@ test('addon: a matrix of 0 rows and an x of 0 tokens give 0 values', { skip }, (
     assert.deepEqual(ops.matmul(ops.zeros([tokens, 32], 'f32'), weight).shape, [tokens, rows])
   }
   ops.dispose()
+})
+
+test('addon: indices that lie in the memory of the output are those of the call, for 512 rows', { skip }, () => {
+  const pool = binding().createPool(2, 'scalar')
+  const columns = 32
+  const table = floats(4 * columns).fill(1e30)
+  for (const fill of [
+    (ids: Uint32Array, out: Float32Array) =>
+      binding().embed(pool, 0, new Uint8Array(table.buffer), 4, columns, ids, out),
+    (ids: Uint32Array, out: Float32Array) => binding().gather(pool, table, columns, ids, out),
+  ]) {
+    const out = floats(512 * columns)
+    fill(new Uint32Array(out.buffer, 0, 512), out)
+    assert.ok(out.every((value) => value === Math.fround(1e30)))
+  }
+  binding().disposePool(pool)
+})
+
+test('addon: runs of keys that lie in the memory of the output are those of the call, for 2 KV heads', { skip }, () => {
+  const pool = binding().createPool(1, 'scalar')
+  const out = floats(2 * 2 * 300)
+  const starts = new Uint32Array(out.buffer, 0, 2)
+  const counts = new Uint32Array(out.buffer, 8, 2).fill(4)
+  const segment = { ...run([4, 4]), v: floats(8).fill(7), starts, counts }
+  binding().attend(pool, floats(out.length), 2, 2, 2, [segment], 1, 0, out)
+  assert.ok(out.every((value) => value === 7))
+  binding().disposePool(pool)
+})
+
+test('addon: a getter that disposes the pool or detaches the queries is noticed before anything is computed', {
+  skip,
+}, () => {
+  const memory = new ArrayBuffer(8)
+  const q = new Float32Array(memory)
+  const kept = binding().createPool(2, 'scalar')
+  const lost = binding().createPool(2, 'scalar')
+  const segmentThat = (act: () => void) => ({
+    ...run([4]),
+    get causalFrom() {
+      act()
+      return undefined
+    },
+  })
+  const disposing = segmentThat(() => binding().disposePool(lost))
+  const detaching = segmentThat(() => structuredClone(memory, { transfer: [memory] }))
+  assert.throws(() => binding().attend(lost, floats(2), 1, 1, 2, [disposing], 1, 0, floats(2)), { name: 'TypeError' })
+  assert.throws(() => binding().attend(kept, q, 1, 1, 2, [detaching], 1, 0, floats(2)), { name: 'RangeError' })
+  binding().disposePool(kept)
 })
 
 test('addon: a pool that is disposed is refused, disposing it twice is not', { skip }, () => {
@@ -191,6 +244,16 @@ test('abort: a word set before an op stops it, and the next op after clearing wo
   ops.watchAbort(undefined)
   assert.deepEqual(f32(ops.matmul(x, weight)), new Float32Array(64).fill(64))
   ops.dispose()
+})
+
+test('abort: 10 refused words leave none of their 70 threads behind', {
+  skip: skip || (process.platform !== 'linux' && 'reads /proc'),
+}, () => {
+  const threadCount = (): number => readdirSync('/proc/self/task').length
+  const before = threadCount()
+  for (let turn = 0; turn < 10; turn++)
+    assert.throws(() => createNativeOps({ threads: 8, abortWord: new Int32Array(1) }), { name: 'TypeError' })
+  assert.ok(threadCount() < before + 10, `${before} threads became ${threadCount()}`)
 })
 
 test('abort: a word set by another thread stops an op that is running', { skip }, async () => {

@@ -1,7 +1,8 @@
 /**
  * The backend that computes in C++ (kernels/): unwraps tensors, takes outputs from the pool of buffers, and turns an
- * aborted kernel into CompactorError('aborted'). What each op means is said in `ops.ts`; arguments are checked by the
- * addon. Not here: which backend is chosen when this one is absent.
+ * aborted kernel into CompactorError('aborted'). What each op means is said in `ops.ts`; shapes are checked by
+ * `checks.ts`, as for the reference, and again by the addon, which trusts nobody. Not here: which backend is chosen when
+ * this one is absent.
  */
 import { CompactorError } from '../error.ts'
 import { type Binding, loadBinding, type PoolHandle, type SegmentArguments, weightTypes } from './binding.ts'
@@ -64,13 +65,14 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
   if (activations !== 'int8' && activations !== 'f32')
     throw new TypeError(`activations must be int8 or f32, got ${String(activations)}`)
   const isa = chooseIsa(binding, options.isa)
-  const context: Context = {
-    binding,
-    handle: binding.createPool(threads, isa),
-    pool: new TensorPool(),
-    int8: activations === 'int8',
+  const handle = binding.createPool(threads, isa)
+  try {
+    binding.watchAbort(handle, abortWord)
+  } catch (error) {
+    binding.disposePool(handle) // its threads would live until the garbage collector finds it
+    throw error
   }
-  binding.watchAbort(context.handle, abortWord)
+  const context: Context = { binding, handle, pool: new TensorPool(), int8: activations === 'int8' }
   return {
     name: 'native',
     isa,

@@ -7,7 +7,7 @@
  */
 import { checkAttend, checkChunkMass } from './checks.ts'
 import type { Ops, Segment } from './ops.ts'
-import { numbers, type Workplace } from './reference.ts'
+import { numbers, type Workplace } from './reference-values.ts'
 
 /** headDim numbers of an array. */
 interface Row {

@@ -6,7 +6,7 @@
  */
 import { checkLeverage } from './checks.ts'
 import type { LeverageOptions, Ops } from './ops.ts'
-import { reader, type Workplace } from './reference.ts'
+import { reader, type Workplace } from './reference-values.ts'
 
 type Matrix = readonly (readonly number[])[]
 

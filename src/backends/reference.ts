@@ -7,11 +7,12 @@
  */
 import { CompactorError } from '../error.ts'
 import * as check from './checks.ts'
-import { f16FromF32, f32FromF16 } from './half.ts'
-import type { Ops, RopeOptions, Tensor } from './ops.ts'
+import { f16FromF32 } from './half.ts'
+import type { Ops, RopeOptions } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
 import { referenceLeverage } from './reference-leverage.ts'
+import { reader, type Workplace } from './reference-values.ts'
 import {
   type CpuOps,
   type CpuTensor,
@@ -24,25 +25,6 @@ import {
   slice,
   TensorPool,
 } from './tensor.ts'
-
-/** What the parts of the reference share: where results go and when to stop. */
-export interface Workplace {
-  readonly pool: TensorPool
-  /** Called between rows of long ops; throws once the abort word is set. */
-  readonly pause: () => void
-}
-
-/** The values of a tensor; halves become the numbers they are. */
-export const numbers = (tensor: Tensor): Float32Array => {
-  const { data } = cpu(tensor)
-  return data instanceof Float32Array ? data : Float32Array.from(data, f32FromF16)
-}
-
-/** Value `index` of a tensor. */
-export const reader = (tensor: Tensor): ((index: number) => number) => {
-  const values = numbers(tensor)
-  return (index) => values[index] as number
-}
 
 export const createReferenceOps = (): CpuOps => {
   let abortWord: Int32Array | undefined

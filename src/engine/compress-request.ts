@@ -1,10 +1,38 @@
-/** The caller's options of `compress`, checked and completed, as the worker takes them. */
+/** The options of `compress`: what the caller may say, and the same checked and completed as the worker takes it. */
+
+import type { Precision } from '../backends/ops.ts'
 import type { OptionValue } from '../cache/cctx-header.ts'
 import { createMethod, methodOptions } from '../methods/index.ts'
-import { checkKeep } from './budget.ts'
+import type { SelectionDefaults } from '../methods/method.ts'
+import { checkKeep, type Keep } from './budget.ts'
 import { defined, refuseUnknown, requireCount, requireText } from './check-options.ts'
-import type { CompressOptions } from './loaded-model.ts'
 import type { CompressRequest } from './protocol.ts'
+import type { Progress } from './worker-client.ts'
+
+export interface CompressOptions extends Partial<SelectionDefaults> {
+  /** Plain text; compressed alone, without any question. */
+  readonly document: string
+  /** A name for lists and messages. */
+  readonly documentName?: string | undefined
+  /** System text before the document: kept whole, not counted in `keep`. Default: what the model's template says. */
+  readonly system?: string | undefined
+  /** How much stays: a share in (0, 1], { tokens } or { bytes }. Default 0.25. */
+  readonly keep?: Keep | undefined
+  /** Default 'compactor'; the others are in docs/methods.md. */
+  readonly method?: string | undefined
+  readonly methodOptions?: Readonly<Record<string, unknown>> | undefined
+  /** Precision of kept keys and values. Default 'f16'. */
+  readonly precision?: Precision | undefined
+  /** Tokens of the trained context left free for question and answer. Default 1024. */
+  readonly reserve?: number | undefined
+  /** Of the method's random numbers. Default 42. */
+  readonly seed?: number | undefined
+  /** Save the result in the engine's home and open it from there when the same is asked again. Default false. */
+  readonly remember?: boolean | undefined
+  readonly signal?: AbortSignal | undefined
+  /** In tokens × layers. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
 
 const known = [
   'document',

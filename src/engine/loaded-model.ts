@@ -1,42 +1,13 @@
-/** A model in the engine's worker, as the caller holds it: makes contexts from documents and opens saved ones. */
-import type { Precision } from '../backends/ops.ts'
 import { folderStore, type Store } from '../cache/store.ts'
 import { CompactorError } from '../error.ts'
 import { contextsDirectory } from '../hub/home.ts'
-import type { SelectionDefaults } from '../methods/method.ts'
 import type { ModelConfig } from '../models/model.ts'
-import type { Keep } from './budget.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
-import { compressRequest } from './compress-request.ts'
+import { type CompressOptions, compressRequest } from './compress-request.ts'
 import { Context } from './context.ts'
 import { contextKey } from './context-key.ts'
 import type { CompressRequest, ContextInfo, ModelInfo } from './protocol.ts'
-import type { Progress, WorkerClient } from './worker-client.ts'
-
-export interface CompressOptions extends Partial<SelectionDefaults> {
-  /** Plain text; compressed alone, without any question. */
-  readonly document: string
-  /** A name for lists and messages. */
-  readonly documentName?: string | undefined
-  /** System text before the document: kept whole, not counted in `keep`. Default: what the model's template says. */
-  readonly system?: string | undefined
-  /** How much stays: a share in (0, 1], { tokens } or { bytes }. Default 0.25. */
-  readonly keep?: Keep | undefined
-  /** Default 'compactor'; the others are in docs/methods.md. */
-  readonly method?: string | undefined
-  readonly methodOptions?: Readonly<Record<string, unknown>> | undefined
-  /** Precision of kept keys and values. Default 'f16'. */
-  readonly precision?: Precision | undefined
-  /** Tokens of the trained context left free for question and answer. Default 1024. */
-  readonly reserve?: number | undefined
-  /** Of the method's random numbers. Default 42. */
-  readonly seed?: number | undefined
-  /** Save the result in the engine's home and open it from there when the same is asked again. Default false. */
-  readonly remember?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  /** In tokens × layers. */
-  readonly onProgress?: ((progress: Progress) => void) | undefined
-}
+import type { WorkerClient } from './worker-client.ts'
 
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined
@@ -126,7 +97,11 @@ export class LoadedModel {
       if (path === undefined) return []
       return await this.openContext(path, { signal })
     } catch (error) {
-      if (!(error instanceof CompactorError) || !/^(context-corrupt|context-unsupported|file-unreadable)$/.test(error.code)) throw error
+      if (
+        !(error instanceof CompactorError) ||
+        !/^(context-corrupt|context-unsupported|file-unreadable)$/.test(error.code)
+      )
+        throw error
       return [`the remembered context was not usable and is made again: ${error.message}`]
     }
   }

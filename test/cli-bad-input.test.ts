@@ -1,7 +1,7 @@
 /** What users get wrong: each case ends with its exit code, one sentence on stderr, nothing on stdout, nothing left behind. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { newPlace, type Outcome, type Place } from './cli-process.ts'
@@ -77,13 +77,28 @@ describe('documents', { concurrency: 2 }, () => {
     { code: 1, sentence: /standard input is empty/ },
     { words: (place) => compress('-', place, '-o', 'a.cctx') },
   )
+  for (const command of ['compress', 'ask']) {
+    const words = (document: string): string[] => [command, document, ...(command === 'ask' ? ['Why?'] : [])]
+    refuses(
+      `${command} on an empty path`,
+      { code: 2, sentence: /path of a document.*empty text/ },
+      { words: () => words('') },
+    )
+    refuses(
+      `${command} on an address`,
+      { code: 2, sentence: /is an address.*download it first/ },
+      { words: () => words('https://example.org/a.txt') },
+    )
+  }
+  refuses('- for both document and question', { code: 2, sentence: /only one of/ }, { words: () => ['ask', '-', '-'] })
   refuses('standard input without -o', { code: 2, sentence: /needs -o/ }, { words: (place) => compress('-', place) })
 
   test('a directory as document', async (t) => {
     const place = newPlace(t)
     mkdirSync(join(place.folder, 'papers'))
     refused(await place.run(compress('papers', place)), 1, /papers is a directory/)
-    refused(await place.run(['ask', 'papers', 'Why?', '-m', place.llama]), 1, /papers is a (folder|directory)/)
+    const asked = await place.run(['ask', 'papers', 'Why?', '-m', place.llama])
+    refused(asked, 1, /papers is a directory; give a \.cctx file, the id of a remembered context or a text file/)
     assert.deepEqual(everythingIn(place.folder), ['papers'])
   })
 
@@ -146,6 +161,16 @@ describe('budgets and flags', { concurrency: 2 }, () => {
     { code: 2, sentence: /unknown command 'lst'/ },
     { words: () => ['context', 'lst'] },
   )
+  refuses(
+    'an unknown command with --help',
+    { code: 2, sentence: /unknown command 'nonsense'/ },
+    { words: () => ['nonsense', '--help'] },
+  )
+  refuses(
+    'help of an unknown subcommand',
+    { code: 2, sentence: /unknown command 'nonsense'/ },
+    { words: () => ['help', 'context', 'nonsense'] },
+  )
   refuses('a missing argument', { code: 2, sentence: /missing required argument/ }, { words: () => ['ask', 'a.cctx'] })
   refuses(
     'an argument too many',
@@ -169,8 +194,26 @@ describe('budgets and flags', { concurrency: 2 }, () => {
   )
   refuses(
     'negative protection',
-    { code: 2, sentence: /protectFirst.*-1/ },
+    { code: 2, sentence: /--protect-first.*-1.*from 0 to 2147483647/ },
     { files, words: (place) => compress('a.txt', place, '--protect-first=-1') },
+  )
+  for (const seed of ['-1', '99999999999', '1.5']) {
+    const sentence = new RegExp(`--seed.*${seed}.*whole number`)
+    refuses(
+      `compress --seed ${seed}`,
+      { code: 2, sentence },
+      { files, words: (place) => compress('a.txt', place, `--seed=${seed}`) },
+    )
+    refuses(
+      `ask --seed ${seed}`,
+      { code: 2, sentence },
+      { files, words: () => ['ask', 'a.txt', '?', `--seed=${seed}`] },
+    )
+  }
+  refuses(
+    'a hexadecimal temperature',
+    { code: 2, sentence: /--temperature.*0x10.*a number such as 0\.5/ },
+    { files, words: () => ['ask', 'a.txt', '?', '--temperature', '0x10'] },
   )
 })
 
@@ -193,7 +236,7 @@ describe('models', { concurrency: 2 }, () => {
   )
   refuses(
     'a model that no source can give',
-    { code: 1, sentence: /pip could not get|HF_HUB_OFFLINE/ },
+    { code: 1, sentence: /HF_HUB_OFFLINE is set, so smollm2-135m is not downloaded; unset it, or put/ },
     { files, words: () => ['pull', 'smollm2-135m'] },
   )
   refuses(
@@ -201,6 +244,18 @@ describe('models', { concurrency: 2 }, () => {
     { code: 1, sentence: /not among the models/ },
     { files, words: () => ['model', 'rm', 'nobody'] },
   )
+
+  test('a model that is a pipe is refused, not waited for', async (t) => {
+    const place = newPlace(t)
+    execFileSync('mkfifo', [join(place.folder, 'pipe.gguf')])
+    writeFileSync(join(place.folder, 'a.txt'), text)
+    for (const words of [
+      ['pull', './pipe.gguf'],
+      ['inspect', 'gguf', './pipe.gguf'],
+      ['compress', 'a.txt', '-m', './pipe.gguf'],
+    ])
+      refused(await place.run(words), 1, /pipe\.gguf is not a regular file/)
+  })
 
   test('a GGUF cut short', async (t) => {
     const place = newPlace(t)
@@ -256,6 +311,56 @@ describe('contexts', { concurrency: 2 }, () => {
   test('a context of another model, both named', async (t) => {
     const place = await withContext(t)
     refused(await place.run(['ask', 'a.cctx', 'Why?', '-m', place.qwen2]), 1, /made by llama \(sha256.*qwen2 \(sha256/)
+  })
+
+  test('a model that cannot read the context is not downloaded for it', async (t) => {
+    const place = await withContext(t)
+    const outcome = await place.run(['ask', 'a.cctx', 'Why?', '-m', 'smollm2-135m'], { env: { HF_HUB_OFFLINE: '0' } })
+    refused(outcome, 1, /made with the model llama .*smollm2-135m has sha256 b179.*not downloaded; leave out -m/)
+  })
+
+  test('a context given to compress', async (t) => {
+    const place = await withContext(t)
+    refused(await place.run(compress('a.cctx', place)), 1, /a\.cctx is a context already; ask it with/)
+  })
+
+  test('outputs that would fail only after the document was read: no name, too long a name, a dangling link, no place', async (t) => {
+    const place = newPlace(t)
+    const long = `${'a'.repeat(251)}.txt`
+    for (const name of ['a.txt', long]) writeFileSync(join(place.folder, name), text)
+    symlinkSync('nowhere', join(place.folder, 'link.cctx'))
+    refused(await place.run(compress('a.txt', place, '-o', '')), 2, /-o takes the path.*empty text/)
+    refused(await place.run(compress('a.txt', place, '-o', '-')), 2, /-o takes the path.*got -/)
+    refused(await place.run(compress(long, place)), 1, /cannot be written: the name is too long/)
+    refused(await place.run(compress('a.txt', place, '-o', 'link.cctx')), 1, /link that leads nowhere.*--force/)
+    refused(await place.run(compress('a.txt', place, '-o', 'a.txt/b.cctx')), 1, /not a directory/)
+    if (existsSync('/proc/self')) {
+      const nobody = await place.run(compress('a.txt', place, '-o', '/proc/self/b.cctx')) // refuses root too
+      refused(nobody, 1, /nothing can be written to the folder \/proc\//)
+    }
+    assert.deepEqual(everythingIn(place.folder), ['a.txt', long, 'link.cctx'].sort())
+    const wide = `${'漢'.repeat(80)}.cctx`
+    assert.equal((await place.run(compress('a.txt', place, '-o', wide))).exitCode, 0)
+    assert.ok(existsSync(join(place.folder, wide)))
+  })
+
+  test('a home, a folder of contexts or a context that is something else', async (t) => {
+    const place = await withContext(t)
+    const home = join(place.folder, 'home')
+    writeFileSync(home, '')
+    for (const words of [
+      ['model', 'list'],
+      ['context', 'list'],
+      ['context', 'rm', 'abcd'],
+      ['ask', 'a.cctx', 'Why?'],
+    ])
+      refused(await place.run(words, { env: { COMPACTOR_HOME: home } }), 1, /cannot be read: part of its path/)
+    const made = await place.run(compress('a.txt', place, '--force'), { env: { COMPACTOR_HOME: home } })
+    assert.equal(made.exitCode, 0)
+    assert.match(made.stderr, /^compactor: the checksum of .* could not be remembered in [^\n]*\n$/)
+    const id = 'abcd'.repeat(16)
+    mkdirSync(join(place.home, 'contexts', `${id}.cctx`), { recursive: true })
+    refused(await place.run(['context', 'rm', 'abcd']), 1, /could not be removed: it is a directory/)
   })
 
   test('a context whose model is not on this machine', async (t) => {

@@ -72,7 +72,7 @@ test('SIGINT while a context is saved leaves the whole file or none', async (t) 
       child.on('close', () => watcher.close())
     },
   })
-  assert.match(seen, /a\.cctx/, 'the save was seen while it went on')
+  assert.match(seen, /cctx/, 'the save was seen while it went on')
   if (outcome.exitCode === 130) interrupted(outcome)
   if (!existsSync(join(place.folder, 'a.cctx'))) assert.equal(outcome.exitCode, 130, outcome.stderr)
   assert.deepEqual(

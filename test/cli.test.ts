@@ -1,10 +1,11 @@
 /** The command line end to end, each command a process of its own, on a tiny model with random weights and on smollm2-135m. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { createEngine } from '../src/index.ts'
+import { createEngine, methods } from '../src/index.ts'
 import { commandLine, newPlace, type Place } from './cli-process.ts'
 import { fakeGguf, sha256Of, startLoopbackHub } from './fixtures/loopback-hub.ts'
 import { everythingIn } from './fixtures/temporary-folder.ts'
@@ -100,6 +101,59 @@ test('- is standard input, for documents and for questions', async (t) => {
   const piped = JSON.parse(await succeed(place, ['ask', 'a.cctx', '-', ...words], { input: 'Who?' }))
   const given = JSON.parse(await succeed(place, ['ask', 'b.cctx', 'Who?', ...words]))
   assert.equal(piped.answer, given.answer)
+  const lines = await succeed(place, ['ask', 'a.cctx', '-', ...words], { input: 'Who?\r\n' })
+  assert.deepEqual([JSON.parse(lines).answer, JSON.parse(lines).usage], [given.answer, piped.usage])
+})
+
+test('ask reads text from standard input and from a pipe, and remembers both by their content', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  execFileSync('mkfifo', [join(place.folder, 'pipe')])
+  const rest = ['Who opened the bridge?', '-m', 'smollm2-135m', '--max-tokens', '6']
+  const first = await place.run(['ask', '-', ...rest], { input: text })
+  assert.match(first.stderr, /reading standard input with smollm2-135m/)
+  const written = writeFile(join(place.folder, 'pipe'), text)
+  const second = await place.run(['ask', 'pipe', ...rest])
+  await written
+  assert.deepEqual([second.exitCode, second.stdout], [0, first.stdout])
+  assert.doesNotMatch(second.stderr, /reading/)
+})
+
+test('what cannot be written to standard output fails with one sentence', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const full = openSync('/dev/full', 'w')
+  t.after(() => closeSync(full))
+  for (const words of [
+    ['context', 'show', 'a.cctx', '--json'],
+    ['inspect', 'cpu'],
+    ['ask', 'a.cctx', 'Who?', '--max-tokens', '20'],
+    ['compress', '--help'],
+  ]) {
+    const { status, stderr } = spawnSync(process.execPath, [...commandLine, ...words], {
+      cwd: place.folder,
+      env: { ...process.env, COMPACTOR_HOME: place.home },
+      stdio: ['ignore', full, 'pipe'],
+      encoding: 'utf8',
+    })
+    const sentence = 'compactor: standard output could not be written: the disk is full\n'
+    assert.deepEqual([status, stderr], [1, sentence], words.join(' '))
+  }
+})
+
+test('control characters in the name of a document are shown, never sent to the terminal', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  const name = 'a\u001b[31m\nb\u009b2J\u202e.txt'
+  writeFileSync(join(place.folder, name), text)
+  const asked = await place.run(['ask', name, 'Who?', '-m', 'smollm2-135m', '--max-tokens', '1'])
+  assert.match(asked.stderr, /reading a\\u001b\[31m\nb\\u009b2J\\u202e\.txt/)
+  const [{ id, document }] = JSON.parse(await succeed(place, ['context', 'list', '--json']))
+  assert.equal(document.name, name)
+  for (const words of [['list'], ['list', '--json'], ['show', id], ['show', id, '--json']]) {
+    const shown = await succeed(place, ['context', ...words])
+    assert.match(shown, /a\\u001b\[31m(\\u000a|\\n)b\\u009b2J\\u202e\.txt/)
+    assert.doesNotMatch(shown, /(?!\n)\p{Cc}|\u202e/u)
+  }
 })
 
 test('a flag wins over the environment, the environment over compactor.config.json, the file over the default', async (t) => {
@@ -117,8 +171,10 @@ test('a flag wins over the environment, the environment over compactor.config.js
   assert.equal(await keep({}), '0.4')
   assert.equal(await keep({ COMPACTOR_KEEP: '0.6' }), '0.6')
   assert.equal(await keep({ COMPACTOR_KEEP: '0.6' }, '--keep', '0.8'), '0.8')
-  assert.match(await succeed(place, ['inspect', 'context', 'a.cctx']), /method +compactor lambda=0\.1/)
+  assert.match(await succeed(place, ['inspect', 'context', 'a.cctx']), /method +compactor [^\n]*lambda=0\.1 /)
   assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'])).usage.outputTokens, 5)
+  await keep({ COMPACTOR_METHOD_OPTION: 'lambda=0.2,pool=3' })
+  assert.match(await succeed(place, ['inspect', 'context', 'a.cctx']), /compactor [^\n]*pool=3 lambda=0\.2/)
 })
 
 test('a model preferred in the environment is for new documents: a context is asked with the one that made it', async (t) => {
@@ -143,7 +199,7 @@ test('ask on a text file reads it once: the second question finds the context, w
   const [listed, ...more] = JSON.parse(await succeed(place, ['context', 'list', '--json']))
   assert.deepEqual([listed.document.name, listed.model.name, more.length], ['notes.txt', 'smollm2-135m', 0])
   const id = listed.id.slice(0, 8)
-  assert.match(await succeed(place, ['ctx', 'list']), new RegExp(`${id}.*smollm2-135m.*notes\\.txt`))
+  assert.match(await succeed(place, ['ctx', 'list']), new RegExp(`${id}.*% \\(0\\.25\\) +smollm2-135m.*notes\\.txt`))
   assert.match(await succeed(place, ['ctx', 'show', id]), /notes\.txt, \d+ tokens/)
   assert.equal(await succeed(place, ['ask', id, 'Who opened the bridge?', '--max-tokens', '12']), first.stdout)
   await succeed(place, ['ctx', 'rm', id])
@@ -180,6 +236,11 @@ test('every command has help with examples, also as `help COMMAND`; no command a
     const help = await succeed(place, [command, '--help'])
     assert.match(help, /Usage: compactor[\s\S]*Examples:\n {2}\S/, command)
     assert.equal(await succeed(place, ['help', command]), help)
+  }
+  const help = await succeed(place, ['compress', '--help'])
+  for (const { name, summary, options } of methods) {
+    assert.ok(help.includes(`${name}: ${summary}`), name)
+    for (const [option, { default: value }] of Object.entries(options)) assert.ok(help.includes(`${option}=${value} `))
   }
   assert.match(await succeed(place, ['--version']), /^\d+\.\d+\.\d+\n$/)
   assert.match(await succeed(place, ['--help']), /compress .*\n[\s\S]*Examples:/)

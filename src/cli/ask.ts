@@ -1,10 +1,12 @@
 /** compactor ask: a question about a context, or about a text file that becomes one first. */
+import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context } from '../index.ts'
 import { showCompress } from './compress.ts'
-import { findContextModel } from './context-model.ts'
+import { findContextModel, getNamedModel } from './context-model.ts'
+import { checkSource, nameOfSource, readSource } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -15,18 +17,21 @@ import {
   given,
   jsonFlag,
   modelFlag,
+  seedFlag,
   wholeNumber,
 } from './flags.ts'
 import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a text file, which is compressed
-first and remembered by its content, so that only the first question pays for reading it.
+SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a text file or - for text on
+standard input, which is compressed first and remembered by its content, so that only the first question pays for
+reading it.
 
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
+  cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json`
 
 interface AskFlags extends EngineFlags {
@@ -44,7 +49,7 @@ interface AskFlags extends EngineFlags {
 
 export const defineAsk = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<source>', 'context file or id, or a text file')
+    .argument('<source>', 'context file or id, a text file, or - for text on standard input')
     .argument('<question>', 'the question, or - for standard input')
     .addOption(modelFlag(`model (default: the one that made the context, for a text file ${defaultModel})`))
     .addOption(
@@ -70,7 +75,7 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
         'leave out tokens less likely than this share of the likeliest (default: 0.05)',
       ).argParser(decimal),
     )
-    .addOption(new Option('--seed <number>', 'of the sampling (default: 0)').argParser(wholeNumber))
+    .addOption(seedFlag('of the sampling (default: 0)'))
     .addOption(new Option('--stop <text>', 'end the answer before this text; may be repeated').argParser(collect))
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
@@ -83,10 +88,9 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
   for (const option of engineFlags()) command.addOption(option)
 }
 
-const readQuestion = async (terminal: Terminal): Promise<string> => {
-  const { decodeDocument } = await import('../index.ts')
-  return decodeDocument(await terminal.readInput(), 'standard input')
-}
+/** Without the line end that `echo` and editors add. */
+const readQuestion = async (terminal: Terminal): Promise<string> =>
+  (await readSource('-', terminal)).replace(/\r?\n$/, '')
 
 interface Asked {
   readonly source: string
@@ -95,7 +99,10 @@ interface Asked {
 }
 
 const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<void> => {
-  const { question } = asked
+  const { source, question } = asked
+  checkSource(source)
+  if (source === '-' && question === '-')
+    throw new CompactorError('usage', 'only one of document and question can come from standard input, got - for both')
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const begun = performance.now()
@@ -132,12 +139,22 @@ const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: T
   if (!file.isContext) return openTextFile(file.path, flags, terminal)
   const { readContextHeader } = await import('../index.ts')
   const { header } = await readContextHeader(file.path)
-  const spec = model ?? (await findContextModel(source, header, terminal))
+  const made = { file: source, by: header.model }
+  const spec = await (model === undefined ? findContextModel(made, terminal) : getNamedModel(model, made, terminal))
   return withModel(spec, flags, terminal, (opened) => opened.model.openContext(file.path, { signal: terminal.signal }))
 }
 
-/** A file, or the id of a remembered context. */
+/** A file, standard input, or the id of a remembered context. */
 const findSource = async (source: string): Promise<{ path: string; isContext: boolean }> => {
+  if (source === '-') return { path: source, isContext: false }
+  const found = await stat(source).catch(() => undefined) // may be an id; reading it says why it cannot be read
+  if (found?.isDirectory())
+    throw new CompactorError(
+      'file-unreadable',
+      `${source} is a directory; give a .cctx file, the id of a remembered context or a text file`,
+    )
+  // A pipe can be read once only: it is text, and decoding it says so if it is not.
+  if (found && !found.isFile()) return { path: source, isContext: false }
   const { contextsDirectory, folderStore, homeDirectory, isContextFile } = await import('../index.ts')
   try {
     return { path: source, isContext: await isContextFile(source) }
@@ -156,18 +173,18 @@ const openTextFile = async (file: string, flags: AskFlags, terminal: Terminal): 
       'context-corrupt',
       `${file} is not a context: its first bytes are not those of a .cctx file`,
     )
-  const { readDocument } = await import('../index.ts')
-  const document = await readDocument(file, { signal: terminal.signal })
+  const document = await readSource(file, terminal)
+  const documentName = nameOfSource(file)
   return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {
     let isAnnounced = false
     const onProgress = (): void => {
       if (!isAnnounced)
         terminal.note(
-          `reading ${file} with ${model.name}; this is remembered, the next question about it starts at once`,
+          `reading ${documentName} with ${model.name}; this is remembered, the next question about it starts at once`,
         )
       isAnnounced = true
     }
-    return showCompress(basename(file), model, terminal, { document, documentName: file, remember: true, onProgress })
+    return showCompress(basename(documentName), model, terminal, { document, documentName, remember: true, onProgress })
   })
 }
 

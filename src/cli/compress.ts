@@ -1,10 +1,18 @@
 /** compactor compress: a document becomes a small file that can be asked. */
-import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
-import { basename, dirname, extname, resolve } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
-import type { CompressOptions, Context, ContextStats, Keep, LoadedModel } from '../index.ts'
+import {
+  type CompressOptions,
+  type Context,
+  type ContextStats,
+  isContextFile,
+  type LoadedModel,
+  methods,
+  parseKeep,
+} from '../index.ts'
+import { checkSource, nameOfSource, readSource } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -14,14 +22,28 @@ import {
   given,
   jsonFlag,
   modelFlag,
-  wholeNumber,
+  seedFlag,
+  tokenCount,
 } from './flags.ts'
 import { openModel } from './open-model.ts'
+import { chooseOutput } from './output-path.ts'
 import type { Terminal } from './terminal.ts'
+
+const describeMethods = (): string =>
+  methods
+    .map(({ name, summary, options }) => {
+      const pairs = Object.entries(options).map(([option, { default: value }]) => `${option}=${value}`)
+      const width = Math.max(...pairs.map(({ length }) => length))
+      const lines = Object.values(options).map(({ about }, i) => `    ${pairs[i]?.padEnd(width)}  ${about}`)
+      return [`  ${name}: ${summary}`, ...lines].join('\n')
+    })
+    .join('\n')
 
 const help = `
 What is kept of the document's memory (--keep): a share (0.25), a number of tokens (2000tok) or a size (64MB).
-Methods and their options are listed in docs/methods.md.
+
+Methods (--method) and their options (--method-option) with the defaults:
+${describeMethods()}
 
 Examples:
   compactor compress report.txt                          -> report.cctx, a quarter of it kept
@@ -54,10 +76,8 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
     .option('--keep <budget>', 'how much to keep', '0.25')
     .option('--method <name>', 'how to choose what to keep (default: compactor)')
     .addOption(new Option('--method-option <name=value>', 'option of the method; may be repeated').argParser(collect))
-    .addOption(
-      new Option('--protect-first <tokens>', 'tokens at the beginning that always stay').argParser(wholeNumber),
-    )
-    .addOption(new Option('--protect-last <tokens>', 'tokens at the end that always stay').argParser(wholeNumber))
+    .addOption(new Option('--protect-first <tokens>', 'tokens at the beginning that always stay').argParser(tokenCount))
+    .addOption(new Option('--protect-last <tokens>', 'tokens at the end that always stay').argParser(tokenCount))
     .addOption(
       new Option('--heads <mode>', 'share a layer’s budget across its heads or give each the same').choices([
         'across',
@@ -66,30 +86,29 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
     )
     .option('--system <text>', 'system text, kept whole before the document')
     .addOption(
-      new Option('--reserve <tokens>', 'room left for question and answer (default: 1024)').argParser(wholeNumber),
+      new Option('--reserve <tokens>', 'room left for question and answer (default: 1024)').argParser(tokenCount),
     )
-    .addOption(new Option('--seed <number>', 'of the method’s random numbers (default: 42)').argParser(wholeNumber))
+    .addOption(seedFlag('of the method’s random numbers (default: 42)'))
     .addOption(jsonFlag())
     .addHelpText('after', help)
     .action((file: string, flags: CompressFlags) => compress(file, flags, terminal))
   for (const option of engineFlags()) command.addOption(option)
 }
 
-// Apart from `compress`, because tsc does not rewrite the extension of an import() beside an `await using`.
-const readKeep = async (text: string): Promise<Keep> => (await import('../index.ts')).parseKeep(text)
-
 const compress = async (file: string, flags: CompressFlags, terminal: Terminal): Promise<void> => {
-  const keep = await readKeep(flags.keep)
+  const keep = parseKeep(flags.keep)
   const methodOptions = parseMethodOptions(flags.methodOption ?? [])
+  checkSource(file)
+  await refuseContext(file)
   const output = await chooseOutput(file, flags)
-  const document = await readInputDocument(file, terminal)
+  const document = await readSource(file, terminal)
   await using model = await openModel(flags.model, flags, terminal)
   const begun = performance.now()
   const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
   const context = await showCompress(basename(file), model.model, terminal, {
     ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
     document,
-    documentName: file === '-' ? 'standard input' : file,
+    documentName: nameOfSource(file),
     keep,
     methodOptions,
   })
@@ -99,6 +118,16 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   const result = { output, fileBytes: saved.bytes, seconds, stats: context.stats }
   if (flags.json) terminal.printJson({ ...result, multiple: multipleOf(context.stats), warnings: context.warnings })
   else terminal.print(describeCompression(result))
+}
+
+const refuseContext = async (file: string): Promise<void> => {
+  const found = file === '-' ? undefined : await stat(file).catch(() => undefined) // reading it says why
+  if (!found?.isFile()) return
+  if (await isContextFile(file))
+    throw new CompactorError(
+      'document-invalid',
+      `${file} is a context already; ask it with \`compactor ask ${file} "question"\``,
+    )
 }
 
 /** Compress with progress in tokens per second. */
@@ -158,35 +187,3 @@ const parseMethodOptions = (pairs: readonly string[]): Record<string, string> =>
       return [name, value]
     }),
   )
-
-/** Text of a file or of standard input. */
-const readInputDocument = async (file: string, terminal: Terminal): Promise<string> => {
-  const { decodeDocument, readDocument } = await import('../index.ts')
-  if (file === '-') return decodeDocument(await terminal.readInput(), 'standard input')
-  return readDocument(file, { signal: terminal.signal })
-}
-
-/** Refuses before minutes of work what would fail after them. */
-const chooseOutput = async (file: string, { output, force }: CompressFlags): Promise<string> => {
-  if (file === '-' && output === undefined)
-    throw new CompactorError('usage', 'a document from standard input needs -o with the file to write')
-  const target = output ?? `${file.slice(0, file.length - extname(file).length)}.cctx`
-  if (resolve(target) === resolve(file))
-    throw new CompactorError(
-      'usage',
-      `the output ${target} would replace the document itself; give another name with -o`,
-    )
-  const existing = await stat(target).catch(() => undefined) // not there, or seen below when its folder is checked
-  if (existing && !existing.isFile()) {
-    const what = existing.isDirectory() ? 'a directory' : 'not a regular file'
-    throw new CompactorError('write-failed', `${target} is ${what}; give a file name with -o`)
-  }
-  if (existing && !force)
-    throw new CompactorError('output-exists', `${target} exists; give --force to replace it or another name with -o`)
-  await access(dirname(resolve(target)), constants.W_OK).catch((cause: unknown) => {
-    throw new CompactorError('write-failed', `nothing can be written to the folder ${dirname(resolve(target))}`, {
-      cause,
-    })
-  })
-  return target
-}

@@ -2,8 +2,8 @@
 import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import type { Store, StoredContext } from '../index.ts'
-import { describeContext } from './describe-context.ts'
-import { bytesText, countText, tableText } from './figures.ts'
+import { describeContext, keptOf } from './describe-context.ts'
+import { bytesText, countText, percentText, tableText } from './figures.ts'
 import { jsonFlag } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -73,7 +73,8 @@ const rowOf = (context: StoredContext): string[] => {
   const used = usedAt.toISOString().slice(0, 16).replace('T', ' ')
   if ('problem' in context) return [...start, '', '', '', used, `damaged: ${context.problem.message}`]
   const { block, keep, model, document } = context.header
-  return [...start, countText(block.originalTokens), keep.given, model.name, used, document.name]
+  const kept = `${percentText(keptOf(context.header).share)} (${keep.given})`
+  return [...start, countText(block.originalTokens), kept, model.name, used, document.name]
 }
 
 const jsonOf = (context: StoredContext): object => {

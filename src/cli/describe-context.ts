@@ -17,14 +17,14 @@ export const describeContext = async (
   } else terminal.print(factsText(factsOf(path, header, { fileBytes, ...kept })))
 }
 
-interface Kept {
+export interface Kept {
   readonly share: number
   readonly tokens: number // mean over layers and KV heads
   readonly bytes: number // of keys and values, what stands before the document included
   readonly fullBytes: number
 }
 
-const keptOf = ({ block }: ContextHeader): Kept => {
+export const keptOf = ({ block }: Pick<ContextHeader, 'block'>): Kept => {
   const { layerCount, kvHeadCount, headDim, originalTokens, headTokens, precision } = block
   const pairs = block.tiers.reduce(
     (sum, { counts }) => sum + counts.flat().reduce((total, count) => total + count, 0),

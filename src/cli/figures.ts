@@ -1,4 +1,5 @@
 /** Numbers as the terminal shows them. Sizes are decimal, as disks count; shares are per cent. */
+import { printable } from './printable.ts'
 
 export const bytesText = (bytes: number): string => {
   if (bytes < 1000) return `${bytes} B`
@@ -24,8 +25,9 @@ export const clockText = (seconds: number): string => {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
 
-/** Rows as aligned columns; a column of numbers is marked by '>' before its title and set to the right. */
-export const tableText = (titles: readonly string[], rows: readonly (readonly string[])[]): string => {
+/** Rows as aligned columns, each cell one printable line; a column of numbers is marked by '>' before its title and set to the right. */
+export const tableText = (titles: readonly string[], values: readonly (readonly string[])[]): string => {
+  const rows = values.map((row) => row.map(printable))
   const heads = titles.map((title) => title.replace(/^>/, ''))
   const widths = heads.map((head, column) => Math.max(head.length, ...rows.map((row) => (row[column] ?? '').length)))
   const line = (cells: readonly string[]): string =>
@@ -42,5 +44,5 @@ export const tableText = (titles: readonly string[], rows: readonly (readonly st
 /** Facts under each other, names aligned. */
 export const factsText = (facts: readonly (readonly [name: string, value: string])[]): string => {
   const width = Math.max(...facts.map(([name]) => name.length))
-  return facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')
+  return facts.map(([name, value]) => `${printable(name).padEnd(width)}  ${printable(value)}`).join('\n')
 }

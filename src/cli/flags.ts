@@ -1,4 +1,4 @@
-/** Flags that several commands share, and how a flag's text becomes a number. Ranges are the library's to check. */
+/** Flags that several commands share, and how a flag's text becomes a number. Other ranges are the library's to check. */
 import { InvalidArgumentError, Option } from 'commander'
 
 export const defaultModel = 'qwen2.5-coder-0.5b'
@@ -8,10 +8,20 @@ export const wholeNumber = (text: string): number => {
   return Number(text)
 }
 
-export const decimal = (text: string): number => {
-  const value = Number(text)
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number')
+const largestCount = 2 ** 31 - 1
+
+/** A number of tokens, or a seed: one rule for both and for every command. */
+export const tokenCount = (text: string): number => {
+  const value = wholeNumber(text)
+  if (value < 0 || value > largestCount)
+    throw new InvalidArgumentError(`expected a whole number from 0 to ${largestCount}`)
   return value
+}
+
+export const decimal = (text: string): number => {
+  if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()))
+    throw new InvalidArgumentError('expected a number such as 0.5')
+  return Number(text)
 }
 
 /** For flags that may be repeated: each adds to the list. */
@@ -21,6 +31,8 @@ export const collect = (text: string, previous: readonly string[] | undefined): 
 ]
 
 export const modelFlag = (about: string): Option => new Option('-m, --model <model>', about)
+
+export const seedFlag = (about: string): Option => new Option('--seed <number>', about).argParser(tokenCount)
 
 export const jsonFlag = (): Option => new Option('--json', 'print one JSON value instead of text')
 

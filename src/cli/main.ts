@@ -4,6 +4,7 @@
  * file is loaded only when it is called, and the engine only by commands that compute, so that help answers at once.
  */
 import { Command } from 'commander'
+import { fileReason } from '../file-reason.ts'
 import { describeFailure } from './failure.ts'
 import { listenForInterruption, sayInterrupted } from './interruption.ts'
 import { applySettings, readConfig, refuseUnknownKeys } from './settings.ts'
@@ -51,7 +52,8 @@ const entries: readonly Entry[] = [
 
 const epilogue = `
 Every flag can also be set as COMPACTOR_<FLAG> in the environment or in ${'compactor.config.json'} (key in camelCase);
-a flag wins over the environment, the environment over the file. Models and contexts live in COMPACTOR_HOME
+a flag wins over the environment, the environment over the file. A flag that may be repeated takes several values
+separated by commas in the environment and a list in the file. Models and contexts live in COMPACTOR_HOME
 (default ~/.compactor). COMPACTOR_DEBUG=1 shows where in the program an error arose.
 
 Examples:
@@ -104,6 +106,26 @@ const defineAll = async (terminal: Terminal): Promise<Command[]> => {
   return commands.flatMap((command) => [command, ...command.commands])
 }
 
+/** True when a word stands where the name of a command must, and there is no such command. */
+const namesNoCommand = (program: Command, words: readonly string[]): boolean => {
+  let command = program
+  for (const word of words) {
+    if (word.startsWith('-') || command.commands.length === 0) return false
+    const next = command.commands.find((sub) => sub.name() === word || sub.aliases().includes(word))
+    if (!next) return true
+    command = next
+  }
+  return false
+}
+
+/** Parse and do. A mistyped command is not helped by the help of its parent, so it is refused even with --help. */
+const obey = async (words: readonly string[], terminal: Terminal): Promise<void> => {
+  const program = await buildProgram(words, terminal)
+  const isHelp = (word: string): boolean => word === '--help' || word === '-h'
+  const meant = namesNoCommand(program, words) ? words.filter((word) => !isHelp(word)) : words
+  await program.parseAsync(meant, { from: 'user' })
+}
+
 /** `help ask` and `ask help` are `ask --help`. */
 const expandHelp = (words: readonly string[]): string[] =>
   words[0] === 'help' ? [...words.slice(1), '--help'] : [...words]
@@ -114,7 +136,7 @@ const main = async (): Promise<number> => {
   try {
     const words = expandHelp(process.argv.slice(2))
     if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../index.ts')).version)
-    else await (await buildProgram(words, terminal)).parseAsync(words, { from: 'user' })
+    else await obey(words, terminal)
     return interruption.exitCode() ?? 0
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
@@ -126,8 +148,19 @@ const main = async (): Promise<number> => {
   }
 }
 
-// A reader that has seen enough (`| head`) closes the pipe: that is no failure.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0) // a reader that has seen enough (`| head`): that is no failure
+  process.stderr.write(`compactor: standard output could not be written: ${fileReason(error)}\n`)
+  process.exit(1)
+})
 process.stderr.on('error', () => undefined) // nobody left to tell
 
-process.exit(await main())
+/** When all that was printed is written; the listener above has been told of a failure by then. */
+const printedOut = async (): Promise<void> => {
+  if (process.stdout.writableLength > 0) await new Promise((resolve) => process.stdout.write('', resolve))
+  await new Promise((resolve) => setImmediate(resolve))
+}
+
+const exitCode = await main()
+await printedOut()
+process.exit(exitCode)

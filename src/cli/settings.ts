@@ -60,15 +60,28 @@ export const applySettings = (command: Command, env: NodeJS.ProcessEnv, config: 
     const variable = variableOf(option)
     const fromEnv = env[variable]
     if (fromEnv !== undefined && fromEnv !== '')
-      command.setOptionValueWithSource(key, read(option, fromEnv, variable), 'env')
+      command.setOptionValueWithSource(key, read(option, listed(option, fromEnv, variable), variable), 'env')
     else if (config && Object.hasOwn(config, key))
       command.setOptionValueWithSource(key, read(option, config[key], `${key} in ${configFile}`), 'config')
   }
 }
 
+const takesList = (option: Option): boolean => option.parseArg === (collect as Option['parseArg'])
+
+/** The environment has no lists: commas separate the values of a flag that may be repeated. */
+const listed = (option: Option, text: string, variable: string): string | string[] => {
+  if (!takesList(option)) return text
+  const values = text.split(',')
+  if (values.every((value) => value !== '')) return values
+  throw new CompactorError(
+    'usage',
+    `${variable} takes values separated by commas, got ${JSON.stringify(text)}; a value with a comma in it goes into ${configFile}`,
+  )
+}
+
 const read = (option: Option, value: unknown, where: string): unknown => {
   if (option.isBoolean()) return readSwitch(value, where)
-  const isList = option.parseArg === (collect as Option['parseArg'])
+  const isList = takesList(option)
   const values = Array.isArray(value) ? value : [value]
   if (values.some((one) => !['string', 'number'].includes(typeof one)) || (values.length !== 1 && !isList))
     throw new CompactorError(

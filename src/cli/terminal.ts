@@ -2,7 +2,7 @@
  * What a command may say and hear: answers and lists on stdout, everything else on stderr, progress only where somebody
  * looks. Commands get one of these instead of touching `process`.
  */
-import { CompactorError } from '../error.ts'
+import { printable, printableLines } from './printable.ts'
 import { type BarText, ProgressBar } from './progress-bar.ts'
 
 export class Terminal {
@@ -14,13 +14,14 @@ export class Terminal {
     this.signal = signal
   }
 
-  print(line: string): void {
+  /** One line or several. */
+  print(text: string): void {
     this.clear()
-    process.stdout.write(`${line}\n`)
+    process.stdout.write(`${printableLines(text)}\n`)
   }
 
   printJson(value: unknown): void {
-    this.print(JSON.stringify(value, undefined, 2))
+    this.print(JSON.stringify(value, undefined, 2)) // what is escaped in the text is escaped in JSON alike
   }
 
   /** A piece of a line, as it comes. */
@@ -32,12 +33,13 @@ export class Terminal {
   /** A sentence beside the result. */
   note(sentence: string): void {
     this.clear()
-    process.stderr.write(`compactor: ${sentence}\n`)
+    process.stderr.write(`compactor: ${printableLines(sentence)}\n`)
   }
 
   /** Shows progress while `body` runs. */
   async during<T>(text: BarText, body: (update: (done: number, total: number) => void) => Promise<T>): Promise<T> {
-    const bar = new ProgressBar(text, process.stderr.isTTY === true && process.env.TERM !== 'dumb')
+    const label = printable(text.label)
+    const bar = new ProgressBar({ ...text, label }, process.stderr.isTTY === true && process.env.TERM !== 'dumb')
     this.#bar = bar
     try {
       return await body((done, total) => bar.update(done, total))
@@ -51,20 +53,14 @@ export class Terminal {
     this.#bar?.clear()
   }
 
-  /** All of standard input. */
-  async readInput(): Promise<Uint8Array> {
-    const chunks: Buffer[] = []
+  /** Standard input as it comes; ends early when the user interrupts. */
+  async *input(): AsyncGenerator<Uint8Array> {
     const stop = (): void => void process.stdin.destroy()
     this.signal.addEventListener('abort', stop, { once: true })
     try {
-      for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-    } catch (cause) {
-      if (!this.signal.aborted)
-        throw new CompactorError('file-unreadable', `standard input cannot be read: ${String(cause)}`, { cause })
+      for await (const chunk of process.stdin) yield chunk as Buffer
     } finally {
       this.signal.removeEventListener('abort', stop)
     }
-    if (this.signal.aborted) throw new CompactorError('aborted', 'interrupted')
-    return Buffer.concat(chunks)
   }
 }

@@ -1,0 +1,73 @@
+/** Where a context will be written: refuses before minutes of work what would fail after them. */
+import { randomBytes } from 'node:crypto'
+import { lstat, open, rm, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
+
+/** @param file the document, `-` for standard input. → the path to write to */
+export const chooseOutput = async (
+  file: string,
+  { output, force = false }: { readonly output?: string; readonly force?: boolean },
+): Promise<string> => {
+  const target = nameOutput(file, output)
+  if (resolve(target) === resolve(file))
+    throw new CompactorError(
+      'usage',
+      `the output ${target} would replace the document itself; give another name with -o`,
+    )
+  await refuseExisting(target, force)
+  await tryFolder(dirname(resolve(target)))
+  return target
+}
+
+const nameOutput = (file: string, output: string | undefined): string => {
+  if (output === '') throw new CompactorError('usage', '-o takes the path of the file to write, got an empty text')
+  if (output === '-')
+    throw new CompactorError(
+      'usage',
+      '-o takes the path of the file to write, got -; name a file, for example ./a.cctx',
+    )
+  if (output !== undefined) return output
+  if (file === '-') throw new CompactorError('usage', 'a document from standard input needs -o with the file to write')
+  return join(dirname(file), `${basename(file, extname(file))}.cctx`)
+}
+
+/** Only "there is nothing" passes, and with --force a regular file or a link that leads to one or nowhere. */
+const refuseExisting = async (target: string, force: boolean): Promise<void> => {
+  const ifMissing = (cause: unknown): undefined => {
+    if ((cause as { code?: string }).code === 'ENOENT') return undefined
+    throw new CompactorError(
+      'write-failed',
+      `${target} cannot be written: ${fileReason(cause)}; give another name with -o`,
+      { cause },
+    )
+  }
+  const there = await lstat(target).catch(ifMissing)
+  if (!there) return
+  const meant = there.isSymbolicLink() ? await stat(target).catch(ifMissing) : there
+  if (meant && !meant.isFile()) {
+    const what = meant.isDirectory() ? 'a directory' : 'not a regular file'
+    throw new CompactorError('write-failed', `${target} is ${what}; give a file name with -o`)
+  }
+  const what = meant ? 'exists' : 'exists, as a link that leads nowhere'
+  if (!force)
+    throw new CompactorError('output-exists', `${target} ${what}; give --force to replace it or another name with -o`)
+}
+
+/** Writes a block into the folder and takes it away again: permissions alone do not say whether that works. */
+const tryFolder = async (folder: string): Promise<void> => {
+  const trial = join(folder, `.compactor-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
+  try {
+    const file = await open(trial, 'wx')
+    await file.write(Buffer.alloc(4096)).finally(() => file.close())
+  } catch (cause) {
+    throw new CompactorError(
+      'write-failed',
+      `nothing can be written to the folder ${folder}: ${fileReason(cause)}; give another place with -o`,
+      { cause },
+    )
+  } finally {
+    await rm(trial, { force: true }).catch(() => undefined) // not made, which the error above says
+  }
+}

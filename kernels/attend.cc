@@ -1,8 +1,9 @@
 // Softmax attention of queries over runs of keys: the plan and the merge. The work is in attend_task.h.
 //
-// A task is a block of rows of one KV head against all keys, or, where there are too few row blocks to keep threads
-// busy (decoding: one query), against a span of keys; partial results are merged in the order of the spans. The plan
-// depends on sizes alone, so every thread count gives the same bits.
+// A task is a block of rows of one KV head against all keys, or against a span of them where there are too few row
+// blocks to keep threads busy (decoding: one query) or so many keys that an abort would wait long for a task; partial
+// results are merged in the order of the spans. The plan depends on sizes alone, so every thread count gives the same
+// bits.
 #include "attend.h"
 
 #include <cmath>
@@ -37,7 +38,10 @@ void share_out(AttendPlan& plan) {
   if (plan.block_rows < 8 * kTileRows) plan.block_rows = 8 * kTileRows;
   plan.row_blocks = task_count(plan.rows(), plan.block_rows);
   const size_t blocks = plan.row_blocks * plan.kv_heads;
-  const size_t splits = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
+  const size_t for_threads = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
+  const size_t height = plan.rows() < plan.block_rows ? plan.rows() : plan.block_rows;
+  const size_t for_aborts = task_count(work * height, kTaskWork);
+  const size_t splits = for_threads > for_aborts ? for_threads : for_aborts;
   plan.span = task_count(task_count(keys, splits), kKeyBlock) * kKeyBlock;
   if (plan.span < kShortestSpan) plan.span = kShortestSpan;
   const size_t state_bytes = sizeof(SoftmaxState) + plan.head_dim * sizeof(float);

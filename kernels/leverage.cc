@@ -14,7 +14,8 @@ namespace compactor {
 namespace {
 
 constexpr size_t kShortestSpan = 256;  // tokens, a multiple of kTokenBlock
-constexpr size_t kMostSpans = 16;      // of a chunk
+constexpr size_t kMostSpans = 16;      // of a chunk, as long as their work stays below
+constexpr size_t kSpanWork = size_t{48} << 20;  // tokens · head_dim · width of a span, about 10 ms
 constexpr int kRidgeTries = 20;        // each ten times stronger, as in the reference
 constexpr size_t kWidthUnit = 8;       // whole tiles in every variant
 
@@ -109,7 +110,9 @@ size_t share_out(LeveragePlan& plan) {
   const size_t span_doubles = plan.head_dim + plan.gram_stride;
   const size_t room = kSharedScratchBytes / sizeof(double) - plan.head_dim * plan.width;
   size_t spans = task_count(plan.chunk, kShortestSpan);
-  if (spans > kMostSpans) spans = kMostSpans;
+  const size_t by_work = task_count(plan.chunk * plan.head_dim * plan.width, kSpanWork);
+  const size_t most = by_work > kMostSpans ? by_work : kMostSpans;
+  if (spans > most) spans = most;
   if (spans > room / span_doubles) spans = room / span_doubles;
   plan.span = task_count(task_count(plan.chunk, spans), kTokenBlock) * kTokenBlock;
   plan.spans = task_count(plan.chunk, plan.span);

@@ -60,8 +60,11 @@ napi_value chunk_attention_mass_call(napi_env env, napi_callback_info info) {
   arguments.require(chunk > 0, "chunk must be above 0");
   const size_t chunk_tokens = chunk < tokens ? chunk : tokens;
   arguments.require(chunk_tokens <= kMostChunkTokens && chunk_tokens * kv_heads <= kMostChunkKeys,
-                    "chunks of %zu tokens for %zu KV heads are too long for this backend", chunk_tokens, kv_heads);
-  if (!arguments.ok() || !arguments.require(heads % kv_heads == 0, "%zu heads are not a multiple of %zu KV heads", heads, kv_heads))
+                    "chunks of %zu tokens for %zu KV heads are too long, at most %zu tokens and %zu over all KV heads; "
+                    "use a smaller chunk",
+                    chunk_tokens, kv_heads, kMostChunkTokens, kMostChunkKeys);
+  if (!arguments.ok() ||
+      !arguments.require(heads % kv_heads == 0, "%zu heads are not a multiple of %zu KV heads", heads, kv_heads))
     return nullptr;
   return boolean_value(env, chunk_attention_mass_f32(*handle.pool, handle.isa, q.data, k.data, tokens, heads, kv_heads,
                                                      head_dim, chunk, float(scale), out.data));

@@ -1,5 +1,6 @@
 // silu(gate) · up for the lanes of the including file. silu(g) = g / (1 + e^-g), written with e^-|g| so that the
-// exponential never overflows.
+// exponential never overflows. Below a gate of -87.3 that exponential is taken as 0, so a silu smaller than 1.1e-36
+// becomes -0.
 #pragma once
 #include "lanes.h"
 

@@ -7,6 +7,8 @@ import {
   type AttendOptions,
   type ChunkMassOptions,
   type LeverageOptions,
+  mostChunkKeys,
+  mostChunkTokens,
   mostHeadDim,
   type Precision,
   type RopeOptions,
@@ -174,6 +176,11 @@ export const checkChunkMass = (
   expectShape('chunkAttentionMass: k', k, [n, kvHeads, headDim])
   expectMultiple('chunkAttentionMass: query heads', heads, kvHeads)
   expectPositiveInteger('chunkAttentionMass: chunkTokens', options.chunkTokens)
+  const chunk = Math.min(options.chunkTokens, n)
+  if (chunk > mostChunkTokens || chunk * kvHeads > mostChunkKeys)
+    throw new RangeError(
+      `chunkAttentionMass: chunks of ${chunk} tokens for ${kvHeads} KV heads are too long, at most ${mostChunkTokens} tokens and ${mostChunkKeys} over all KV heads; use a smaller chunkTokens`,
+    )
   return { n, heads, headDim, kvHeads }
 }
 

@@ -9,6 +9,10 @@
 /** The widest head that rope, attend, store, leverage and chunkAttentionMass take. */
 export const mostHeadDim = 1024
 
+/** The longest chunk that chunkAttentionMass takes, alone and times KV heads. */
+export const mostChunkTokens: number = 2 ** 18
+export const mostChunkKeys: number = 2 ** 20
+
 export type Precision = 'f32' | 'f16'
 
 /** An array that lives in a backend. f16 is IEEE half. */
@@ -91,7 +95,7 @@ export interface Ops {
   matmul(x: Tensor, weight: Weight, options?: { readonly bias?: Tensor; readonly add?: Tensor }): Tensor
   /** x [n, dim] → x / √(mean(x²) + eps) · gain [dim] */
   rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
-  /** silu(gate) · up, same shapes [n, m] */
+  /** silu(gate) · up, same shapes [n, m]; silu(gate) = gate / (1 + e^−gate) may be 0 for gates below −87.3 (1.1e-36) */
   swiglu(gate: Tensor, up: Tensor): Tensor
   /** x [n, heads, headDim], positions [n] → rotated copy */
   rope(x: Tensor, positions: Uint32Array, options: RopeOptions): Tensor

@@ -164,6 +164,22 @@ export const refusals: readonly Refusal[] = [
     error: range(/\[4,1,2\]/),
   },
   {
+    what: 'chunkAttentionMass: chunks of 2^18 + 1 tokens',
+    call: (ops) => {
+      const x = f32(ops, 2 ** 18 + 1, 1, 1)
+      return ops.chunkAttentionMass(x, x, { chunkTokens: 2 ** 19, scale: 1 })
+    },
+    error: range(/262145 tokens.*smaller chunkTokens/),
+  },
+  {
+    what: 'chunkAttentionMass: chunks of 2^17 tokens for 9 KV heads',
+    call: (ops) => {
+      const x = f32(ops, 2 ** 17, 9, 1)
+      return ops.chunkAttentionMass(x, x, { chunkTokens: 2 ** 17, scale: 1 })
+    },
+    error: range(/9 KV heads.*smaller chunkTokens/),
+  },
+  {
     what: 'addScaled: shapes',
     call: (ops) => ops.addScaled(f32(ops, 4), f32(ops, 5), 1),
     error: range(/\[4\], got \[5\]/),

@@ -1,3 +1,4 @@
+// attend_task.h compiled for AVX2; the plan and the scalar variant are in attend.cc.
 #include "attend.h"
 #include "cpu.h"
 

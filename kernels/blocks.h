@@ -3,6 +3,7 @@
 #pragma once
 #include <cstring>
 
+#include "half.h"
 #include "kernels.h"
 
 namespace compactor {
@@ -34,21 +35,7 @@ constexpr size_t blocks_bytes(WeightType type, size_t values) {
   return values / block_layout(type).values * block_layout(type).bytes;
 }
 
-// Exact: every half is a float. Subnormals are scaled by 2^-24, which is exact too.
-inline float f32_of_half(const uint8_t* bytes) {
-  const uint32_t half = uint32_t(bytes[0]) | uint32_t(bytes[1]) << 8;
-  const uint32_t sign = (half & 0x8000u) << 16;
-  const uint32_t exponent = half >> 10 & 31;
-  const uint32_t mantissa = half & 0x3ffu;
-  if (exponent == 0) {
-    const float magnitude = float(mantissa) * (1.0f / 16777216.0f);
-    return sign ? -magnitude : magnitude;
-  }
-  const uint32_t bits = sign | (exponent == 31 ? 0x7f800000u : (exponent + 112) << 23) | mantissa << 13;
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
+inline float f32_of_half(const uint8_t* bytes) { return f32_of_half(uint16_t(bytes[0] | bytes[1] << 8)); }
 
 // The eight 6-bit scales and minimums of a Q4_K or Q5_K block, packed into 12 bytes: groups 0 to 3 in the low six bits
 // of bytes 0 to 3 (scales) and 4 to 7 (minimums); groups 4 to 7 in the nibbles of bytes 8 to 11, their two high bits in

@@ -1,3 +1,4 @@
+// chunk_attention_mass_task.h compiled for AVX2; the plan and the scalar variant are in chunk_attention_mass.cc.
 #include "chunk_attention_mass.h"
 #include "cpu.h"
 

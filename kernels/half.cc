@@ -33,14 +33,6 @@ uint16_t half_of(float value) {
   return uint16_t(sign | ((magnitude - 0x38000000u + round) >> 13));
 }
 
-float float_of_half(uint16_t half) {
-  const uint32_t sign = uint32_t(half & 0x8000u) << 16;
-  const uint32_t exponent = half >> 10 & 31;
-  const uint32_t fraction = half & 0x3ffu;
-  if (exponent == 0) return float_of(sign | bits_of(float(fraction) * (1.0f / 16777216.0f)));
-  return float_of(sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13);
-}
-
 }  // namespace
 
 void f16_from_f32_scalar(const float* source, uint16_t* target, size_t count) {
@@ -48,7 +40,7 @@ void f16_from_f32_scalar(const float* source, uint16_t* target, size_t count) {
 }
 
 void f32_from_f16_scalar(const uint16_t* source, float* target, size_t count) {
-  for (size_t i = 0; i < count; i++) target[i] = float_of_half(source[i]);
+  for (size_t i = 0; i < count; i++) target[i] = f32_of_half(source[i]);
 }
 
 void f16_from_f32(Isa isa, const float* source, uint16_t* target, size_t count) {

@@ -13,7 +13,7 @@ struct Pool;  // pool.h: threads, per-thread scratch memory, the abort word
 
 enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
 
-// Instruction sets this binary has variants for; the first call decides (cpu.h), COMPACTOR_ISA or an option may lower it.
+// Instruction sets this binary has variants for; the machine decides (cpu.h), COMPACTOR_ISA or an option may lower it.
 enum class Isa : int { scalar, avx2 };
 
 // The longest row that matmul_f32 takes; the binding refuses more.

@@ -1,3 +1,4 @@
+// leverage_task.h compiled for AVX2; the plan and the scalar variant are in leverage.cc.
 #include "cpu.h"
 #include "leverage.h"
 

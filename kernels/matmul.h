@@ -25,6 +25,4 @@ bool matmul_int8_avx2(Pool& pool, const Matmul& matmul);    // n ≤ kMostInt8To
 
 constexpr size_t kMostInt8Tokens = 24;  // measured: equal at 16 (Q4_1) to 32 (Q5_0), above matmul_panel_avx2 is faster
 
-inline size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
-
 }  // namespace compactor

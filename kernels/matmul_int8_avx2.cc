@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "matmul.h"
 #include "matmul_int8.h"
+#include "tasks.h"
 
 #if COMPACTOR_X86
 #include "avx2.h"
@@ -288,10 +289,10 @@ bool matmul_int8_avx2(Pool& pool, const Matmul& matmul) {
   for (size_t t = 0; t < matmul.n; t++)
     quantise_token_avx2(matmul.x + t * matmul.columns, matmul.columns, activations_memory(activations, matmul.columns, t));
   const size_t by_bytes = kTaskBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
-  const size_t by_threads = ceil_div(matmul.rows, size_t(pool_thread_count(pool)) * kTasksPerThread);
+  const size_t by_threads = task_count(matmul.rows, size_t(pool_thread_count(pool)) * kTasksPerThread);
   const size_t rows_per_task = by_bytes < by_threads ? by_bytes : by_threads;
   Int8Run run{matmul, activations, rows_per_task};
-  return pool_run(pool, ceil_div(matmul.rows, rows_per_task), task_for(matmul.type), &run);
+  return pool_run(pool, task_count(matmul.rows, rows_per_task), task_for(matmul.type), &run);
 }
 
 }  // namespace compactor

@@ -4,6 +4,7 @@
 #include "blocks.h"
 #include "cpu.h"
 #include "matmul.h"
+#include "tasks.h"
 
 #if COMPACTOR_X86
 #include "avx2.h"
@@ -140,8 +141,8 @@ void panel_task(void* arguments, size_t task, int thread) {
 }  // namespace
 
 bool matmul_panel_avx2(Pool& pool, const Matmul& matmul) {
-  PanelRun run{matmul, &pool, ceil_div(matmul.rows, kTaskRows)};
-  return pool_run(pool, run.row_groups * ceil_div(matmul.n, kTaskTokens), panel_task, &run);
+  PanelRun run{matmul, &pool, task_count(matmul.rows, kTaskRows)};
+  return pool_run(pool, run.row_groups * task_count(matmul.n, kTaskTokens), panel_task, &run);
 }
 
 }  // namespace compactor

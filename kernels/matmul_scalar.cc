@@ -2,6 +2,7 @@
 // group. Plain loops over eight lanes that any compiler can vectorise; f32 activations always.
 #include "blocks.h"
 #include "matmul.h"
+#include "tasks.h"
 
 namespace compactor {
 namespace {
@@ -50,8 +51,8 @@ static_assert(kRows * kMaxColumns * sizeof(float) <= kScratchBytes, "decoded row
 }  // namespace
 
 bool matmul_scalar(Pool& pool, const Matmul& matmul) {
-  ScalarRun run{matmul, &pool, ceil_div(matmul.rows, kRows)};
-  return pool_run(pool, run.row_groups * ceil_div(matmul.n, kTokens), scalar_task, &run);
+  ScalarRun run{matmul, &pool, task_count(matmul.rows, kRows)};
+  return pool_run(pool, run.row_groups * task_count(matmul.n, kTokens), scalar_task, &run);
 }
 
 }  // namespace compactor

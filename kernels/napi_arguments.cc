@@ -1,4 +1,4 @@
-// The readers and checks of napi_arguments.h. What an op asks of its arguments beyond their kinds is said in its own call.
+// The readers and checks of napi_arguments.h. What an op asks of its arguments beyond their kinds is said in its call.
 #include "napi_arguments.h"
 
 #include <cmath>

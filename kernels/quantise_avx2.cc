@@ -1,3 +1,5 @@
+// Activations to int8 for matmul_int8_avx2.cc, in the layout of matmul_int8.h. What is quantised here is one token's x;
+// weights stay as their file has them.
 #include "cpu.h"
 #include "matmul_int8.h"
 

@@ -1,3 +1,4 @@
+// swiglu_lanes.h compiled for AVX2; the scalar variant is in swiglu.cc.
 #include "cpu.h"
 #include "swiglu.h"
 

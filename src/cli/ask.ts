@@ -106,12 +106,29 @@ const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<v
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const begun = performance.now()
-  await using opened = await openSource(asked, flags, terminal)
-  const { context } = opened
-  const loadSeconds = (performance.now() - begun) / 1000
+  const opened = await openSource(asked, flags, terminal)
+  try {
+    const loadSeconds = (performance.now() - begun) / 1000
+    await sayAnswer({ context: opened.context, question: text, loadSeconds }, flags, terminal)
+  } finally {
+    await opened.dispose()
+  }
+}
+
+interface Opened {
+  readonly context: Context
+  readonly question: string
+  readonly loadSeconds: number
+}
+
+const sayAnswer = async (
+  { context, question, loadSeconds }: Opened,
+  flags: AskFlags,
+  terminal: Terminal,
+): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
   const { maxTokens, temperature, topK, topP, minP, seed, stop } = flags
-  const answer = context.ask(text, {
+  const answer = context.ask(question, {
     ...given({ maxTokens, temperature, topK, topP, minP, seed, stop }),
     signal: terminal.signal,
   })
@@ -130,8 +147,9 @@ const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<v
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
 }
 
-interface OpenSource extends AsyncDisposable {
+interface OpenSource {
   readonly context: Context
+  dispose(): Promise<void>
 }
 
 const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
@@ -196,9 +214,9 @@ const withModel = async (
 ): Promise<OpenSource> => {
   const opened = await openModel(spec, flags, terminal)
   try {
-    return { context: await open(opened), [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }
+    return { context: await open(opened), dispose: () => opened.dispose() }
   } catch (error) {
-    await opened[Symbol.asyncDispose]()
+    await opened.dispose()
     throw error
   }
 }

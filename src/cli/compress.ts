@@ -102,15 +102,27 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   await refuseContext(file)
   const output = await chooseOutput(file, flags)
   const document = await readSource(file, terminal)
-  await using model = await openModel(flags.model, flags, terminal)
+  const opened = await openModel(flags.model, flags, terminal)
+  try {
+    const options = { document, documentName: nameOfSource(file), keep, methodOptions }
+    await compressTo(output, { model: opened.model, name: basename(file), options }, flags, terminal)
+  } finally {
+    await opened.dispose()
+  }
+}
+
+interface Task {
+  readonly model: LoadedModel
+  readonly name: string
+  readonly options: CompressOptions
+}
+
+const compressTo = async (output: string, task: Task, flags: CompressFlags, terminal: Terminal): Promise<void> => {
   const begun = performance.now()
   const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
-  const context = await showCompress(basename(file), model.model, terminal, {
+  const context = await showCompress(task.name, task.model, terminal, {
     ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
-    document,
-    documentName: nameOfSource(file),
-    keep,
-    methodOptions,
+    ...task.options,
   })
   const seconds = (performance.now() - begun) / 1000
   for (const warning of context.warnings) terminal.note(warning)

@@ -4,9 +4,11 @@ import { type EngineFlags, given } from './flags.ts'
 import { showPull } from './pull.ts'
 import type { Terminal } from './terminal.ts'
 
-export interface OpenModel extends AsyncDisposable {
+// dispose() and not Symbol.asyncDispose with `await using`, which came with Node 20.5.
+export interface OpenModel {
   readonly engine: Engine
   readonly model: LoadedModel
+  dispose(): Promise<void>
 }
 
 export const openModel = async (
@@ -19,7 +21,7 @@ export const openModel = async (
   if (engine.backend.reason !== undefined) terminal.note(engine.backend.reason)
   try {
     const model = await showPull(spec, terminal, (callbacks) => engine.loadModel(spec, callbacks))
-    return { engine, model, [Symbol.asyncDispose]: () => engine.dispose() }
+    return { engine, model, dispose: () => engine.dispose() }
   } catch (error) {
     await engine.dispose()
     throw error

@@ -59,11 +59,17 @@ class StallWatch {
   readonly signal: AbortSignal
   readonly #stall = new AbortController()
   readonly #timeoutMs: number
+  readonly #release: () => void
   #timer: NodeJS.Timeout | undefined
 
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
     this.#timeoutMs = timeoutMs
-    this.signal = signal ? AbortSignal.any([signal, this.#stall.signal]) : this.#stall.signal
+    this.signal = this.#stall.signal
+    // By hand, because AbortSignal.any came with Node 20.3.
+    const forward = (): void => this.#stall.abort(signal?.reason)
+    if (signal?.aborted) forward()
+    signal?.addEventListener('abort', forward, { once: true })
+    this.#release = () => signal?.removeEventListener('abort', forward)
     this.touch()
   }
 
@@ -77,6 +83,7 @@ class StallWatch {
 
   stop(): void {
     clearTimeout(this.#timer)
+    this.#release()
   }
 
   readonly fetch: typeof fetch = async (input, init) => {

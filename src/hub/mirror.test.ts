@@ -132,7 +132,7 @@ test('mirror: what a listener to the progress throws ends the pull with it', asy
   const { home, options } = setUp(t)
   const tools = join(home, '..', 'tools')
   mkdirSync(tools)
-  const slow = '#!/bin/sh\necho some > "$TMPDIR/some"\nsleep 20\n'
+  const slow = '#!/bin/sh\nmkdir "$TMPDIR/deep"\necho some > "$TMPDIR/deep/some"\nsleep 20\n'
   writeFileSync(join(tools, 'python3'), slow, { mode: 0o755 })
   const onProgress = ({ stage }: { stage: string }): void => {
     if (stage === 'downloading') throw new RangeError('from the listener')

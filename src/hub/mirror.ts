@@ -152,13 +152,16 @@ const watchGrowth = (
 
 /** pip copies what it fetched, so the largest file is what counts. Files come and go meanwhile: one just gone is nothing. */
 const largestFileBytes = async (directory: string): Promise<number> => {
-  const names = await readdir(directory, { recursive: true }).catch(() => [])
-  const sizes = names.map((name) =>
-    stat(join(directory, name)).then(
+  // Folder by folder: Node 20.0 knows no recursive readdir and would see nothing grow.
+  const entries = await readdir(directory, { withFileTypes: true }).catch(() => [])
+  const sizes = entries.map((entry) => {
+    const path = join(directory, entry.name)
+    if (entry.isDirectory()) return largestFileBytes(path)
+    return stat(path).then(
       (stats) => (stats.isFile() ? stats.size : 0),
       () => 0,
-    ),
-  )
+    )
+  })
   return Math.max(0, ...(await Promise.all(sizes)))
 }
 

@@ -33,7 +33,8 @@ export const cpu = (tensor: Tensor): CpuTensor => tensor as CpuTensor
 /** The f32 values behind a tensor; ops that take f32 only say so. */
 export const f32 = (tensor: Tensor): Float32Array => {
   const { data } = tensor as CpuTensor
-  if (!(data instanceof Float32Array)) throw new TypeError(`expected an f32 tensor, got ${tensor.dtype} [${tensor.shape}]`)
+  if (!(data instanceof Float32Array))
+    throw new TypeError(`expected an f32 tensor, got ${tensor.dtype} [${tensor.shape}]`)
   return data
 }
 
@@ -46,7 +47,8 @@ export const cpuTensor = (data: Float32Array | Uint16Array, shape: readonly numb
 export const cpuWeight = (type: WeightType, shape: readonly [number, number], bytes: Uint8Array): CpuWeight => {
   const { values, bytes: blockBytes } = blockLayout[type]
   const expected = (shape[0] * shape[1] * blockBytes) / values
-  if (shape[1] % values !== 0) throw new RangeError(`a ${type} row must hold a multiple of ${values} values, got ${shape[1]}`)
+  if (shape[1] % values !== 0)
+    throw new RangeError(`a ${type} row must hold a multiple of ${values} values, got ${shape[1]}`)
   if (bytes.length !== expected)
     throw new RangeError(`a ${type} matrix [${shape}] has ${expected} bytes, got ${bytes.length}`)
   return { type, shape, bytes }
@@ -85,7 +87,8 @@ export class TensorPool {
     const count = elementCount(shape)
     const bytes = sizeClass(count * (dtype === 'f32' ? 4 : 2))
     const scope = this.#open.at(-1)
-    const buffer = (scope && this.#free.get(bytes)?.pop()) ?? new ArrayBuffer(scope ? bytes : count * (dtype === 'f32' ? 4 : 2))
+    const buffer =
+      (scope && this.#free.get(bytes)?.pop()) ?? new ArrayBuffer(scope ? bytes : count * (dtype === 'f32' ? 4 : 2))
     scope?.push(buffer)
     return cpuTensor(dtype === 'f32' ? new Float32Array(buffer, 0, count) : new Uint16Array(buffer, 0, count), shape)
   }

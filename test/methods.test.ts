@@ -12,8 +12,8 @@ import { Control } from '../src/engine/control.ts'
 import { prefill } from '../src/engine/prefill.ts'
 import { Sequence } from '../src/engine/sequence.ts'
 import { methods } from '../src/methods/index.ts'
-import type { MethodEntry } from '../src/methods/method.ts'
 import { type Memory, testMethod, type Workbench } from '../src/methods/method.conformance.ts'
+import type { MethodEntry } from '../src/methods/method.ts'
 import type { Model } from '../src/models/model.ts'
 import { toyOrigin } from './fixtures/toy-context.ts'
 import { toyModel } from './toy-model.ts'
@@ -62,7 +62,16 @@ const workbench =
         const selection = protect
           ? { ...method.selection, protectFirst: protect[0], protectLast: protect[1] }
           : { ...method.selection, protectFirst: 1, protectLast: 1 }
-        const input = { head, document, method, selection, pairs, precision: 'f32', seed, control: new Control() } as const
+        const input = {
+          head,
+          document,
+          method,
+          selection,
+          pairs,
+          precision: 'f32',
+          seed,
+          control: new Control(),
+        } as const
         const { block } = await prefill(ops, model, order ? { ...input, order } : input)
         return memoryOf(ops, model, block, document.length)
       },

@@ -56,6 +56,11 @@ export const keyOf = (key: ContextKey): string =>
     .update(canonical({ ...key, formatVersion }))
     .digest('hex')
 
+/** A store that can only be read is still one: its contexts open, only when they were used is not written down. */
+const ignoreReadOnly = (error: unknown): void => {
+  if (!(error instanceof CompactorError) || error.code !== 'write-failed') throw error
+}
+
 export const folderStore = (folder: string): Store => {
   const pathOf = (id: string): string => {
     if (!/^[0-9a-f]{64}$/.test(id)) throw new RangeError(`expected a context id of 64 hex digits, got "${id}"`)
@@ -92,7 +97,7 @@ export const folderStore = (folder: string): Store => {
     open: async (id) => {
       const path = pathOf(id)
       const found = await statOf(path)
-      if (found) await touch(id)
+      if (found) await touch(id).catch(ignoreReadOnly)
       return found && path
     },
     list: async () => {

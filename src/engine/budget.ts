@@ -24,15 +24,15 @@ export const parseKeep = (text: string): Keep => {
   const unit = (match?.[2] ?? '').toLowerCase()
   if (!match || !Number.isFinite(amount))
     throw new CompactorError('budget-invalid', `keep takes ${expected}, got "${text}"`)
-  if (unit === '') return checkKeep(amount)
-  if (unit === 'tok' || unit === 'tokens') return checkKeep({ tokens: amount })
+  if (unit === '') return checkKeep(amount, text)
+  if (unit === 'tok' || unit === 'tokens') return checkKeep({ tokens: amount }, text)
   const bytes = units[unit]
   if (bytes === undefined) throw new CompactorError('budget-invalid', `keep takes ${expected}, got "${text}"`)
-  return checkKeep({ bytes: amount * bytes })
+  return checkKeep({ bytes: amount * bytes }, text)
 }
 
-/** Throws CompactorError('budget-invalid') for anything that is not a Keep. */
-export const checkKeep = (keep: unknown): Keep => {
+/** Throws CompactorError('budget-invalid') for anything that is not a Keep; `typed` is what a person wrote for it. */
+export const checkKeep = (keep: unknown, typed?: string): Keep => {
   if (typeof keep === 'number' && keep > 0 && keep <= 1) return keep
   if (typeof keep === 'object' && keep !== null) {
     const { tokens, bytes } = keep as { tokens?: unknown; bytes?: unknown }
@@ -40,7 +40,7 @@ export const checkKeep = (keep: unknown): Keep => {
     if (sizes && typeof tokens === 'number' && Number.isInteger(tokens) && tokens > 0) return { tokens }
     if (sizes && typeof bytes === 'number' && Number.isFinite(bytes) && bytes > 0) return { bytes }
   }
-  const came = typeof keep === 'object' ? JSON.stringify(keep) : String(keep)
+  const came = typed ?? (typeof keep === 'object' ? JSON.stringify(keep) : String(keep))
   throw new CompactorError('budget-invalid', `keep takes ${expected}, got ${came}`)
 }
 

@@ -1,4 +1,5 @@
 /** Logits to a token. Order of the filters: top-k, top-p, min-p, temperature (llama.cpp's default order). */
+import { requireCount } from './check-options.ts'
 import { uniformNumbers } from './random.ts'
 
 export interface SamplingOptions {
@@ -28,7 +29,7 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
   const topP = inRange('topP', options.topP ?? 0.95, [0, 1])
   const minP = inRange('minP', options.minP ?? 0.05, [0, 1])
   if (!Number.isInteger(topK)) throw new RangeError(`topK must be a whole number, got ${topK}`)
-  if (!Number.isInteger(options.seed ?? 0)) throw new RangeError(`seed must be a whole number, got ${options.seed}`)
+  requireCount('seed', options.seed ?? 0)
   if (temperature === 0) return argmax
   const uniform = uniformNumbers(options.seed ?? 0)
   return (logits) => {

@@ -222,13 +222,12 @@ export const run = async (args: string[]): Promise<void> => {
       `${index + 1}/${lines.length} ${example.id}: ${measured.documentTokens} tokens, ${seconds} s\n`,
     )
   }
-  const what = `${model}, ${basename(path)}: ${lines.length} contexts, ${tokenCount} tokens`
-  process.stdout.write(`${what}; ${machineLine(machine())}\n\n`)
-  report(scores, [full, ...variants.map(({ name }) => name)])
   const sha256 = createHash('sha256').update(data).digest('hex')
   const { templateHash } = reader.template
   const settings = { protocol: 'context-only', model, data: { name: basename(path), sha256 }, templateHash, seed: 42 }
-  process.stdout.write(
-    `\n${writeResult('faithfulness', `${model}-${basename(path, '.jsonl')}`, { ...settings, scores })}\n`,
-  )
+  const written = writeResult('faithfulness', `${model}-${basename(path, '.jsonl')}`, { ...settings, scores })
+  const what = `${model}, ${basename(path)}: ${lines.length} contexts, ${tokenCount} tokens`
+  process.stdout.write(`${what}; ${machineLine(machine())}\n\n`)
+  report(scores, [full, ...variants.map(({ name }) => name)])
+  process.stdout.write(`\n${written}\n`)
 }

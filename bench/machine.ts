@@ -1,5 +1,5 @@
 /** What a measurement was made on: written into every result, because a figure without its machine says nothing. */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
 
@@ -34,8 +34,16 @@ const cpuFlags = (): Set<string> => {
   return new Set(line.split(' '))
 }
 
-const git = (...args: string[]): string =>
-  execFileSync('git', args, { cwd: new URL('..', import.meta.url), encoding: 'utf8' }).trim()
+const git = (...args: string[]): string | undefined => {
+  const { status, stdout } = spawnSync('git', args, { cwd: new URL('..', import.meta.url), encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : undefined
+}
+
+/** The commit, with + where files differ from it; a copy without history says so. */
+const commit = (): string => {
+  const head = git('rev-parse', '--short', 'HEAD')
+  return head === undefined ? 'no commit' : head + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
+}
 
 export const machine = (): Machine => {
   const flags = cpuFlags()
@@ -46,7 +54,7 @@ export const machine = (): Machine => {
     memoryGb: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     loadAtStart,
-    commit: git('rev-parse', '--short', 'HEAD') + (git('status', '--porcelain', '--untracked-files=no') ? '+' : ''),
+    commit: commit(),
   }
 }
 

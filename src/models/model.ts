@@ -31,9 +31,9 @@ export interface ModelConfig {
   readonly contextLength: number // trained, tokens
 }
 
-/** k before and q, k after rotary embedding, token-major: q [n, heads, headDim], k and v [n, kvHeads, headDim]. */
+/** q and k before and after rotary embedding, token-major: q [n, heads, headDim], k and v [n, kvHeads, headDim]. */
 export interface Attention {
-  readonly raw: { readonly k: Tensor }
+  readonly raw: { readonly q: Tensor; readonly k: Tensor }
   readonly rotated: { readonly q: Tensor; readonly k: Tensor }
   readonly v: Tensor
 }
@@ -45,6 +45,8 @@ export interface Model {
   readonly config: ModelConfig
   /** ids [n] → [n, dim] */
   embed(ids: Uint32Array): Tensor
+  /** Rotary embedding: x [n, anyHeads, headDim], positions [n] → rotated copy */
+  rotate(x: Tensor, positions: Uint32Array): Tensor
   /** x [n, dim] → [n, dim]; undefined when `attend` gave undefined. */
   layer(index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined
   /** x [n, dim] after the last layer → [n, vocabulary] */

@@ -118,7 +118,7 @@ const create = (ops: Ops, config: Qwen2Config, weights: Weights): Model => {
     const k = ops.reshape(ops.matmul(hidden, w.k, { bias: w.kBias }), [n, kvHeadCount, headDim])
     const v = ops.reshape(ops.matmul(hidden, w.v, { bias: w.vBias }), [n, kvHeadCount, headDim])
     const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
-    const attended = attend(index, { raw: { k }, rotated, v })
+    const attended = attend(index, { raw: { q, k }, rotated, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
     const normed = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
@@ -128,6 +128,7 @@ const create = (ops: Ops, config: Qwen2Config, weights: Weights): Model => {
   return {
     config,
     embed: (ids) => ops.embed(embedding, ids),
+    rotate: (x, positions) => ops.rope(x, positions, rope),
     layer,
     logits: (x) => ops.matmul(ops.rmsNorm(x, outputNorm, epsilon), output),
   }

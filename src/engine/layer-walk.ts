@@ -67,7 +67,8 @@ export const walkLayers = async (
   const tokens = readers.reduce((sum, { length }) => sum + length, ids.length)
   let done = 0
   const advance = (count: number): void => {
-    control.report((done += count), layerCount * tokens)
+    done += count
+    control.report(done, layerCount * tokens)
   }
   let store = newStore()
   for (let layer = 0; layer < layerCount; layer++) {

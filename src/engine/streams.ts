@@ -45,13 +45,10 @@ const repeatStreams = (
     }
   })
 
-/** Pieces of `chunkTokens`; a rest shorter than half a piece joins the one before. */
-const chunksOf = (tokens: number, chunkTokens: number): { from: number; count: number }[] => {
-  const chunkCount = Math.max(1, Math.round(tokens / chunkTokens))
-  return Array.from({ length: chunkCount }, (_, i) => {
+const chunksOf = (tokens: number, chunkTokens: number): { from: number; count: number }[] =>
+  Array.from({ length: Math.ceil(tokens / chunkTokens) }, (_, i) => {
     const from = i * chunkTokens
-    return { from, count: i === chunkCount - 1 ? tokens - from : chunkTokens }
+    return { from, count: Math.min(chunkTokens, tokens - from) }
   })
-}
 
 const join = (...parts: readonly Uint32Array[]): Uint32Array => Uint32Array.from(parts.flatMap((part) => [...part]))

@@ -32,22 +32,22 @@ export const expectShape = (what: string, tensor: Tensor, shape: readonly number
     throw new RangeError(`${what} must be [${shape}], got [${tensor.shape}]`)
 }
 
-const expectBelow = (what: string, indices: Uint32Array, limit: number): void => {
+export const expectBelow = (what: string, indices: Uint32Array, limit: number): void => {
   const wrong = indices.find((index) => index >= limit)
   if (wrong !== undefined) throw new RangeError(`${what} must be below ${limit}, got ${wrong}`)
 }
 
-const expectMultiple = (what: string, value: number, divisor: number): void => {
+export const expectMultiple = (what: string, value: number, divisor: number): void => {
   if (divisor === 0 || value % divisor !== 0)
     throw new RangeError(`${what} must be a multiple of ${divisor}, got ${value}`)
 }
 
-const expectPositiveInteger = (what: string, value: number): void => {
+export const expectPositiveInteger = (what: string, value: number): void => {
   if (!Number.isSafeInteger(value) || value < 1)
     throw new RangeError(`${what} must be a whole number above 0, got ${value}`)
 }
 
-const expectHeadDim = (op: string, headDim: number): void => {
+export const expectHeadDim = (op: string, headDim: number): void => {
   if (headDim < 1 || headDim > mostHeadDim)
     throw new RangeError(`${op}: headDim must be from 1 to ${mostHeadDim}, got ${headDim}`)
 }
@@ -101,18 +101,20 @@ export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOption
   return { n, heads, headDim }
 }
 
+/** For `attend` and what else looks at segments, which gives its name as `op`. */
 export const checkAttend = (
   q: Tensor,
   segments: readonly Segment[],
   options: AttendOptions,
+  op = 'attend',
 ): HeadSizes & { readonly kvHeads: number } => {
-  const [n = 0, heads = 0, headDim = 0] = shapeOf('attend: q', q, ['n', 'heads', 'headDim'])
-  expectHeadDim('attend', headDim)
+  const [n = 0, heads = 0, headDim = 0] = shapeOf(`${op}: q`, q, ['n', 'heads', 'headDim'])
+  expectHeadDim(op, headDim)
   const kvHeads = segments[0]?.starts.length
-  if (kvHeads === undefined) throw new RangeError('attend: expected at least one segment, got none')
-  expectMultiple('attend: query heads', heads, kvHeads)
-  expectIndex('attend: firstIndex', options.firstIndex)
-  for (const [index, segment] of segments.entries()) checkSegment(`attend: segment ${index}`, segment, kvHeads, headDim)
+  if (kvHeads === undefined) throw new RangeError(`${op}: expected at least one segment, got none`)
+  expectMultiple(`${op}: query heads`, heads, kvHeads)
+  expectIndex(`${op}: firstIndex`, options.firstIndex)
+  for (const [index, segment] of segments.entries()) checkSegment(`${op}: segment ${index}`, segment, kvHeads, headDim)
   return { n, heads, headDim, kvHeads }
 }
 
@@ -131,7 +133,7 @@ const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: 
   }
 }
 
-const expectIndex = (what: string, value: number): void => {
+export const expectIndex = (what: string, value: number): void => {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
     throw new RangeError(`${what} must be a whole number from 0 to 4294967295, got ${value}`)
 }

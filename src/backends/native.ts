@@ -22,6 +22,10 @@ import {
   checkStore,
 } from './checks.ts'
 import type { Ops, Segment, Weight } from './ops.ts'
+import { referenceAttention } from './reference-attention.ts'
+import { referenceExpected } from './reference-expected.ts'
+import { referenceRows } from './reference-rows.ts'
+import { referenceSpread } from './reference-spread.ts'
 import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
 export type Isa = 'scalar' | 'avx2'
@@ -76,6 +80,7 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
   return {
     name: 'native',
     isa,
+    ...plainOps(context),
     ...memoryOps(context),
     ...transformerOps(context),
     ...cacheOps(context),
@@ -85,6 +90,17 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
       binding.disposePool(context.handle)
       context.pool.clear()
     },
+  }
+}
+
+/** Ops that have no kernel yet. */
+const plainOps = ({ pool }: Context) => {
+  const place = { pool, pause: () => {} }
+  return {
+    ...referenceAttention(place),
+    ...referenceExpected(place),
+    ...referenceRows(place),
+    ...referenceSpread(place),
   }
 }
 

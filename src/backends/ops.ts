@@ -6,7 +6,7 @@
  * Row-major throughout; shapes in brackets. All ops are synchronous but `read`, so that a GPU backend fits.
  */
 
-/** The widest head that rope, attend, store, leverage and chunkAttentionMass take. */
+/** The widest head that the ops on queries and keys take. */
 export const mostHeadDim = 1024
 
 /** The longest chunk that chunkAttentionMass takes, alone and times KV heads. */
@@ -67,6 +67,30 @@ export interface ChunkMassOptions {
   readonly scale: number // 1 or 1/√headDim
 }
 
+/** The longest row that describeRows takes: its index must be exact as f32. */
+export const mostRowValues: number = 2 ** 24
+
+/** As for `attend`, and what is taken over the queries that see a key. */
+export interface ReceivedOptions extends AttendOptions {
+  readonly reduce: 'sum' | 'max' // over queries and the query heads of a KV head
+}
+
+/** LagKV (arXiv 2504.04704): whole partitions from `first` on; each is judged by the next one. */
+export interface LagOptions {
+  readonly first: number // tokens before it belong to no partition
+  readonly partitionTokens: number
+}
+
+/** Expected Attention (arXiv 2510.00636). */
+export interface ExpectedAttentionOptions {
+  readonly rotation: Tensor // [headDim, headDim] f32: row i is the mean over future positions of rotated unit vector i
+  readonly scale: number // 1/√headDim
+  readonly first: number // tokens before it are left out: their queries of mean and covariance, their keys of the softmax
+}
+
+/** How many numbers describeRows gives for a row. */
+export const rowFigures = 4
+
 export interface Ops {
   readonly name: string
 
@@ -115,6 +139,34 @@ export interface Ops {
    * q [tokens, heads, headDim], k [tokens, kvHeads, headDim] → [kvHeads, tokens]
    */
   chunkAttentionMass(q: Tensor, k: Tensor, options: ChunkMassOptions): Tensor
+  /**
+   * How much attention the keys of the first segment receive: softmax of every query over all segments together, as in
+   * `attend`, then sum or maximum over the queries and the query heads of the KV head. A query gives 0 to keys that it
+   * does not see or whose logit is −∞; if one of its logits is NaN or +∞, it gives NaN to all others. Values are not
+   * read. Runs of the first segment have one length for all heads. q [n, heads, headDim] → [kvHeads, count]
+   */
+  attentionReceived(q: Tensor, segments: readonly Segment[], options: ReceivedOptions): Tensor
+  /**
+   * Cosine of each vector with its head's anchor, the mean of the vectors after each is divided by its norm, which counts
+   * as at least 1e-12 there and 1e-8 in the cosine: 0 for a zero vector. In f64. x [tokens, kvHeads, headDim] → [kvHeads, tokens]
+   */
+  cosineToMean(x: Tensor): Tensor
+  /**
+   * Softmax over a partition's tokens of each vector's spread: channels are shifted by their minimum in the *next*
+   * partition and divided by their range there (not divided if that is 0), and the spread is the deviation over the
+   * channels with headDim − 1 below (0 for one channel). Tokens without a next whole partition get 0. In f64.
+   * x [tokens, kvHeads, headDim] → [kvHeads, tokens]
+   */
+  lagSpread(x: Tensor, options: LagOptions): Tensor
+  /**
+   * Attention that keys can expect from queries like those seen, at later positions: with mean μ and population
+   * covariance Σ of each head's queries before RoPE, and the averaged rotation R, softmax over tokens from `first` on of
+   * scale·kᵀRμ + scale²/2·kᵀRΣRᵀk, averaged over the query heads of the KV head; 0 before `first`. In f64.
+   * q [tokens, heads, headDim] before, k [tokens, kvHeads, headDim] after RoPE → [kvHeads, tokens]
+   */
+  expectedAttention(q: Tensor, k: Tensor, options: ExpectedAttentionOptions): Tensor
+  /** Mean over all heads, given to every head: x [heads, tokens] → [heads, tokens]. In f64. */
+  meanOverHeads(x: Tensor): Tensor
   /** Euclidean norm over the last dimension: x [tokens, kvHeads, headDim] → [kvHeads, tokens] */
   norms(x: Tensor): Tensor
   /** (x − mean) / deviation over all values (population deviation, f64); all zero if the deviation is 0 */
@@ -123,6 +175,18 @@ export interface Ops {
   addScaled(a: Tensor, b: Tensor, factor: number): Tensor
   /** a · b */
   multiply(a: Tensor, b: Tensor): Tensor
+  /**
+   * Softmax of every row: x [n, m] → [n, m]. A row of −∞ gives zeros, one with NaN or +∞ gives NaN. Results below 2e-38
+   * may be 0.
+   */
+  softmax(x: Tensor): Tensor
+  /**
+   * What comparing distributions needs of their logits, without copying them out. Row i of x [n, m] is described with row
+   * i mod r of `weights` [r, m] and `picks` [r] (n a multiple of r, m from 1 to 2^24) → [n, 4]: log-sum-exp; index of the
+   * largest (the first of equals, NaN passed over, 0 if nothing is above −∞); Σ weights·x over the weights that are not
+   * 0; x at the pick. Sums in f64.
+   */
+  describeRows(x: Tensor, weights: Tensor, picks: Uint32Array): Tensor
   /** Mean over a centred window of odd `width` along the last dimension; the window is cut at the ends. */
   averagePool(x: Tensor, width: number): Tensor
 }

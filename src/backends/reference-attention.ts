@@ -1,5 +1,6 @@
 /**
- * The two softmax ops of the reference: attention over segments, and the attention each key receives inside its chunk.
+ * Attention in the reference: over segments, and the attention that keys receive from queries over segments or inside
+ * their chunk.
  *
  * Rules for what is not finite: a key that is hidden, or whose logit is −∞, does not count, whatever its value holds. A
  * query that counts no key gets zeros. A logit of NaN or +∞ makes that query head's output NaN. A value that is not
@@ -7,7 +8,8 @@
  */
 import { checkAttend, checkChunkMass } from './checks.ts'
 import type { Ops, Segment } from './ops.ts'
-import { numbers, type Workplace } from './reference-values.ts'
+import { numbers, softmax, type Workplace } from './reference-values.ts'
+import { checkReceived } from './scoring-checks.ts'
 
 /** headDim numbers of an array. */
 interface Row {
@@ -15,13 +17,17 @@ interface Row {
   readonly start: number
 }
 
-/** What one query head sees: logits, and beside them the values. */
+/** What one query head sees: logits, and beside them the values and where in its run each key stands. */
 interface Sight {
   readonly logits: number[]
   readonly values: Row[]
+  readonly keys: number[]
 }
 
-export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'attend' | 'chunkAttentionMass'> => ({
+export const referenceAttention = ({
+  pool,
+  pause,
+}: Workplace): Pick<Ops, 'attend' | 'attentionReceived' | 'chunkAttentionMass'> => ({
   attend(q, segments, options) {
     const { n, heads, headDim, kvHeads } = checkAttend(q, segments, options)
     const out = pool.take([n, heads, headDim], 'f32')
@@ -31,7 +37,7 @@ export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'atten
       for (let head = 0; head < heads; head++) {
         const start = (i * heads + head) * headDim
         const query = { from, start, headDim, index: options.firstIndex + i, scale: options.scale }
-        const sight: Sight = { logits: [], values: [] }
+        const sight: Sight = { logits: [], values: [], keys: [] }
         for (const run of runs) look(query, run, Math.floor(head / (heads / kvHeads)), sight)
         const weights = softmax(sight.logits)
         for (let d = 0; d < headDim; d++) {
@@ -42,6 +48,33 @@ export const referenceAttention = ({ pool, pause }: Workplace): Pick<Ops, 'atten
         }
       }
     }
+    return out
+  },
+
+  attentionReceived(q, segments, options) {
+    const { n, heads, headDim, kvHeads, count } = checkReceived(q, segments, options)
+    const received = new Float64Array(kvHeads * count)
+    const [from, [first, ...others]] = [numbers(q), segments.map(runOf)]
+    for (let i = 0; i < n; i++) {
+      pause()
+      for (let head = 0; head < heads; head++) {
+        const kvHead = Math.floor(head / (heads / kvHeads))
+        const start = (i * heads + head) * headDim
+        const query = { from, start, headDim, index: options.firstIndex + i, scale: options.scale }
+        const sight: Sight = { logits: [], values: [], keys: [] }
+        if (first) look(query, first, kvHead, sight)
+        const seen = sight.keys.slice()
+        for (const run of others) look(query, run, kvHead, sight)
+        const weights = softmax(sight.logits)
+        for (const [j, key] of seen.entries()) {
+          const [at, weight] = [kvHead * count + key, weights[j] as number]
+          const before = received[at] as number
+          received[at] = options.reduce === 'sum' ? before + weight : Math.max(before, weight)
+        }
+      }
+    }
+    const out = pool.take([kvHeads, count], 'f32')
+    out.data.set(received)
     return out
   },
 
@@ -107,15 +140,6 @@ const look = (query: Query, { k, v, bias, segment }: Run, kvHead: number, sight:
     if (logit === Number.NEGATIVE_INFINITY) continue
     sight.logits.push(logit)
     sight.values.push({ from: v, start })
+    sight.keys.push(j)
   }
-}
-
-/** All logits of −∞ give weights of 0; NaN or +∞ anywhere gives NaN. */
-const softmax = (logits: readonly number[]): number[] => {
-  let largest = Number.NEGATIVE_INFINITY
-  for (const logit of logits) largest = Math.max(largest, logit)
-  const weights = logits.map((logit) => (logit === Number.NEGATIVE_INFINITY ? 0 : Math.exp(logit - largest)))
-  let sum = 0
-  for (const weight of weights) sum += weight
-  return weights.map((weight) => (sum === 0 ? 0 : weight / sum))
 }

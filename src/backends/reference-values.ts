@@ -1,4 +1,4 @@
-/** What the parts of the reference share: reading tensors as numbers, where results go, when to stop. */
+/** What the parts of the reference share: reading tensors as numbers, softmax, where results go, when to stop. */
 import { f32FromF16 } from './half.ts'
 import type { Tensor } from './ops.ts'
 import { cpu, type TensorPool } from './tensor.ts'
@@ -20,4 +20,14 @@ export const numbers = (tensor: Tensor): Float32Array => {
 export const reader = (tensor: Tensor): ((index: number) => number) => {
   const values = numbers(tensor)
   return (index) => values[index] as number
+}
+
+/** All logits of −∞ give weights of 0; NaN or +∞ anywhere gives NaN. */
+export const softmax = (logits: readonly number[]): number[] => {
+  let largest = Number.NEGATIVE_INFINITY
+  for (const logit of logits) largest = Math.max(largest, logit)
+  const weights = logits.map((logit) => (logit === Number.NEGATIVE_INFINITY ? 0 : Math.exp(logit - largest)))
+  let sum = 0
+  for (const weight of weights) sum += weight
+  return weights.map((weight) => (sum === 0 ? 0 : weight / sum))
 }

@@ -11,7 +11,10 @@ import { f16FromF32 } from './half.ts'
 import type { Ops, RopeOptions } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
+import { referenceExpected } from './reference-expected.ts'
 import { referenceLeverage } from './reference-leverage.ts'
+import { referenceRows } from './reference-rows.ts'
+import { referenceSpread } from './reference-spread.ts'
 import { reader, type Workplace } from './reference-values.ts'
 import {
   type CpuOps,
@@ -41,6 +44,9 @@ export const createReferenceOps = (): CpuOps => {
     ...transformer(place),
     ...referenceAttention(place),
     ...referenceLeverage(place),
+    ...referenceExpected(place),
+    ...referenceSpread(place),
+    ...referenceRows(place),
     ...elementwise(place),
     watchAbort: (words) => {
       abortWord = words

@@ -1,0 +1,105 @@
+/**
+ * What the ops behind methods and comparisons ask of their arguments, as `checks.ts` has it for the others: sizes found,
+ * or one sentence with what was expected and what came.
+ */
+import {
+  checkAttend,
+  expectBelow,
+  expectHeadDim,
+  expectIndex,
+  expectMultiple,
+  expectPositiveInteger,
+  expectShape,
+  type HeadSizes,
+  shapeOf,
+} from './checks.ts'
+import {
+  type ExpectedAttentionOptions,
+  type LagOptions,
+  mostRowValues,
+  type ReceivedOptions,
+  type Segment,
+  type Tensor,
+} from './ops.ts'
+
+/** `count` is the length of the first segment's runs. */
+export const checkReceived = (
+  q: Tensor,
+  segments: readonly Segment[],
+  options: ReceivedOptions,
+): HeadSizes & { readonly kvHeads: number; readonly count: number } => {
+  const sizes = checkAttend(q, segments, options, 'attentionReceived')
+  if (options.reduce !== 'sum' && options.reduce !== 'max')
+    throw new TypeError(`attentionReceived: reduce must be 'sum' or 'max', got '${options.reduce}'`)
+  const [count = 0, ...others] = segments[0]?.counts ?? []
+  const other = others.find((length) => length !== count)
+  if (other !== undefined)
+    throw new RangeError(
+      `attentionReceived: runs of the first segment must have one length for all heads, got ${count} and ${other}`,
+    )
+  return { ...sizes, count }
+}
+
+export const checkCosine = (x: Tensor): HeadSizes => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('cosineToMean: x', x, ['tokens', 'kvHeads', 'headDim'])
+  expectHeadDim('cosineToMean', headDim)
+  return { n, heads, headDim }
+}
+
+/** `partitions` counts whole ones; all but the last get scores. */
+export const checkLag = (x: Tensor, options: LagOptions): HeadSizes & { readonly partitions: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('lagSpread: x', x, ['tokens', 'kvHeads', 'headDim'])
+  expectHeadDim('lagSpread', headDim)
+  expectIndex('lagSpread: first', options.first)
+  expectPositiveInteger('lagSpread: partitionTokens', options.partitionTokens)
+  return { n, heads, headDim, partitions: Math.floor(Math.max(n - options.first, 0) / options.partitionTokens) }
+}
+
+export const checkExpected = (
+  q: Tensor,
+  k: Tensor,
+  options: ExpectedAttentionOptions,
+): HeadSizes & { readonly kvHeads: number } => {
+  const [n = 0, heads = 0, headDim = 0] = shapeOf('expectedAttention: q', q, ['tokens', 'heads', 'headDim'])
+  expectHeadDim('expectedAttention', headDim)
+  const [, kvHeads = 0] = shapeOf('expectedAttention: k', k, ['tokens', 'kvHeads', 'headDim'])
+  expectShape('expectedAttention: k', k, [n, kvHeads, headDim])
+  expectMultiple('expectedAttention: query heads', heads, kvHeads)
+  expectShape('expectedAttention: rotation', options.rotation, [headDim, headDim])
+  expectIndex('expectedAttention: first', options.first)
+  if (!Number.isFinite(options.scale))
+    throw new RangeError(`expectedAttention: scale must be finite, got ${options.scale}`)
+  return { n, heads, headDim, kvHeads }
+}
+
+export const checkMeanOverHeads = (x: Tensor): { heads: number; n: number } => {
+  const [heads = 0, n = 0] = shapeOf('meanOverHeads: x', x, ['heads', 'tokens'])
+  return { heads, n }
+}
+
+export interface RowSizes {
+  readonly n: number
+  readonly width: number
+}
+
+export const checkSoftmax = (x: Tensor): RowSizes => {
+  const [n = 0, width = 0] = shapeOf('softmax: x', x, ['n', 'm'])
+  return { n, width }
+}
+
+export const checkDescribeRows = (
+  x: Tensor,
+  weights: Tensor,
+  picks: Uint32Array,
+): RowSizes & { readonly period: number } => {
+  const [n = 0, width = 0] = shapeOf('describeRows: x', x, ['n', 'm'])
+  const [period = 0] = shapeOf('describeRows: weights', weights, ['r', 'm'])
+  expectShape('describeRows: weights', weights, [period, width])
+  if (width < 1 || width > mostRowValues)
+    throw new RangeError(`describeRows: rows must have from 1 to ${mostRowValues} values, got ${width}`)
+  expectMultiple('describeRows: rows of x', n, Math.max(period, 1))
+  if (n > 0) expectPositiveInteger('describeRows: rows of weights', period)
+  if (picks.length !== period) throw new RangeError(`describeRows: expected ${period} picks, got ${picks.length}`)
+  expectBelow('describeRows: a pick', picks, width)
+  return { n, width, period }
+}

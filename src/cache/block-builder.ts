@@ -11,7 +11,8 @@ export interface BlockRequest {
   readonly shape: BlockShape
   readonly documentTokens: number // at least 1
   readonly headTokens: number // what precedes it
-  readonly pairs: number // to keep in each layer, all KV heads together; see pairsOfShare
+  /** To keep in each layer, all KV heads together (see pairsOfShare); or for each layer its own (see shareLayers). */
+  readonly pairs: number | readonly number[]
   readonly selection: SelectionOptions
   readonly nested: boolean
   readonly order?: 'importance' // rank even when everything stays
@@ -27,8 +28,6 @@ export interface LayerContents {
 export class BlockBuilder {
   /** Everything stays in position order: no score is wanted. */
   readonly keepsAll: boolean
-  /** What each layer will keep. */
-  readonly pairs: number
   /** The pairs asked for, where the protected tokens alone are more. */
   readonly raisedFrom: number | undefined
   readonly #ops: Ops
@@ -38,10 +37,9 @@ export class BlockBuilder {
   readonly #tiers: TierPiece[][] = []
 
   constructor(ops: Ops, request: BlockRequest) {
-    const { pairs, raisedFrom, keepsAll } = planBudget(selectionRequest(request))
+    const { raisedFrom, keepsAll } = planBudget(selectionRequest(request, 0))
     this.#ops = ops
     this.#request = request
-    this.pairs = pairs
     this.raisedFrom = raisedFrom
     this.keepsAll = keepsAll
   }
@@ -52,7 +50,7 @@ export class BlockBuilder {
     const { layerCount } = this.#request.shape
     if (layer >= layerCount) throw new RangeError(`a block of ${layerCount} layers is full`)
     this.#checkStore(contents)
-    const selection = select(this.#codes(contents.scores), selectionRequest(this.#request))
+    const selection = select(this.#codes(contents.scores), selectionRequest(this.#request, layer))
     this.#headPart.push(this.#gatherHeadPart(contents))
     selection.boundaries.forEach((boundary, tier) => {
       const before = selection.boundaries[tier - 1] ?? new Uint32Array(boundary.length)
@@ -143,18 +141,15 @@ export class BlockBuilder {
   }
 }
 
-const selectionRequest = ({
-  shape,
-  documentTokens,
-  pairs,
-  selection,
-  nested,
-  order,
-}: BlockRequest): SelectionRequest => ({
+const selectionRequest = (
+  { shape, documentTokens, pairs, selection, nested, order }: BlockRequest,
+  layer: number,
+): SelectionRequest => ({
   ...selection,
   kvHeadCount: shape.kvHeadCount,
   documentTokens,
-  pairs,
+  pairs: typeof pairs === 'number' ? pairs : (pairs[layer] ?? 0),
   nested,
-  ...(order && { order }),
+  // Layers with budgets of their own may keep everything in one and not in the next: all are ranked.
+  ...((order || typeof pairs !== 'number') && { order: 'importance' }),
 })

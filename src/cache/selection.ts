@@ -7,7 +7,8 @@
 export interface SelectionOptions {
   readonly protectFirst: number
   readonly protectLast: number
-  readonly heads: 'across' | 'apart' // best pairs of the whole layer together, or the same count for each head
+  /** Best pairs of the layer together, the same count for each head, or best pairs of all layers together. */
+  readonly heads: 'across' | 'apart' | 'model'
 }
 
 export interface LayerShape {
@@ -130,7 +131,7 @@ export const share = (ranking: Ranking, total: number, heads: SelectionOptions['
       `expected a total of ${protectedCount * kvHeadCount} (protected) to ${available} pairs, got ${total}`,
     )
   if (total === available) return counts.slice()
-  if (heads === 'across') return shareAcross(ranking, total)
+  if (heads !== 'apart') return shareAcross(ranking, total)
   const even = Math.floor(total / kvHeadCount)
   return counts.map((_, head) => even + (head < total % kvHeadCount ? 1 : 0))
 }

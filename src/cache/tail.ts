@@ -93,6 +93,20 @@ export class Tail {
     this.#lengths.fill(length)
   }
 
+  /** Becomes a copy of another tail of the same shape. Call outside `ops.scope`. */
+  copyFrom(other: Tail): void {
+    this.truncate(0)
+    this.reserve(other.length)
+    for (const [layer, pages] of this.#pages.entries())
+      for (const [index, page] of pages.entries()) {
+        const source = other.#pages[layer]?.[index]
+        if (!source) throw new RangeError(`the tail copied from has no page ${index} in layer ${layer}`)
+        this.#ops.copy(page.k, source.k)
+        this.#ops.copy(page.v, source.v)
+      }
+    this.#lengths.fill(other.length)
+  }
+
   dispose(): void {
     this.truncate(0)
   }

@@ -5,7 +5,7 @@
 import type { Ops, Precision, Segment, Tensor } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
 import { Tail } from '../cache/tail.ts'
-import type { Attend, Model } from '../models/model.ts'
+import type { Attend, Attention, Model } from '../models/model.ts'
 import type { Control } from './control.ts'
 
 const panelTokens = 256
@@ -15,6 +15,8 @@ export interface SequenceStart {
   readonly block?: Block
   readonly nextPosition: number
   readonly precision: Precision
+  /** Tokens that the private tail grows by. Default 256. */
+  readonly pageTokens?: number
 }
 
 export class Sequence {
@@ -23,15 +25,18 @@ export class Sequence {
   readonly #shared: readonly (readonly Segment[])[] // [layer]
   readonly #tail: Tail
   readonly #firstPosition: number
+  readonly #options: Pick<SequenceStart, 'precision' | 'pageTokens'>
   #length = 0
 
-  constructor(ops: Ops, model: Model, { block, nextPosition, precision }: SequenceStart) {
+  constructor(ops: Ops, model: Model, { block, nextPosition, ...options }: SequenceStart) {
     const { layerCount, kvHeadCount, headDim } = model.config
     this.#ops = ops
     this.#model = model
     this.#shared = Array.from({ length: layerCount }, (_, layer) => block?.segments(layer) ?? [])
-    this.#tail = new Tail(ops, { layerCount, kvHeadCount, headDim, precision })
+    const shape = { layerCount, kvHeadCount, headDim, precision: options.precision }
+    this.#tail = new Tail(ops, shape, options)
     this.#firstPosition = nextPosition
+    this.#options = options
   }
 
   /** Tokens taken in so far, the document not counted. */
@@ -45,9 +50,9 @@ export class Sequence {
     for (let start = 0; start < ids.length; start += panelTokens) {
       const panel = ids.subarray(start, start + panelTokens)
       control.check()
-      this.#tail.reserve(panel.length)
+      this.reserve(panel.length)
       logits = this.#ops.scope(() => {
-        const x = this.#forward(panel)
+        const x = forward(this.#ops, this.#model, [{ sequence: this, ids: panel }])
         if (start + panelTokens < ids.length) return undefined
         return this.#ops.read(this.#model.logits(this.#ops.slice(x, panel.length - 1, 1)))
       })
@@ -62,28 +67,88 @@ export class Sequence {
     for (let start = 0; start < ids.length; start += rows) {
       const panel = ids.subarray(start, start + rows)
       control.check()
-      this.#tail.reserve(panel.length)
+      this.reserve(panel.length)
       const logits = (await this.#ops.scope(() =>
-        this.#ops.read(this.#model.logits(this.#forward(panel))),
+        this.#ops.read(this.#model.logits(forward(this.#ops, this.#model, [{ sequence: this, ids: panel }]))),
       )) as Float32Array
       for (let row = 0; row < panel.length; row++)
         yield logits.subarray(row * vocabularySize, (row + 1) * vocabularySize)
     }
   }
 
-  #forward(ids: Uint32Array): Tensor {
-    const firstIndex = this.#length
-    const positions = Uint32Array.from(ids, (_, i) => this.#firstPosition + firstIndex + i)
-    const scale = 1 / Math.sqrt(this.#model.config.headDim)
-    const attend: Attend = (layer, { rotated, v }) => {
-      this.#tail.append(layer, rotated.k, v)
-      const segments = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
-      return this.#ops.attend(rotated.q, segments, { scale, firstIndex })
-    }
-    let x = this.#model.embed(ids)
-    for (let layer = 0; layer < this.#shared.length; layer++)
-      x = this.#model.layer(layer, x, positions, attend) as Tensor
-    this.#length += ids.length
-    return x
+  /** Another sequence with the same tokens behind it and another memory of the document. Copies the tail. */
+  onto(block: Block): Sequence {
+    const start = { block, nextPosition: this.#firstPosition, ...this.#options }
+    const other = new Sequence(this.#ops, this.#model, start)
+    other.#tail.copyFrom(this.#tail)
+    other.#length = this.#length
+    return other
   }
+
+  // What `forward` does with a sequence, in this order: room before `ops.scope`, positions, every layer, the count.
+
+  /** Room for `count` more tokens; call outside `ops.scope`. */
+  reserve(count: number): void {
+    this.#tail.reserve(count)
+  }
+
+  positions(count: number): Uint32Array {
+    return Uint32Array.from({ length: count }, (_, i) => this.#firstPosition + this.#length + i)
+  }
+
+  /** Takes in the keys and values of the next tokens at one layer; q [n, heads, headDim] → [n, heads, headDim] */
+  attend(layer: number, { rotated, v }: Pick<Attention, 'rotated' | 'v'>): Tensor {
+    this.#tail.append(layer, rotated.k, v)
+    const segments = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
+    const scale = 1 / Math.sqrt(this.#model.config.headDim)
+    return this.#ops.attend(rotated.q, segments, { scale, firstIndex: this.#length })
+  }
+
+  advance(count: number): void {
+    this.#length += count
+  }
+}
+
+export interface Part {
+  readonly sequence: Sequence // each once
+  readonly ids: Uint32Array // at least one
+}
+
+/**
+ * The next tokens of several sequences through all layers, the weights read once for all of them; room for the tokens was
+ * reserved. Call inside `ops.scope`. → hidden states [all ids, dim], part after part
+ */
+export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor => {
+  const { layerCount, headCount, headDim } = model.config
+  const ids = joined(parts.map((part) => part.ids))
+  const positions = joined(parts.map(({ sequence, ids: { length } }) => sequence.positions(length)))
+  const attend: Attend = (layer, { rotated, v }) => {
+    const [only] = parts
+    if (parts.length === 1 && only) return only.sequence.attend(layer, { rotated, v })
+    const out = ops.zeros([ids.length, headCount, headDim], 'f32')
+    let start = 0
+    for (const { sequence, ids: own } of parts) {
+      const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, own.length)
+      const part = { rotated: { q: cut(rotated.q), k: cut(rotated.k) }, v: cut(v) }
+      ops.copy(cut(out), sequence.attend(layer, part))
+      start += own.length
+    }
+    return out
+  }
+  let x = model.embed(ids)
+  for (let layer = 0; layer < layerCount; layer++) x = model.layer(layer, x, positions, attend) as Tensor
+  for (const { sequence, ids: own } of parts) sequence.advance(own.length)
+  return x
+}
+
+const joined = (arrays: readonly Uint32Array[]): Uint32Array => {
+  const [only] = arrays
+  if (arrays.length === 1 && only) return only
+  const all = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0))
+  let start = 0
+  for (const array of arrays) {
+    all.set(array, start)
+    start += array.length
+  }
+  return all
 }

@@ -47,7 +47,8 @@ export interface View {
 export interface SelectionDefaults {
   readonly protectFirst: number
   readonly protectLast: number
-  readonly heads: 'across' | 'apart' // best pairs of the whole layer together, or the same count for each head
+  /** Best pairs of the layer together, the same count for each head, or best pairs of all layers together. */
+  readonly heads: 'across' | 'apart' | 'model'
 }
 
 /**

@@ -6,10 +6,8 @@
  *   npm run bench faithfulness -- PATH.jsonl [--contexts 20] [--questions 5] [--model qwen2.5-coder-0.5b]
  *     [--variants compactor@0.5,compactor@0.25,random@0.25] [--max-tokens 32] [--threads 2] [--activations int8]
  */
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createNativeOps } from '../src/backends/native.ts'
 import type { Ops } from '../src/backends/ops.ts'
@@ -19,23 +17,15 @@ import { generate } from '../src/engine/generate.ts'
 import { type ModelFile, openModelFile } from '../src/engine/model-file.ts'
 import { createSampler } from '../src/engine/sampler.ts'
 import { Sequence } from '../src/engine/sequence.ts'
+import { argMax, klDivergence, logSoftmax } from '../src/eval/distance.ts'
+import { documentOf, type Example, type Question } from '../src/eval/example.ts'
+import { metricOf } from '../src/eval/metrics/index.ts'
+import { readExamples } from '../src/eval/read-examples.ts'
+import { bootstrap, type Interval, mean } from '../src/eval/statistics.ts'
 import type { Template } from '../src/tokenizer/template.ts'
-import { bootstrap, type Interval, mean } from './bootstrap.ts'
-import { argMax, klDivergence, logSoftmax } from './distance.ts'
 import { machine, machineLine } from './machine.ts'
 import { table, writeResult } from './table.ts'
 import { compressVariants, readVariant, type Variant } from './variants.ts'
-import { wordF1 } from './word-f1.ts'
-
-/** A line of the file: one context and what is asked about it. */
-interface Example {
-  readonly id: string
-  readonly instruction: string
-  readonly context: string
-  readonly max_new_tokens: number
-  readonly prompt_is_raw?: boolean
-  readonly questions: readonly { qid: string; question: string; answers: string[]; answer_prefix?: string }[]
-}
 
 /** One question under one variant; `kl` and `flips` sum over `tokens` positions of the whole cache's answer. */
 interface Score {
@@ -87,9 +77,9 @@ const distributions = async (reader: Reader, block: Block, question: Uint32Array
   return found
 }
 
-interface Question {
-  readonly qid: string
-  readonly answers: readonly string[]
+interface Asked {
+  readonly example: Example
+  readonly question: Question
   readonly ids: Uint32Array
 }
 
@@ -99,15 +89,16 @@ interface Expected {
   readonly logP: readonly Float64Array[]
 }
 
-const measureQuestion = async (reader: Reader, block: Block, question: Question, known: Expected | undefined) => {
-  const given = await answer(reader, block, question.ids)
-  const logQ = await distributions(reader, block, question.ids, known?.tokens ?? given.tokens)
+const measureQuestion = async (reader: Reader, block: Block, asked: Asked, known: Expected | undefined) => {
+  const { example, question, ids } = asked
+  const given = await answer(reader, block, ids)
+  const logQ = await distributions(reader, block, ids, known?.tokens ?? given.tokens)
   const expected = known ?? { tokens: given.tokens, logP: logQ }
   const { logP } = expected
   const score = {
     question: question.qid,
     answer: given.text,
-    f1: wordF1(given.text, question.answers),
+    f1: metricOf('word-f1').score(given.text, question, example),
     kl: logP.reduce((sum, p, i) => sum + klDivergence(p, logQ[i] ?? p), 0),
     flips: logP.filter((p, i) => argMax(p) !== argMax(logQ[i] ?? p)).length,
     tokens: logP.length,
@@ -123,13 +114,13 @@ const measureContext = async (
   { questions: questionCount, variants }: { readonly questions: number; readonly variants: readonly Variant[] },
 ) => {
   const { file, template } = reader
-  const text = example.prompt_is_raw ? example.context : `${example.instruction}\n\n${example.context}`
-  const ids = { head: template.head, document: file.tokenizer.encode(text) }
+  const ids = { head: template.head, document: file.tokenizer.encode(documentOf(example)) }
   const questions = example.questions.slice(0, questionCount).map((question) => ({
-    ...question,
-    ids: questionIds(reader, question.question + (question.answer_prefix ?? '')),
+    example,
+    question,
+    ids: questionIds(reader, question.question + (question.answerPrefix ?? '')),
   }))
-  const limited = { ...reader, maxTokens: Math.min(example.max_new_tokens, reader.maxTokens) }
+  const limited = { ...reader, maxTokens: Math.min(example.maxNewTokens, reader.maxTokens) }
   const scores: Score[] = []
   const expected = new Map<string, Expected>()
   for (const method of new Set(variants.map((variant) => variant.method))) {
@@ -138,8 +129,9 @@ const measureContext = async (
     const asked = expected.size === 0 ? new Map([[full, whole], ...blocks]) : blocks
     for (const [variant, block] of asked)
       for (const question of questions) {
-        const measured = await measureQuestion(limited, block, question, expected.get(question.qid))
-        expected.set(question.qid, measured.expected)
+        const { qid } = question.question
+        const measured = await measureQuestion(limited, block, question, expected.get(qid))
+        expected.set(qid, measured.expected)
         scores.push({ context: example.id, variant, ...measured.score })
       }
   }
@@ -203,30 +195,34 @@ const readFlags = (args: string[]) => {
 
 export const run = async (args: string[]): Promise<void> => {
   const { path, variants, model, threads, activations, ...flags } = readFlags(args)
-  const data = readFileSync(path)
-  const lines = data.toString().trim().split('\n').slice(0, Number(flags.contexts))
+  const data = await readExamples(path)
+  const examples = data.examples.slice(0, Number(flags.contexts))
   const ops = createNativeOps({ threads: Number(threads), activations })
   const home = process.env.COMPACTOR_HOME ?? join(homedir(), '.compactor')
   const file = openModelFile(ops, { path: join(home, 'models', `${model}.gguf`), name: model, fingerprint: '' })
   const reader = { ops, file, template: await file.template(), maxTokens: Number(flags['max-tokens']) }
   const scores: Score[] = []
   let tokenCount = 0
-  for (const [index, line] of lines.entries()) {
+  for (const [index, example] of examples.entries()) {
     const start = performance.now()
-    const example = JSON.parse(line) as Example
     const measured = await measureContext(reader, example, { questions: Number(flags.questions), variants })
     scores.push(...measured.scores)
     tokenCount += measured.documentTokens
     const seconds = ((performance.now() - start) / 1000).toFixed(0)
     process.stderr.write(
-      `${index + 1}/${lines.length} ${example.id}: ${measured.documentTokens} tokens, ${seconds} s\n`,
+      `${index + 1}/${examples.length} ${example.id}: ${measured.documentTokens} tokens, ${seconds} s\n`,
     )
   }
-  const sha256 = createHash('sha256').update(data).digest('hex')
   const { templateHash } = reader.template
-  const settings = { protocol: 'context-only', model, data: { name: basename(path), sha256 }, templateHash, seed: 42 }
-  const written = writeResult('faithfulness', `${model}-${basename(path, '.jsonl')}`, { ...settings, scores })
-  const what = `${model}, ${basename(path)}: ${lines.length} contexts, ${tokenCount} tokens`
+  const settings = {
+    protocol: 'context-only',
+    model,
+    data: { name: data.name, sha256: data.sha256 },
+    templateHash,
+    seed: 42,
+  }
+  const written = writeResult('faithfulness', `${model}-${data.name}`, { ...settings, scores })
+  const what = `${model}, ${data.name}: ${examples.length} contexts, ${tokenCount} tokens`
   process.stdout.write(`${what}; ${machineLine(machine())}\n\n`)
   report(scores, [full, ...variants.map(({ name }) => name)])
   process.stdout.write(`\n${written}\n`)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { bootstrap } from './bootstrap.ts'
+import { bootstrap } from './statistics.ts'
 
 test('bootstrap: equal values give an interval of width 0', () => {
   assert.deepEqual(bootstrap([0.25, 0.25, 0.25]), { mean: 0.25, low: 0.25, high: 0.25 })

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import type { Example } from './example.ts'
+import { chooseContexts, chooseQuestions } from './subset.ts'
+
+const example = (id: string, dataset = 'a'): Example => ({
+  ...{ id, dataset, instruction: '', context: id, metric: 'contains', maxNewTokens: 8 },
+  questions: Array.from({ length: 9 }, (_, i) => ({ qid: `q${i}`, question: '?', answers: ['!'] })),
+})
+
+const all = Array.from({ length: 40 }, (_, i) => example(`c${i}`, i < 30 ? 'a' : i < 38 ? 'b' : 'c'))
+const ids = (examples: readonly Example[]): string[] => examples.map(({ id }) => id)
+
+test('contexts stand in the order of sha256 of "SEED\\nID"', () => {
+  const draw = (id: string): string => createHash('sha256').update(`1\n${id}`).digest('hex')
+  const expected = ids(all).sort((a, b) => (draw(a) < draw(b) ? -1 : 1))
+  assert.deepEqual(ids(chooseContexts(all, { seed: 1 })), expected)
+})
+
+test('4 known ids keep their order for ever, because committed subsets are such lists', () => {
+  const trees = ['ash', 'oak', 'elm', 'fir'].map((id) => example(id))
+  assert.deepEqual(ids(chooseContexts(trees, { seed: 1 })), ['elm', 'fir', 'ash', 'oak'])
+})
+
+test('the order of the file does not matter, and 5 contexts are the first 5 of 16', () => {
+  const sixteen = ids(chooseContexts(all, { seed: 1, limit: 16 }))
+  assert.equal(sixteen.length, 16)
+  assert.deepEqual(ids(chooseContexts([...all].reverse(), { seed: 1, limit: 16 })), sixteen)
+  assert.deepEqual(ids(chooseContexts(all, { seed: 1, limit: 5 })), sixteen.slice(0, 5))
+  assert.notDeepEqual(ids(chooseContexts(all, { seed: 2, limit: 16 })), sixteen)
+})
+
+test('4 per data set: 4 + 4 + 2 in rounds, and 2 per data set are the first 6 of them', () => {
+  const chosen = chooseContexts(all, { seed: 1, perDataset: 4 })
+  const counts = ['a', 'b', 'c'].map((name) => chosen.filter(({ dataset }) => dataset === name).length)
+  assert.deepEqual(counts, [4, 4, 2])
+  assert.deepEqual(new Set(chosen.slice(0, 3).map(({ dataset }) => dataset)), new Set(['a', 'b', 'c']))
+  assert.deepEqual(ids(chooseContexts(all, { seed: 1, perDataset: 2 })), ids(chosen).slice(0, 6))
+  assert.deepEqual(ids(chooseContexts(all, { seed: 1, perDataset: 4, limit: 7 })), ids(chosen).slice(0, 7))
+})
+
+test('lengths out of bounds are left out before choosing, so 5 contexts of 10 to 19 tokens are still 5', () => {
+  const of = ({ id }: Example): number => Number(id.slice(1))
+  const chosen = chooseContexts(all, { seed: 1, limit: 5, tokens: { of, min: 10, max: 19 } })
+  assert.equal(chosen.length, 5)
+  assert.ok(chosen.every((context) => of(context) >= 10 && of(context) <= 19))
+})
+
+test('questions: at most 4 of 9, 2 are the first 2 of them, and another context draws others', () => {
+  const qids = (context: Example, limit?: number): string[] =>
+    chooseQuestions(context, { seed: 1, ...(limit === undefined ? {} : { limit }) }).questions.map(({ qid }) => qid)
+  const four = qids(example('c1'), 4)
+  assert.equal(four.length, 4)
+  assert.deepEqual(qids(example('c1'), 2), four.slice(0, 2))
+  assert.notDeepEqual(qids(example('c2'), 4), four)
+  assert.equal(qids(example('c1')).length, 9)
+})
+
+test('a limit of 0 or 1.5 is a RangeError', () => {
+  assert.throws(() => chooseContexts(all, { seed: 1, limit: 0 }), RangeError)
+  assert.throws(() => chooseContexts(all, { seed: 1, perDataset: 1.5 }), RangeError)
+  assert.throws(() => chooseQuestions(example('c1'), { seed: 1, limit: 0 }), RangeError)
+})

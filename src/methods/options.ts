@@ -1,4 +1,7 @@
-/** Reads the options of a method against its own description: every name known, every value of the right kind and range. */
+/**
+ * Reads the options of a method, or of anything else that describes its own: every name known, every value of the right
+ * kind and range.
+ */
 
 export interface OptionDescription {
   readonly default: string | number | boolean
@@ -8,14 +11,18 @@ export interface OptionDescription {
   readonly min?: number
   readonly max?: number
   readonly integer?: boolean
+  readonly odd?: boolean // beside integer
+  /** Any text, '' too; `words` then say nothing. */
+  readonly text?: boolean
 }
 
 export type OptionValue = string | number | boolean
 
-const kindOf = ({ default: fallback, words = [], min, max, integer }: OptionDescription): string => {
+const kindOf = ({ default: fallback, words = [], min, max, integer, odd, text }: OptionDescription): string => {
+  if (text) return 'a text'
   if (typeof fallback === 'boolean') return 'true or false'
   const range = `${min === undefined ? '' : ` ≥ ${min}`}${max === undefined ? '' : ` ≤ ${max}`}`
-  return [`${integer ? 'a whole number' : 'a number'}${range}`, ...words].join(' or ')
+  return [`${odd ? 'an odd whole number' : integer ? 'a whole number' : 'a number'}${range}`, ...words].join(' or ')
 }
 
 /** Command lines and environment variables bring text; "0.5" and "true" mean what they say. */
@@ -26,16 +33,24 @@ const fromText = (value: unknown): unknown => {
 }
 
 const isAllowed = (value: unknown, description: OptionDescription): value is OptionValue => {
+  if (description.text) return typeof value === 'string'
   if (typeof description.default === 'boolean') return typeof value === 'boolean'
   if (typeof value === 'string') return description.words?.includes(value) ?? false
   if (typeof value !== 'number' || !Number.isFinite(value)) return false
-  const { min = -Infinity, max = Infinity, integer = false } = description
-  return value >= min && value <= max && (!integer || Number.isInteger(value))
+  const { min = -Infinity, max = Infinity, integer = false, odd = false } = description
+  return value >= min && value <= max && (!integer || Number.isInteger(value)) && (!odd || value % 2 === 1)
 }
 
 /** Defaults filled in. Throws TypeError for an unknown name, RangeError for a value that is not allowed. */
 export const readOptions = (
   method: string,
+  descriptions: Readonly<Record<string, OptionDescription>>,
+  given?: Readonly<Record<string, unknown>>,
+): Record<string, OptionValue> => readOptionsOf(`method ${method}`, descriptions, given)
+
+/** The same for any owner of options. @param owner what errors call it: "method snapkv", "task needle" */
+export const readOptionsOf = (
+  owner: string,
   descriptions: Readonly<Record<string, OptionDescription>>,
   given: Readonly<Record<string, unknown>> = {},
 ): Record<string, OptionValue> => {
@@ -43,13 +58,14 @@ export const readOptions = (
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown !== undefined)
     throw new TypeError(
-      `method ${method} has no option "${unknown}"; ${names.length > 0 ? `it has ${names.join(', ')}` : 'it has none'}`,
+      `${owner} has no option "${unknown}"; ${names.length > 0 ? `it has ${names.join(', ')}` : 'it has none'}`,
     )
   const read = Object.entries(descriptions).map(([name, description]): [string, OptionValue] => {
-    const value = fromText(given[name] ?? description.default)
+    const wanted = given[name] ?? description.default
+    const value = description.text ? wanted : fromText(wanted)
     if (!isAllowed(value, description))
       throw new RangeError(
-        `option ${name} of method ${method} takes ${kindOf(description)}, got ${JSON.stringify(given[name])}`,
+        `option ${name} of ${owner} takes ${kindOf(description)}, got ${JSON.stringify(given[name])}`,
       )
     return [name, value]
   })

@@ -9,7 +9,7 @@ import { loadBinding, type PoolHandle } from '../src/backends/binding.ts'
 import { createNativeOps } from '../src/backends/native.ts'
 import type { Ops, Segment, Tensor, WeightType } from '../src/backends/ops.ts'
 import { blockLayout } from '../src/backends/tensor.ts'
-import { machine, machineLine } from './machine.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, spread, table } from './table.ts'
 
 interface Shape {

@@ -8,7 +8,7 @@ import { loadBinding, type PoolHandle, weightTypes } from '../src/backends/bindi
 import { nativeAvailable } from '../src/backends/native.ts'
 import type { WeightType } from '../src/backends/ops.ts'
 import { blockLayout } from '../src/backends/tensor.ts'
-import { machine, machineLine } from './machine.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, table } from './table.ts'
 
 /** Rows and columns of qwen2.5-coder-0.5b's and smollm2-135m's matrices. */

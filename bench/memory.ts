@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { createReferenceOps } from '../src/backends/reference.ts'
 import { openModelFile } from '../src/engine/model-file.ts'
-import { machine, machineLine } from './machine.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { table, writeResult } from './table.ts'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))

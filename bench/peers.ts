@@ -10,7 +10,7 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { machine, machineLine } from './machine.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 /** What both children take; `node-llama-cpp.mjs` and `ours.ts` print a Rates line. */

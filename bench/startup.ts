@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { machine, machineLine } from './machine.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))

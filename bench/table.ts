@@ -1,19 +1,9 @@
 /** How a benchmark shows what it found: a Markdown table on stdout (it goes into the lab book as it is) and a JSON file. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Machine, machine } from './machine.ts'
+import { type Machine, machine } from '../src/eval/machine.ts'
 
-/** First column to the left, the others to the right. */
-export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]): string =>
-    `| ${widths.map((width, column) => pad(cells[column] ?? '', width, column)).join(' | ')} |`
-  const rule = `|${widths.map((width, column) => (column === 0 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`
-  return [line(head), rule, ...rows.map(line)].join('\n')
-}
-
-const pad = (text: string, width: number, column: number): string =>
-  column === 0 ? text.padEnd(width) : text.padStart(width)
+export { markdownTable as table } from '../src/eval/markdown-table.ts'
 
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b)

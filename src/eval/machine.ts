@@ -35,7 +35,7 @@ const cpuFlags = (): Set<string> => {
 }
 
 const git = (...args: string[]): string | undefined => {
-  const { status, stdout } = spawnSync('git', args, { cwd: new URL('..', import.meta.url), encoding: 'utf8' })
+  const { status, stdout } = spawnSync('git', args, { cwd: new URL('../..', import.meta.url), encoding: 'utf8' })
   return status === 0 ? stdout.trim() : undefined
 }
 

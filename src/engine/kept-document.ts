@@ -1,0 +1,72 @@
+/**
+ * A .cctx as somebody who reads it would see it: the document's tokens in order with how many heads keep each. Nothing is
+ * computed, so neither an engine nor the model's weights are needed; only the tokenizer in the model's file turns ids to text.
+ */
+import { basename } from 'node:path'
+import { createReferenceOps } from '../backends/reference.ts'
+import type { ContextHeader } from '../cache/cctx-header.ts'
+import { openContext } from '../cache/cctx-open.ts'
+import { keptHeadCounts } from '../cache/kept-tokens.ts'
+import { CompactorError } from '../error.ts'
+import { readGguf } from '../formats/gguf.ts'
+import { mapFile } from '../formats/map-file.ts'
+import { tokenTexts } from '../tokenizer/token-texts.ts'
+import { createTokenizer } from '../tokenizer/tokenizer.ts'
+
+export interface KeptDocument {
+  readonly header: ContextHeader
+  readonly fileBytes: number
+  /** Of each token; '' where a character ends in a later one. Ids instead where no model was given. */
+  readonly tokens: readonly string[]
+  /** What was read before the document; kept whole. '' where no model was given. */
+  readonly head: string
+  readonly kept: readonly Uint16Array[] // [layer][token], KV heads that keep it
+  readonly bytes: number // keys and values kept, document only
+  readonly fullBytes: number
+}
+
+/**
+ * @param modelPath the file of the model that made it; the caller answers for that (fingerprint in the header).
+ * Throws CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported', 'model-corrupt', 'model-unsupported'.
+ */
+export const readKeptDocument = async (path: string, modelPath?: string): Promise<KeptDocument> => {
+  const ops = createReferenceOps()
+  const opened = await openContext(path, ops, mapFile)
+  try {
+    const { header, block, tokenIds, fileBytes } = opened
+    const { pairs, pairBytes } = block.stats()
+    const { layerCount, kvHeadCount } = block.shape
+    return {
+      header,
+      fileBytes,
+      ...(modelPath === undefined
+        ? { tokens: Array.from(tokenIds, (id) => ` ${id}`), head: '' }
+        : textsOf(modelPath, { path, document: tokenIds, head: header.template.pieces.head ?? [] })),
+      kept: keptHeadCounts(block),
+      bytes: pairBytes,
+      fullBytes: (pairBytes / pairs) * layerCount * kvHeadCount * block.documentTokens,
+    }
+  } finally {
+    opened.release()
+    ops.dispose()
+  }
+}
+
+const textsOf = (
+  modelPath: string,
+  { path, document, head }: { readonly path: string; readonly document: Uint32Array; readonly head: readonly number[] },
+): Pick<KeptDocument, 'tokens' | 'head'> => {
+  const file = mapFile(modelPath)
+  try {
+    const tokenizer = createTokenizer(readGguf(file.bytes, basename(modelPath)).metadata)
+    const texts = (ids: Iterable<number>): string[] => tokenTexts(tokenizer, ids)
+    if ([...head, ...document].some((id) => id >= tokenizer.vocabularySize))
+      throw new CompactorError(
+        'context-corrupt',
+        `${basename(path)} holds tokens that ${basename(modelPath)} does not have; compress the document again`,
+      )
+    return { tokens: texts(document), head: texts(head).join('') }
+  } finally {
+    file.release()
+  }
+}

@@ -1,17 +1,7 @@
-/** Numbers as the terminal shows them. Sizes are decimal, as disks count; shares are per cent. */
+/** Tables, lists and times as the terminal shows them. */
 import { printable } from './printable.ts'
 
-export const bytesText = (bytes: number): string => {
-  if (bytes < 1000) return `${bytes} B`
-  const [unit, name] = bytes < 1e6 ? [1e3, 'kB'] : bytes < 1e9 ? [1e6, 'MB'] : [1e9, 'GB']
-  const amount = bytes / unit
-  return `${amount < 10 ? amount.toFixed(2) : amount < 100 ? amount.toFixed(1) : Math.round(amount)} ${name}`
-}
-
-export const countText = (count: number): string =>
-  (Number.isInteger(count) ? count : Math.round(count * 10) / 10).toLocaleString('en-US')
-
-export const percentText = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 2 : 1)} %`
+export { bytesText, countText, percentText } from '../number-text.ts'
 
 export const secondsText = (seconds: number): string =>
   seconds < 10 ? `${seconds.toFixed(2)} s` : `${seconds.toFixed(1)} s`

@@ -42,3 +42,23 @@ export const createDraws = (seed: number, ...names: readonly (string | number)[]
     shuffle: (list) => sample(list, list.length),
   }
 }
+
+/** Endless, no two alike. `make` must be able to make as many. */
+export const different = (make: () => string): (() => string) => {
+  const seen = new Set<string>()
+  return () => {
+    let made = make()
+    while (seen.has(made)) made = make()
+    seen.add(made)
+    return made
+  }
+}
+
+/** The first so many of a sequence that is made as far as anyone asks, and only once. */
+export const growing = <T>(make: () => T): ((count: number) => readonly T[]) => {
+  const made: T[] = []
+  return (count) => {
+    while (made.length < count) made.push(make())
+    return made.slice(0, count)
+  }
+}

@@ -3,14 +3,26 @@ import { CompactorError } from '../../error.ts'
 import { readOptionsOf } from '../../methods/options.ts'
 import { didYouMean } from '../../nearest-name.ts'
 import type { Example } from '../example.ts'
+import { manyQuestions } from './many-questions.ts'
 import { needle } from './needle.ts'
+import { commonWords } from './ruler-cwe.ts'
+import { frequentWords } from './ruler-fwe.ts'
 import { niahTasks } from './ruler-niah.ts'
+import { questionTasks } from './ruler-qa.ts'
 import { variableTracking } from './ruler-vt.ts'
 import type { Task, TaskRequest } from './task.ts'
 
 export { promptTokens, type Task, type TaskRequest } from './task.ts'
 
-export const tasks: readonly Task[] = [...niahTasks, variableTracking, needle]
+export const tasks: readonly Task[] = [
+  ...niahTasks,
+  variableTracking,
+  commonWords,
+  frequentWords,
+  ...questionTasks,
+  needle,
+  manyQuestions,
+]
 
 /** Throws CompactorError('usage') for an unknown name. */
 export const taskOf = (name: string): Task => {

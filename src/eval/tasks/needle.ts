@@ -45,13 +45,13 @@ const readNeedle = ({ options: { needle, question, answer } }: TaskRequest): Nee
   return texts
 }
 
-/** The sentences with the needle after the last one that ends within the share `depth` of the text. */
+/** The needle after the last sentence that ends within the share `depth` of the text; one that was cut off has no end. */
 const insert = (text: string, needle: string, depth: number): string => {
   const sentences = sentencesOf(text)
   let length = 0
   const before = sentences.findIndex((sentence) => {
     length += sentence.length + 1
-    return length - 1 > depth * text.length
+    return length - 1 > depth * text.length || !/[.!?。！？]["'”’」』)\]]*$/u.test(sentence)
   })
   return sentences.toSpliced(before < 0 ? sentences.length : before, 0, needle).join(' ')
 }

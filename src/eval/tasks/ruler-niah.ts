@@ -1,5 +1,5 @@
 /** RULER's eight needle tasks: one generator, eight rows of parameters (scripts/synthetic.yaml). Wording: ruler-text.ts. */
-import { createDraws, type Draws } from './draws.ts'
+import { createDraws, type Draws, different, growing } from './draws.ts'
 import { essays } from './essays.ts'
 import { createHaystack, type Haystack, sentencesOf } from './haystack.ts'
 import { fillerLine, type NeedleKind, needleLine, niahPrompt, rulerExample } from './ruler-text.ts'
@@ -76,19 +76,6 @@ const makers: Readonly<Record<NeedleKind, (draws: Draws) => string>> = {
   uuids: uuid,
 }
 
-/** Endless keys or values, no two alike: a key that came twice would have two right answers. */
-const different = (kind: NeedleKind, draws: Draws): (() => string) => {
-  const seen = new Set<string>()
-  return () => {
-    for (;;) {
-      const made = makers[kind](draws)
-      if (seen.has(made)) continue
-      seen.add(made)
-      return made
-    }
-  }
-}
-
 /** At each depth, smallest first, one needle: after that share of the sentences. */
 const amongSentences = (text: string, needles: readonly string[], depths: readonly number[]): string => {
   const sentences = sentencesOf(text)
@@ -106,15 +93,6 @@ const amongLines = (lines: readonly string[], needles: readonly string[], places
   return lines.flatMap((line, index) => [...needles.filter((_, needle) => before[needle] === index), line]).join('\n')
 }
 
-/** The first `count` of a sequence that goes on as far as anyone asks. */
-const growing = (make: () => string): ((count: number) => readonly string[]) => {
-  const made: string[] = []
-  return (count) => {
-    while (made.length < count) made.push(make())
-    return made.slice(0, count)
-  }
-}
-
 interface Hidden {
   readonly needles: readonly string[]
   readonly query: string
@@ -126,8 +104,8 @@ interface Hidden {
 
 const hide = (parameters: NiahParameters, draws: Draws, prose: Haystack): Hidden => {
   const { haystack, keyKind, valueKind, keys, valuesPerKey, keysAsked } = parameters
-  const nextKey = different(keyKind, draws)
-  const nextValue = different(valueKind, draws)
+  const nextKey = different(() => makers[keyKind](draws)) // a key that came twice would have two answers
+  const nextValue = different(() => makers[valueKind](draws))
   const needleOf = (key: string, value: string): string => needleLine(valueKind, key, value)
   const pairs = Array.from({ length: keys }, () => ({
     key: nextKey(),

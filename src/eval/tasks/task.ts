@@ -63,5 +63,5 @@ export const fitted = (name: string, request: TaskRequest, examples: readonly Dr
 export const tooShort = (name: string, asked: number, least: number): CompactorError =>
   new CompactorError(
     'usage',
-    `${name} cannot be made ${asked} tokens long: its own text and the room for the answer take ${least}; ask for more`,
+    `${name} cannot be made ${asked} tokens long: with its question and room for the answer it takes at least ${least}; ask for more`,
   )

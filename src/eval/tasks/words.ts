@@ -132,13 +132,9 @@ export const verbs: readonly string[] = listOf(verbsText)
 const consonants = [...'bdfgklmnprstvz']
 const vowels = [...'aeiou']
 
-/** `count` different words of three syllables each, pronounceable and in no dictionary on purpose: "bakoru". */
-export const inventedWords = (draws: Draws, count: number): string[] => {
-  const words = new Set<string>()
-  while (words.size < count)
-    words.add(Array.from({ length: 3 }, () => draws.pick(consonants) + draws.pick(vowels)).join(''))
-  return [...words]
-}
+/** A word of three syllables, pronounceable and in no dictionary on purpose: "bakoru". There are 343,000. */
+export const inventedWord = (draws: Draws): string =>
+  Array.from({ length: 3 }, () => draws.pick(consonants) + draws.pick(vowels)).join('')
 
 /** Two words that name something: "quiet-harbor". */
 export const wordPair = (draws: Draws): string => `${draws.pick(adjectives)}-${draws.pick(nouns)}`

@@ -159,6 +159,11 @@ export interface Ops {
    */
   lagSpread(x: Tensor, options: LagOptions): Tensor
   /**
+   * Share of its partition that each token beats, an earlier one of equals and any number a NaN; 0 for tokens without a
+   * next partition. x [kvHeads, tokens] → [kvHeads, tokens]
+   */
+  lagRanks(x: Tensor, options: LagOptions): Tensor
+  /**
    * Attention that keys can expect from queries like those seen, at later positions: with mean μ and population
    * covariance Σ of each head's queries before RoPE, and the averaged rotation R, softmax over tokens from `first` on of
    * scale·kᵀRμ + scale²/2·kᵀRΣRᵀk, averaged over the query heads of the KV head; 0 before `first`. In f64.

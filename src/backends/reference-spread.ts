@@ -1,14 +1,14 @@
 /** Scores of the reference that need keys or values only, and how heads are brought together. */
 import type { Ops } from './ops.ts'
 import { reader, softmax, type Workplace } from './reference-values.ts'
-import { checkCosine, checkLag, checkMeanOverHeads } from './scoring-checks.ts'
+import { checkCosine, checkLag, checkLagRanks, checkMeanOverHeads } from './scoring-checks.ts'
 
 const leastNorm = { inMean: 1e-12, inCosine: 1e-8 } as const
 
 export const referenceSpread = ({
   pool,
   pause,
-}: Workplace): Pick<Ops, 'cosineToMean' | 'lagSpread' | 'meanOverHeads'> => ({
+}: Workplace): Pick<Ops, 'cosineToMean' | 'lagSpread' | 'lagRanks' | 'meanOverHeads'> => ({
   cosineToMean(x) {
     const { n, heads, headDim } = checkCosine(x)
     const out = pool.take([heads, n], 'f32')
@@ -58,6 +58,22 @@ export const referenceSpread = ({
     return out
   },
 
+  lagRanks(x, options) {
+    const { n, heads, partitions } = checkLagRanks(x, options)
+    const out = pool.zeros([heads, n], 'f32')
+    const at = reader(x)
+    const length = options.partitionTokens
+    for (let head = 0; head < heads; head++)
+      for (let partition = 0; partition + 1 < partitions; partition++) {
+        pause()
+        const start = head * n + options.first + partition * length
+        const values = Array.from({ length }, (_, i) => at(start + i))
+        const worstFirst = [...values.keys()].sort((a, b) => compare(values[a], values[b]) || b - a)
+        for (const [rank, i] of worstFirst.entries()) out.data[start + i] = rank / length
+      }
+    return out
+  },
+
   meanOverHeads(x) {
     const { heads, n } = checkMeanOverHeads(x)
     const out = pool.take([heads, n], 'f32')
@@ -76,6 +92,10 @@ const normOf = (values: readonly number[]): number => {
   for (const value of values) squares += value * value
   return Math.sqrt(squares)
 }
+
+/** By size; NaN before every number. */
+const compare = (a = Number.NaN, b = Number.NaN): number =>
+  Number.isNaN(a) || Number.isNaN(b) ? Number(Number.isNaN(b)) - Number(Number.isNaN(a)) : Number(a > b) - Number(a < b)
 
 const deviationOf = (values: readonly number[]): number => {
   let sum = 0

@@ -194,6 +194,11 @@ describe('reference: scores', () => {
   test('norms are head-major: [3 4] is 5', () => {
     near(ops.norms(tensor([3, 4, 0, 1, 6, 8, 0, 2], 2, 2, 2)), [5, 10, 1, 2])
   })
+  test('lagRanks: 3 partitions of 3 tokens after 1, the last without ranks; an earlier equal is better, NaN worst', () => {
+    const x = tensor([9, 0.1, 0.3, 0.2, 7, Number.NaN, 7, 5, 6, 8, 4], 1, 11)
+    near(ops.lagRanks(x, { first: 1, partitionTokens: 3 }), [0, 0, 2 / 3, 1 / 3, 2 / 3, 0, 1 / 3, 0, 0, 0, 0])
+  })
+
   test('averagePool cuts its window at the ends', () => {
     near(ops.averagePool(tensor([3, 6, 9, 30], 1, 4), 3), [4.5, 6, 15, 19.5])
   })

@@ -232,4 +232,30 @@ const notFiniteCases: OpCase[] = [
   },
 ]
 
-export const scoringCases: readonly OpCase[] = [...leverageCases, ...massCases, ...arithmeticCases, ...notFiniteCases]
+const rankCases: OpCase[] = [
+  ...tokenCounts.map(
+    (tokens): OpCase => ({
+      op: 'lagRanks',
+      name: `${tokens} tokens`,
+      family: 'exact',
+      run: (ops) => ops.lagRanks(ops.from(normals(3 * tokens, tokens), [3, tokens]), { first: 4, partitionTokens: 16 }),
+    }),
+  ),
+  {
+    op: 'lagRanks',
+    name: 'NaN, infinities, zeros of both signs, ties',
+    family: 'exact',
+    run: (ops) => {
+      const x = Float32Array.of(nan, 0, -0, infinity, -infinity, nan, 0, 5, 1, 1, 1, 1, 1, 1, 1, 1)
+      return ops.lagRanks(ops.from(x, [1, 16]), { first: 0, partitionTokens: 8 })
+    },
+  },
+]
+
+export const scoringCases: readonly OpCase[] = [
+  ...leverageCases,
+  ...massCases,
+  ...arithmeticCases,
+  ...notFiniteCases,
+  ...rankCases,
+]

@@ -50,9 +50,21 @@ export const checkCosine = (x: Tensor): HeadSizes => {
 export const checkLag = (x: Tensor, options: LagOptions): HeadSizes & { readonly partitions: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('lagSpread: x', x, ['tokens', 'kvHeads', 'headDim'])
   expectHeadDim('lagSpread', headDim)
-  expectIndex('lagSpread: first', options.first)
-  expectPositiveInteger('lagSpread: partitionTokens', options.partitionTokens)
-  return { n, heads, headDim, partitions: Math.floor(Math.max(n - options.first, 0) / options.partitionTokens) }
+  return { n, heads, headDim, partitions: wholePartitions('lagSpread', n, options) }
+}
+
+export const checkLagRanks = (
+  x: Tensor,
+  options: LagOptions,
+): { readonly n: number; readonly heads: number; readonly partitions: number } => {
+  const [heads = 0, n = 0] = shapeOf('lagRanks: x', x, ['kvHeads', 'tokens'])
+  return { n, heads, partitions: wholePartitions('lagRanks', n, options) }
+}
+
+const wholePartitions = (op: string, tokens: number, { first, partitionTokens }: LagOptions): number => {
+  expectIndex(`${op}: first`, first)
+  expectPositiveInteger(`${op}: partitionTokens`, partitionTokens)
+  return Math.floor(Math.max(tokens - first, 0) / partitionTokens)
 }
 
 export const checkExpected = (

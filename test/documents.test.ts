@@ -62,7 +62,10 @@ for (const { name, options, create } of methods)
     const { protectFirst, protectLast, heads } = create().selection
     const first = name === 'streaming' ? 'sinks' : protectFirst
     assert.equal(row?.[3], `${first} / ${protectLast}, ${heads}`)
-    assert.equal(row?.[4], create().needs.queries ? 'yes' : 'no')
+    const { needs } = create()
+    const words = { queries: 'queries', rawQueries: 'queries before RoPE', repeat: 'the document again' } as const
+    const names = (Object.keys(words) as (keyof typeof words)[]).filter((need) => needs[need])
+    assert.equal(row?.[4], names.map((need) => words[need]).join(', ') || '–')
   })
 
 test('docs/api.md names every error code, and no other', () => {

@@ -1,4 +1,4 @@
-/** Every method of the table, with a non-nested variant beside them, through the conformance suite on both CPU backends. */
+/** Every method of the table, with variants beside them, one of which is not nested, through the conformance suite on both CPU backends. */
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,14 +11,28 @@ import { shrink } from '../src/cache/shrink.ts'
 import { Control } from '../src/engine/control.ts'
 import { prefill } from '../src/engine/prefill.ts'
 import { Sequence } from '../src/engine/sequence.ts'
+import type { StreamInput } from '../src/engine/stream-reader.ts'
 import { methods } from '../src/methods/index.ts'
 import { type Memory, testMethod, type Workbench } from '../src/methods/method.conformance.ts'
-import type { MethodEntry } from '../src/methods/method.ts'
+import type { Method, MethodEntry } from '../src/methods/method.ts'
 import type { Model } from '../src/models/model.ts'
 import { toyOrigin } from './fixtures/toy-context.ts'
 import { toyModel } from './toy-model.ts'
 
 const head = Uint32Array.of(90, 91, 92)
+
+/** What streams.ts makes with a tokenizer, which toys lack: ids of a request, then the piece; or a question alone. */
+const streamsFor = ({ needs }: Method, document: Uint32Array): StreamInput[] => {
+  if (needs.question) return [{ ids: Uint32Array.of(80, 81, 82, 83), about: { from: 0, count: document.length } }]
+  if (!needs.repeat) return []
+  const { chunkTokens, tailTokens } = needs.repeat
+  return Array.from({ length: Math.ceil(document.length / chunkTokens) }, (_, i) => {
+    const from = i * chunkTokens
+    const piece = document.subarray(from, from + chunkTokens)
+    const tail = document.subarray(Math.max(0, from - tailTokens), from)
+    return { ids: Uint32Array.of(85, 86, ...tail, 87, ...piece), about: { from, count: piece.length } }
+  })
+}
 
 const memoryOf = (ops: Ops, model: Model, block: Block, documentTokens: number): Memory => ({
   layerCount: block.shape.layerCount,
@@ -59,9 +73,10 @@ const workbench =
       group,
       kvHeadCount: kvHeads,
       compress: async (method, document, { pairs, seed = 1, order, protect }) => {
-        const selection = protect
-          ? { ...method.selection, protectFirst: protect[0], protectLast: protect[1] }
-          : { ...method.selection, protectFirst: 1, protectLast: 1 }
+        const [protectFirst, protectLast] = protect ?? [1, 1]
+        // Layers are cut one by one, so a budget for the whole model is one for each layer; see context-state.ts.
+        const heads = method.selection.heads === 'apart' ? 'apart' : 'across'
+        const selection = { protectFirst, protectLast, heads } as const
         const input = {
           head,
           document,
@@ -71,6 +86,7 @@ const workbench =
           precision: 'f32',
           seed,
           control: new Control(),
+          streams: streamsFor(method, document),
         } as const
         const { block } = await prefill(ops, model, order ? { ...input, order } : input)
         return memoryOf(ops, model, block, document.length)
@@ -83,16 +99,22 @@ const workbench =
     }
   }
 
-const compactor = methods.find(({ name }) => name === 'compactor') as MethodEntry
-const budgetDependent: MethodEntry = {
-  ...compactor,
-  name: 'compactor with lambda=removed',
-  create: () => compactor.create({ lambda: 'removed' }),
+/** Another way of a method that the table has. */
+const variant = (name: string, options: Readonly<Record<string, string | number>>): MethodEntry => {
+  const entry = methods.find((candidate) => candidate.name === name) as MethodEntry
+  const given = Object.entries(options).map(([option, value]) => `${option}=${value}`)
+  return { ...entry, name: `${name} with ${given.join(', ')}`, create: () => entry.create(options) }
 }
+
+const variants = [
+  variant('compactor', { lambda: 'removed' }),
+  variant('snapkv', { window: 'question' }),
+  variant('kvzip', { chunkTokens: 32 }),
+]
 
 const reference = createReferenceOps()
 const native = createNativeOps({ threads: 2, activations: 'f32' })
-for (const entry of [...methods, budgetDependent]) {
+for (const entry of [...methods, ...variants]) {
   testMethod(entry, { name: 'reference', workbench: workbench(reference), tolerance: 0 })
   testMethod(entry, { name: 'native', workbench: workbench(native), tolerance: 1e-5 })
 }

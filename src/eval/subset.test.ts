@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import type { Example } from './example.ts'
 import { chooseContexts, chooseQuestions } from './subset.ts'
@@ -21,6 +22,24 @@ test('contexts stand in the order of sha256 of "SEED\\nID"', () => {
 test('4 known ids keep their order for ever, because committed subsets are such lists', () => {
   const trees = ['ash', 'oak', 'elm', 'fir'].map((id) => example(id))
   assert.deepEqual(ids(chooseContexts(trees, { seed: 1 })), ['elm', 'fir', 'ash', 'oak'])
+})
+
+test('the committed subset of stage 1 has 16 different ids of each of 6 files, in the order drawn with seed 1', () => {
+  const path = new URL('../../bench/subsets/stage-1.json', import.meta.url)
+  const { seed, data } = JSON.parse(readFileSync(path, 'utf8')) as {
+    seed: number
+    data: { name: string; contexts: string[] }[]
+  }
+  assert.equal(seed, 1)
+  assert.equal(new Set(data.map(({ name }) => name)).size, 6)
+  for (const { name, contexts } of data) {
+    assert.equal(new Set(contexts).size, 16, name)
+    const drawn = chooseContexts(
+      [...contexts].sort().map((id) => example(id)),
+      { seed },
+    )
+    assert.deepEqual(ids(drawn), contexts, name)
+  }
 })
 
 test('the order of the file does not matter, and 5 contexts are the first 5 of 16', () => {

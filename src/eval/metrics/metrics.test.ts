@@ -177,6 +177,16 @@ test('the table: names are unique, and an unknown one is refused with the neares
   )
 })
 
+test('docs/evaluation.md lists every metric of the table and no other', () => {
+  const text = readFileSync(new URL('../../../docs/evaluation.md', import.meta.url), 'utf8')
+  const section = /^## Metrics$[\s\S]*?(?=^## )/m.exec(text)?.[0] ?? ''
+  const listed = section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .flatMap((line) => [...(line.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+  assert.deepEqual(listed.sort(), metrics.map(({ name }) => name).sort())
+})
+
 /** Scores of the packages that published figures were made with; see scripts/make-metric-fixtures.py. */
 interface Scored {
   readonly prediction: string

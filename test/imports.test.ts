@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /**
  * What each folder of src/ may import besides itself and the leaves. The lower folders never import each other: a model
  * is handed `attend`, a method a view, the cache scores, so that a new one of either touches its own folder only. The
- * engine puts them together. The command line is a user like any other and sees the package's entry alone.
+ * engine puts them together. The command line is a user like any other and sees the package's entries alone.
  */
 const parts = ['methods', 'models', 'cache', 'tokenizer', 'formats', 'documents', 'hub']
 const allowed: Record<string, readonly string[]> = {
@@ -19,8 +19,12 @@ const allowed: Record<string, readonly string[]> = {
   ...Object.fromEntries(parts.map((part) => [part, ['backends']])),
   engine: [...parts, 'backends'],
   'index.ts': ['engine', ...parts, 'backends'],
-  cli: ['index.ts'],
+  eval: ['engine', ...parts, 'backends'],
+  cli: ['index.ts', 'eval'],
 }
+
+/** Of these folders others see the entry only. */
+const entries: Record<string, string> = { eval: 'src/eval/index.ts' }
 
 /** Files of src/ outside every folder, but the entry: they import nothing and everybody may import them. */
 const isLeaf = (file: string): boolean => dirname(file) === 'src' && file !== 'src/index.ts'
@@ -48,6 +52,7 @@ const complaint = (file: string, target: string): string | undefined => {
   if (to === from || isLeaf(target)) return undefined
   const list = allowed[from]
   if (!list) return 'is in a folder that no rule names'
+  if (entries[to] !== undefined && entries[to] !== target && list.includes(to)) return `may import ${entries[to]}`
   return list.includes(to) ? undefined : `may import ${list.join(', ') || 'nothing'}`
 }
 
@@ -67,6 +72,8 @@ test('the rule refuses an upward import, a sideways import and a command that re
   assert.match(complaint('src/cache/block.ts', 'src/engine/engine.ts') ?? '', /may import backends/)
   assert.match(complaint('src/models/llama.ts', 'src/methods/method.ts') ?? '', /may import backends/)
   assert.match(complaint('src/cli/ask.ts', 'src/engine/engine.ts') ?? '', /may import index\.ts/)
+  assert.match(complaint('src/cli/eval.ts', 'src/eval/measure.ts') ?? '', /may import src\/eval\/index\.ts/)
+  assert.match(complaint('src/eval/measure.ts', 'src/index.ts') ?? '', /may import engine/)
   assert.match(complaint('src/error.ts', 'src/index.ts') ?? '', /leaf/)
   assert.equal(complaint('src/engine/engine.ts', 'src/models/index.ts'), undefined)
   assert.equal(complaint('src/hub/pull.ts', 'src/error.ts'), undefined)

@@ -1,16 +1,19 @@
 /** compactor inspect gguf | context | cpu: what is in a file, what this machine can do. */
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { Command } from 'commander'
+import { CompactorError } from '../error.ts'
 import type { Gguf } from '../index.ts'
 import { describeContext } from './describe-context.ts'
 import { bytesText, countText, factsText, tableText } from './figures.ts'
-import { jsonFlag } from './flags.ts'
+import { jsonFlag, modelFlag } from './flags.ts'
+import { shadeContext } from './shade-context.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
 Examples:
   compactor inspect gguf qwen2.5-coder-0.5b --tensors
   compactor inspect context report.cctx
+  compactor inspect context report.cctx --html report.html   the document, shaded by what was kept
   compactor inspect cpu`
 
 export const defineInspect = (command: Command, terminal: Terminal): void => {
@@ -28,12 +31,41 @@ export const defineInspect = (command: Command, terminal: Terminal): void => {
     .description('Show what a .cctx file holds.')
     .argument('<file>', 'path of a .cctx file')
     .addOption(jsonFlag())
-    .action((file: string, { json }: { json?: boolean }) => describeContext(file, { json: json ?? false }, terminal))
+    .option('--html <path>', 'write the document as a page, shaded by how much of each token was kept; - for stdout')
+    .option('--force', 'replace the page if it exists')
+    .addOption(modelFlag('whose tokenizer gives the page its text (default: the model that made the context)'))
+    .action((file: string, flags: ContextFlags, command: Command) => {
+      // A preferred model from the environment or the file is for new documents; a context knows its own.
+      const { model: _, ...rest } = flags
+      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
+      return inspectContext(file, named === undefined ? rest : flags, terminal)
+    })
   command
     .command('cpu')
     .description('Show what this machine can do and which kernels were chosen.')
     .addOption(jsonFlag())
     .action(({ json }: { json?: boolean }) => inspectCpu(json ?? false, terminal))
+}
+
+// -- context ------------------------------------------------------------------------------------------------------
+
+interface ContextFlags {
+  readonly json?: boolean
+  readonly html?: string
+  readonly force?: boolean
+  readonly model?: string
+}
+
+const inspectContext = async (file: string, flags: ContextFlags, terminal: Terminal): Promise<void> => {
+  const { json = false, html, force = false, model } = flags
+  if (html === undefined) {
+    const idle = force ? '--force' : model === undefined ? undefined : '--model'
+    if (idle)
+      throw new CompactorError('usage', `${idle} is for the page that --html writes; leave it out or add --html`)
+    return describeContext(file, { json }, terminal)
+  }
+  if (json) throw new CompactorError('usage', 'only one of --json and --html can be given')
+  await shadeContext(file, { output: { path: html, flag: '--html', force }, model }, terminal)
 }
 
 // -- cpu ----------------------------------------------------------------------------------------------------------

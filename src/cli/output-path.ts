@@ -16,8 +16,8 @@ export const chooseOutput = async (
       'usage',
       `the output ${target} would replace the document itself; give another name with -o`,
     )
-  await refuseExisting(target, force)
-  await tryFolder(dirname(resolve(target)))
+  await refuseExisting(target, { force, flag: '-o' })
+  await tryFolder(dirname(resolve(target)), '-o')
   return target
 }
 
@@ -34,12 +34,15 @@ const nameOutput = (file: string, output: string | undefined): string => {
 }
 
 /** Only "there is nothing" passes, and with --force a regular file or a link that leads to one or nowhere. */
-const refuseExisting = async (target: string, force: boolean): Promise<void> => {
+export const refuseExisting = async (
+  target: string,
+  { force, flag }: { readonly force: boolean; readonly flag: string },
+): Promise<void> => {
   const ifMissing = (cause: unknown): undefined => {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined
     throw new CompactorError(
       'write-failed',
-      `${target} cannot be written: ${fileReason(cause)}; give another name with -o`,
+      `${target} cannot be written: ${fileReason(cause)}; give another name with ${flag}`,
       { cause },
     )
   }
@@ -48,15 +51,18 @@ const refuseExisting = async (target: string, force: boolean): Promise<void> => 
   const meant = there.isSymbolicLink() ? await stat(target).catch(ifMissing) : there
   if (meant && !meant.isFile()) {
     const what = meant.isDirectory() ? 'a directory' : 'not a regular file'
-    throw new CompactorError('write-failed', `${target} is ${what}; give a file name with -o`)
+    throw new CompactorError('write-failed', `${target} is ${what}; give a file name with ${flag}`)
   }
   const what = meant ? 'exists' : 'exists, as a link that leads nowhere'
   if (!force)
-    throw new CompactorError('output-exists', `${target} ${what}; give --force to replace it or another name with -o`)
+    throw new CompactorError(
+      'output-exists',
+      `${target} ${what}; give --force to replace it or another name with ${flag}`,
+    )
 }
 
 /** Writes a block into the folder and takes it away again: permissions alone do not say whether that works. */
-const tryFolder = async (folder: string): Promise<void> => {
+export const tryFolder = async (folder: string, flag: string): Promise<void> => {
   const trial = join(folder, `.compactor-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
   try {
     const file = await open(trial, 'wx')
@@ -64,7 +70,7 @@ const tryFolder = async (folder: string): Promise<void> => {
   } catch (cause) {
     throw new CompactorError(
       'write-failed',
-      `nothing can be written to the folder ${folder}: ${fileReason(cause)}; give another place with -o`,
+      `nothing can be written to the folder ${folder}: ${fileReason(cause)}; give another place with ${flag}`,
       { cause },
     )
   } finally {

@@ -69,6 +69,13 @@ export interface Kept {
   readonly heads?: readonly (readonly number[])[] // [layer][kvHead] share kept
 }
 
+/** Who kept which token, for the shaded text of the report. It holds the document itself, so it is there only when asked for. */
+export interface KeptTokens {
+  readonly texts: readonly string[] // of each token; '' where a character ends in a later one
+  readonly kvHeads: number
+  readonly kept: Readonly<Record<string, readonly (readonly number[])[]>> // by variant name: [layer][token], KV heads that keep it
+}
+
 export interface ContextResult {
   readonly data: string // name of its DataSettings
   readonly id: string
@@ -79,4 +86,5 @@ export interface ContextResult {
   readonly targetTokens?: number
   readonly kept: Readonly<Record<string, Kept>> // by variant name
   readonly questions: readonly QuestionResult[]
+  readonly tokens?: KeptTokens
 }

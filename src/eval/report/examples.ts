@@ -1,0 +1,38 @@
+/** A few contexts as shaded text, for what no number shows: which words a method keeps. */
+import type { ContextResult, RunSettings, VariantSettings } from '../result.ts'
+import { type Html, html } from './html.ts'
+import { folded } from './page.ts'
+import { shadedText } from './shaded-text.ts'
+
+/** Of every context that holds its tokens, each variant that tells. Undefined when there is none. */
+export const drawExamples = ({ variants }: RunSettings, contexts: readonly ContextResult[]): Html | undefined => {
+  const examples = contexts.flatMap((context) => {
+    const texts = variants.flatMap((variant) => {
+      const drawn = drawExample(context, variant)
+      return drawn ? [folded(variant.name, drawn)] : []
+    })
+    return texts.length > 0 ? [html`<h3>${context.dataset}: ${context.id}</h3>\n${texts}`] : []
+  })
+  return examples.length > 0 ? html`${examples}` : undefined
+}
+
+const drawExample = ({ id, tokens, kept, questions }: ContextResult, variant: VariantSettings): Html | undefined => {
+  const counts = tokens?.kept[variant.name]
+  const size = kept[variant.name]
+  if (!tokens || !counts || !size) return undefined
+  const { protectFirst, protectLast } = variant.selection
+  return shadedText({
+    title: `${id}, ${variant.name}`,
+    tokens: tokens.texts,
+    kept: counts,
+    kvHeads: tokens.kvHeads,
+    protectFirst,
+    protectLast,
+    bytes: size.bytes,
+    fullBytes: size.share > 0 ? size.bytes / size.share : 0,
+    facts: [
+      ['variant', variant.name],
+      ['questions', questions.map(({ qid }) => qid).join(', ')],
+    ],
+  })
+}

@@ -48,6 +48,7 @@ pairs = [
     ("x" * 150 + "needle" + "y" * 150, "y" * 120 + "needle" + "x" * 120),
     ("naïve café 東京", "naive cafe 東京"),
     ("abcd" * 30 + "zz", "dcba" * 60 + "zz"),
+    ("and go. go go", "go and. go red"),
 ]
 
 

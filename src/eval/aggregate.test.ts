@@ -24,7 +24,7 @@ const settings: RunSettings = {
   maxNewTokens: 8,
   precision: 'f16',
   activations: 'f32',
-  variants: [variant('compactor', 0.5), variant('random', 0.5), variant('compactor', 0.25)],
+  variants: [variant('compactor', 0.5), variant('random', 0.25), variant('random', 0.5), variant('compactor', 0.25)],
   machine: { cpu: '', features: [], threads: 1 },
   commit: '',
 }

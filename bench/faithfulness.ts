@@ -19,11 +19,11 @@ import { createSampler } from '../src/engine/sampler.ts'
 import { Sequence } from '../src/engine/sequence.ts'
 import { argMax, klDivergence, logSoftmax } from '../src/eval/distance.ts'
 import { documentOf, type Example, type Question } from '../src/eval/example.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
 import { metricOf } from '../src/eval/metrics/index.ts'
 import { readExamples } from '../src/eval/read-examples.ts'
 import { bootstrap, type Interval, mean } from '../src/eval/statistics.ts'
 import type { Template } from '../src/tokenizer/template.ts'
-import { machine, machineLine } from './machine.ts'
 import { table, writeResult } from './table.ts'
 import { compressVariants, readVariant, type Variant } from './variants.ts'
 
@@ -151,8 +151,8 @@ const difference = (scores: readonly Score[], key: 'f1' | 'kl', [a, b]: readonly
   return bootstrap(perContext(scores, a, key).map((value, i) => value - (other[i] ?? Number.NaN)))
 }
 
-const signed = ({ mean: value, low, high }: Interval, digits: number): string =>
-  `${value.toFixed(digits)} (${low.toFixed(digits)} … ${high.toFixed(digits)})`
+const signed = ({ mean: value, low, high, n }: Interval, digits: number): string =>
+  `${value.toFixed(digits)} (${n === 1 ? 'n = 1' : `${low.toFixed(digits)} … ${high.toFixed(digits)}`})`
 
 const report = (scores: readonly Score[], names: readonly string[]): void => {
   const rows = names.map((name) => [

@@ -1,7 +1,6 @@
 /** A summary as Markdown tables: pooled, each group, and apart those that the whole cache cannot do. */
 import { bytesText, percentText } from '../number-text.ts'
-import type { Summary, SummaryRow } from './aggregate.ts'
-import { leastFullScore } from './aggregate.ts'
+import { leastFullScore, type Summary, type SummaryRow } from './aggregate.ts'
 import { markdownTable } from './markdown-table.ts'
 import type { Protocol } from './result.ts'
 import type { Interval } from './statistics.ts'

@@ -151,7 +151,8 @@ const read = (path: string): string => {
 
 const collect = (content: string, path: string): PassageCollection => {
   const lines = content.split('\n')
-  const [first = '', second = ''] = lines.filter((line) => line.trim() !== '')
+  const [first, second = ''] = lines.filter((line) => line.trim() !== '')
+  if (first === undefined) throw new CompactorError('usage', `${path} is empty; give a file with questions`)
   if (first.trimStart().startsWith('{') && second.startsWith('{')) return fromLines(lines, path)
   const whole = parse(content, path)
   if (Array.isArray(whole)) return fromHotpot(whole, path)

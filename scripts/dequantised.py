@@ -1,4 +1,4 @@
-"""A GGUF model in float32 under `transformers`, for the scripts that compare with Python tools. Not used by the package.
+"""A GGUF model in float32 under `transformers`, for the scripts that compare with Python tools; not for the package.
 
 Needs: pip install torch 'transformers==5.2.*' gguf. Weights are dequantised; `transformers` undoes the rotary
 permutation of `llama` files, so queries and keys are in split-half order here.

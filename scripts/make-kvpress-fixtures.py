@@ -11,6 +11,7 @@ import base64
 import dataclasses
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import kvpress
@@ -20,7 +21,6 @@ import numpy as np
 import torch
 import transformers
 from dequantised import load, sha256
-from importlib.metadata import version
 from kvpress.utils import compute_n_kept
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,7 +129,8 @@ def half(scores: torch.Tensor, layers: list[int]) -> dict:
     chosen = scores[layers].numpy()
     exponents = [int(np.floor(np.log2(np.abs(layer).max()))) - 14 for layer in chosen]
     scaled = np.stack([layer * 2.0**-exponent for layer, exponent in zip(chosen, exponents)])
-    return {"layers": layers, "shape": list(chosen.shape), "exponents": exponents, "f16": base64_of(scaled.astype("<f2"))}
+    f16 = base64_of(scaled.astype("<f2"))
+    return {"layers": layers, "shape": list(chosen.shape), "exponents": exponents, "f16": f16}
 
 
 def bitmap(kept: torch.Tensor) -> dict:
@@ -257,8 +258,8 @@ def main() -> None:
     made = {name: version(name) for name in ["kvpress", "torch", "transformers"]}
     fixture = {
         "madeWith": made | {"dtype": "float32", "model": gguf.name, "modelSha256": sha256(gguf)},
-        "notes": "Split-half rotary order: for a llama GGUF, row 2i + s of the sketch is row s * headDim / 2 + i of phi. "
-        "phi holds the 1 / sqrt(48); kvpress draws one per call, here every layer uses the same. Unless the formula "
+        "notes": "Split-half rotary order: for a llama GGUF, row 2i + s of the sketch is row s * headDim / 2 + i of "
+        "phi. phi holds the 1 / sqrt(48); kvpress draws one per call, here every layer uses the same. Unless the formula "
         "says otherwise the budget is int(tokens * keep) per KV head and layer. Score = f16 * 2^exponent of its "
         "layer, of the first keep listed. Bits: lowest first, flattened [layers, kvHeads, tokens].",
         "document": {"source": "examples/document.txt", "ids": ids[0].tolist()},

@@ -74,9 +74,7 @@ const workbench =
       kvHeadCount: kvHeads,
       compress: async (method, document, { pairs, seed = 1, order, protect }) => {
         const [protectFirst, protectLast] = protect ?? [1, 1]
-        // Layers are cut one by one, so a budget for the whole model is one for each layer; see context-state.ts.
-        const heads = method.selection.heads === 'apart' ? 'apart' : 'across'
-        const selection = { protectFirst, protectLast, heads } as const
+        const selection = { protectFirst, protectLast, heads: method.selection.heads }
         const input = {
           head,
           document,

@@ -4,6 +4,7 @@
  */
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { Block, type BlockPlan, type BlockShape, type Piece, startsOf, type TierPiece } from './block.ts'
+import { layerTiers } from './layer-budgets.ts'
 import { type ScoreMoments, scoreCodes, scoreMoments } from './score-code.ts'
 import { planBudget, type Selection, type SelectionOptions, type SelectionRequest, select } from './selection.ts'
 
@@ -11,8 +12,8 @@ export interface BlockRequest {
   readonly shape: BlockShape
   readonly documentTokens: number // at least 1
   readonly headTokens: number // what precedes it
-  /** To keep in each layer, all KV heads together (see pairsOfShare); or for each layer its own (see shareLayers). */
-  readonly pairs: number | readonly number[]
+  readonly pairs: number // to keep in the average layer, all KV heads together; see pairsOfShare
+  readonly layerTiers?: readonly (readonly number[])[] // [layer][tier], where layers have budgets of their own; see layer-budgets.ts
   readonly selection: SelectionOptions
   readonly nested: boolean
   readonly order?: 'importance' // rank even when everything stays
@@ -23,6 +24,22 @@ export interface LayerContents {
   readonly v: Tensor
   readonly scores?: Float32Array | undefined // [kvHeads, tokens], not looked at where `keepsAll`
   readonly bias?: Tensor // [kvHeads, tokens] f32
+}
+
+/**
+ * A block whose layers share one budget (`heads: 'model'`), `pairs` being the average layer's: the best of all layers
+ * stay, so every layer is held until the last is scored. Throws TypeError for a layer without scores.
+ */
+export const blockOfModel = (ops: Ops, request: BlockRequest, layers: readonly LayerContents[]): Block => {
+  const codes = layers.map(({ scores }) => {
+    if (!scores) throw new TypeError('a budget for the whole model needs scores of every layer')
+    return scoreCodes(scores)
+  })
+  const average = selectionRequest(request, 0)
+  const { pairs } = planBudget(average)
+  const builder = new BlockBuilder(ops, { ...request, layerTiers: layerTiers(codes, { ...average, pairs }) })
+  for (const layer of layers) builder.addLayer(layer)
+  return builder.finish()
 }
 
 export class BlockBuilder {
@@ -142,14 +159,18 @@ export class BlockBuilder {
 }
 
 const selectionRequest = (
-  { shape, documentTokens, pairs, selection, nested, order }: BlockRequest,
+  { shape, documentTokens, pairs, layerTiers, selection, nested, order }: BlockRequest,
   layer: number,
-): SelectionRequest => ({
-  ...selection,
-  kvHeadCount: shape.kvHeadCount,
-  documentTokens,
-  pairs: typeof pairs === 'number' ? pairs : (pairs[layer] ?? 0),
-  nested,
-  // Layers with budgets of their own may keep everything in one and not in the next: all are ranked.
-  ...((order || typeof pairs !== 'number') && { order: 'importance' }),
-})
+): SelectionRequest => {
+  const tiers = layerTiers?.[layer]
+  return {
+    ...selection,
+    kvHeadCount: shape.kvHeadCount,
+    documentTokens,
+    pairs: tiers?.at(-1) ?? pairs,
+    nested,
+    ...(tiers && { tiers }),
+    // Layers with budgets of their own may keep everything in one and not in the next: all are ranked.
+    ...((order || tiers) && { order: 'importance' }),
+  }
+}

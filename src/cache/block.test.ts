@@ -66,7 +66,7 @@ test('block: tiers joined are the selection of each layer, head for head', () =>
   const block = toyBlock(ops, request)
   for (const [layer, { scores }] of toyLayers(ops, request).entries()) {
     const { selection, ...rest } = request
-    const expected = select(scoreCodes(scores), { ...rest, ...selection, pairs: rest.pairs as number, kvHeadCount: 2 })
+    const expected = select(scoreCodes(scores), { ...rest, ...selection, kvHeadCount: 2 })
     const ranking = block.ranking(layer)
     for (let head = 0; head < 2; head++) {
       const count = expected.boundaries.at(-1)?.[head] as number

@@ -116,7 +116,11 @@ const headerReader: Reader<ContextHeader> = fields({
     precision: oneOf<Precision>('f16', 'f32'),
     originalTokens: integer(1, 2 ** 31),
     headTokens: count,
-    selection: fields({ protectFirst: count, protectLast: count, heads: oneOf<'across' | 'apart'>('across', 'apart') }),
+    selection: fields({
+      protectFirst: count,
+      protectLast: count,
+      heads: oneOf<'across' | 'apart' | 'model'>('across', 'apart', 'model'),
+    }),
     nested: boolean,
     order: oneOf<'importance' | 'position'>('importance', 'position'),
     biased: boolean,

@@ -31,6 +31,7 @@ export interface Ranking {
 export interface SelectionRequest extends SelectionOptions, LayerShape {
   readonly pairs: number // to keep in this layer, all KV heads together
   readonly nested: boolean // a smaller budget may be cut from this one: store it in tiers
+  readonly tiers?: readonly number[] // pairs up to the end of each tier, where the layer has a budget of its own
   readonly order?: 'importance' // rank even when everything stays
 }
 
@@ -83,7 +84,7 @@ export const select = (codes: Uint16Array | undefined, request: SelectionRequest
   }
   if (codes === undefined) throw new TypeError('expected score codes for a budget below the whole document, got none')
   const ranking = rank(codes, request, request)
-  const totals = request.nested ? tierTotals(request, pairs) : [pairs]
+  const totals = request.tiers ?? (request.nested ? tierTotals(request, pairs) : [pairs])
   return { ranking, boundaries: totals.map((total) => share(ranking, total, request.heads)), pairs, raisedFrom }
 }
 

@@ -4,10 +4,11 @@
 import type { Ops } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import { Block, startsOf, sum, type TierPiece } from './block.ts'
+import { shareRankedLayers } from './layer-budgets.ts'
 import { protectedTokens, share, tierTotals } from './selection.ts'
 
 /**
- * The same block cut to `pairs` for each layer, sharing the tiers that stay whole. Equals compressing to that budget,
+ * The same block cut to `pairs` for each layer (the average one, if the budget is the whole model's), sharing the tiers that stay whole. Equals compressing to that budget,
  * entry for entry. A budget below the protected tokens is raised to them. Call outside `ops.scope`.
  */
 export const shrink = (ops: Ops, block: Block, pairs: number): Block => {
@@ -21,11 +22,13 @@ export const shrink = (ops: Ops, block: Block, pairs: number): Block => {
     )
   const layers = block.headPart.map((_, layer) => block.ranking(layer))
   const least = protectedTokens(documentTokens, selection) * shape.kvHeadCount
-  const kept = layers.map(({ positions }) => positions.length)
-  if (!Number.isInteger(pairs) || pairs < 1 || pairs > Math.min(...kept))
-    throw new RangeError(`expected 1 to ${Math.min(...kept)} pairs for each layer, got ${pairs}`)
+  const kept = Math.floor(layers.reduce((all, { positions }) => all + positions.length, 0) / layers.length)
+  if (!Number.isInteger(pairs) || pairs < 1 || pairs > kept)
+    throw new RangeError(`expected 1 to ${kept} pairs for each layer, got ${pairs}`)
   const total = Math.max(pairs, least)
-  const targets = layers.map((ranking) => share(ranking, total, selection.heads)) // [layer][kvHeads]
+  const totals =
+    selection.heads === 'model' ? shareRankedLayers(layers, total * layers.length) : layers.map(() => total)
+  const targets = layers.map((ranking, layer) => share(ranking, totals[layer] ?? 0, selection.heads)) // [layer][kvHeads]
   const tierCount = tierTotals({ ...selection, ...shape, documentTokens }, total).length
   const taken = targets.map((target) => new Uint32Array(target.length))
   const tiers = block.tiers.slice(0, tierCount).map((tier) =>

@@ -25,6 +25,7 @@ import {
   seedFlag,
   tokenCount,
 } from './flags.ts'
+import { namedValues } from './named-values.ts'
 import { openModel } from './open-model.ts'
 import { chooseOutput } from './output-path.ts'
 import type { Terminal } from './terminal.ts'
@@ -60,7 +61,7 @@ interface CompressFlags extends EngineFlags {
   readonly methodOption?: readonly string[]
   readonly protectFirst?: number
   readonly protectLast?: number
-  readonly heads?: 'across' | 'apart'
+  readonly heads?: 'across' | 'apart' | 'model'
   readonly system?: string
   readonly reserve?: number
   readonly seed?: number
@@ -79,10 +80,10 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
     .addOption(new Option('--protect-first <tokens>', 'tokens at the beginning that always stay').argParser(tokenCount))
     .addOption(new Option('--protect-last <tokens>', 'tokens at the end that always stay').argParser(tokenCount))
     .addOption(
-      new Option('--heads <mode>', 'share a layer’s budget across its heads or give each the same').choices([
-        'across',
-        'apart',
-      ]),
+      new Option(
+        '--heads <mode>',
+        'best of each layer across its heads, the same for each, or best of all layers',
+      ).choices(['across', 'apart', 'model']),
     )
     .option('--system <text>', 'system text, kept whole before the document')
     .addOption(
@@ -97,7 +98,7 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
 
 const compress = async (file: string, flags: CompressFlags, terminal: Terminal): Promise<void> => {
   const keep = parseKeep(flags.keep)
-  const methodOptions = parseMethodOptions(flags.methodOption ?? [])
+  const methodOptions = namedValues('--method-option', flags.methodOption ?? [])
   checkSource(file)
   await refuseContext(file)
   const output = await chooseOutput(file, flags)
@@ -188,14 +189,3 @@ const describeCompression = (result: {
     ['made by', `${stats.method} with ${stats.model}`],
   ])
 }
-
-/** name=value pairs; what they mean is the method's to say. */
-const parseMethodOptions = (pairs: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    pairs.map((pair) => {
-      const [, name, value] = /^([^=]+)=(.*)$/s.exec(pair) ?? []
-      if (name === undefined || value === undefined)
-        throw new CompactorError('usage', `--method-option takes name=value, got ${JSON.stringify(pair)}`)
-      return [name, value]
-    }),
-  )

@@ -58,8 +58,8 @@ const longestName = 4096
 export const compressRequest = (options: CompressOptions): CompressRequest => {
   refuseUnknown('compress', options, known)
   const { method = 'compactor', precision = 'f16', heads, protectFirst, protectLast, system } = options
-  if (heads !== undefined && heads !== 'across' && heads !== 'apart')
-    throw new RangeError(`heads must be 'across' or 'apart', got ${String(heads)}`)
+  if (heads !== undefined && heads !== 'across' && heads !== 'apart' && heads !== 'model')
+    throw new RangeError(`heads must be 'across', 'apart' or 'model', got ${String(heads)}`)
   if (precision !== 'f16' && precision !== 'f32')
     throw new RangeError(`precision must be 'f16' or 'f32', got ${String(precision)}`)
   const { selection } = createMethod(method, options.methodOptions)

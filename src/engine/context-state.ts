@@ -8,7 +8,7 @@ import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { writeContext } from '../cache/cctx-write.ts'
 import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
-import { createMethod, type SelectionDefaults } from '../methods/index.ts'
+import { createMethod } from '../methods/index.ts'
 import { describeKeep, pairsPerLayer } from './budget.ts'
 import type { Control } from './control.ts'
 import { checkDocumentFit } from './fit.ts'
@@ -54,7 +54,7 @@ export const compressDocument = async (
   const bytesPerPair = 2 * headDim * (request.precision === 'f16' ? 2 : 4)
   const pairs = pairsPerLayer(request.keep, { ...shape, layerCount, kvHeadCount, bytesPerPair })
   const { precision, seed } = request
-  const selection = withinLayers(request.selection)
+  const { selection } = request
   const streams = streamsOf(method, { document: ids, template, tokenizer: model.tokenizer })
   const input = { head: template.head, document: ids, method, selection, pairs, precision, seed, control, streams }
   const prefilled = await prefill(ops, model.model, input)
@@ -82,10 +82,6 @@ export const compressDocument = async (
   const { between, end } = pieces
   return { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
 }
-
-/** Layers are cut one by one, while the next are still unread: where a method ranks over all of them, each gets the same. */
-const withinLayers = (selection: SelectionDefaults): SelectionDefaults =>
-  selection.heads === 'model' ? { ...selection, heads: 'across' } : selection
 
 // No text of more characters a token than this is worth the minutes of counting its tokens exactly.
 const mostCharactersPerToken = 64

@@ -5,11 +5,11 @@
  */
 import type { Ops, Precision } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
-import { BlockBuilder } from '../cache/block-builder.ts'
+import { BlockBuilder, blockOfModel, type LayerContents } from '../cache/block-builder.ts'
 import type { Method, SelectionDefaults } from '../methods/method.ts'
 import type { Model } from '../models/model.ts'
 import type { Control } from './control.ts'
-import { walkLayers } from './layer-walk.ts'
+import { type LayerReading, walkLayers } from './layer-walk.ts'
 import type { StreamInput } from './stream-reader.ts'
 
 export interface PrefillInput {
@@ -37,7 +37,7 @@ export interface Prefilled {
 export const prefill = async (ops: Ops, model: Model, input: PrefillInput): Promise<Prefilled> => {
   const { document, method, pairs, precision, seed } = input
   const { layerCount, kvHeadCount, headDim } = model.config
-  const builder = new BlockBuilder(ops, {
+  const request = {
     shape: { layerCount, kvHeadCount, headDim, precision },
     headTokens: input.head.length,
     documentTokens: document.length,
@@ -45,14 +45,26 @@ export const prefill = async (ops: Ops, model: Model, input: PrefillInput): Prom
     selection: input.selection,
     nested: method.nested,
     ...(input.order && { order: input.order }),
-  })
+  }
+  const builder = new BlockBuilder(ops, request)
   // Where everything stays nobody is asked.
   const needs = builder.keepsAll ? {} : method.needs
   const streams = builder.keepsAll ? [] : (input.streams ?? [])
   const options = { seed, keep: pairs / (document.length * kvHeadCount), streams: [...streams.keys()] }
-  await walkLayers(ops, model, { ...input, needs, streams }, async ({ k, v, view }) => {
-    const score = () => ops.scope(() => ops.read(method.score(ops, view(method, options)))) as Promise<Float32Array>
-    builder.addLayer({ k, v, scores: builder.keepsAll ? undefined : await score() })
-  })
+  const scoresOf = async (view: LayerReading['view']): Promise<Float32Array | undefined> => {
+    if (builder.keepsAll) return undefined
+    return (await ops.scope(() => ops.read(method.score(ops, view(method, options))))) as Float32Array
+  }
+  if (input.selection.heads === 'model' && !builder.keepsAll) {
+    // Who stays in the first layer is known after the last: the whole cache is held until then.
+    const layers: LayerContents[] = []
+    await walkLayers(ops, model, { ...input, needs, streams, keepsStores: true }, async ({ k, v, view }) => {
+      layers.push({ k, v, scores: await scoresOf(view) })
+    })
+    return { block: blockOfModel(ops, request, layers), raisedFrom: builder.raisedFrom }
+  }
+  await walkLayers(ops, model, { ...input, needs, streams }, async ({ k, v, view }) =>
+    builder.addLayer({ k, v, scores: await scoresOf(view) }),
+  )
   return { block: builder.finish(), raisedFrom: builder.raisedFrom }
 }

@@ -4,10 +4,8 @@
  */
 import type { Ops, Precision, Tensor } from '../backends/ops.ts'
 import type { Block, BlockShape } from '../cache/block.ts'
-import { BlockBuilder } from '../cache/block-builder.ts'
-import { shareLayers } from '../cache/layer-budgets.ts'
-import { scoreCodes } from '../cache/score-code.ts'
-import { pairsOfShare, protectedTokens, type SelectionOptions } from '../cache/selection.ts'
+import { BlockBuilder, blockOfModel } from '../cache/block-builder.ts'
+import { pairsOfShare, type SelectionOptions } from '../cache/selection.ts'
 import type { Method } from '../methods/method.ts'
 import type { Model } from '../models/model.ts'
 import type { Control } from './control.ts'
@@ -73,19 +71,12 @@ export class Survey {
     { keep, selection }: { readonly keep: number; readonly selection: SelectionOptions },
   ): Block {
     const { documentTokens, headTokens } = this
-    const shape = this.#shape
-    const perLayer = { documentTokens, kvHeadCount: shape.kvHeadCount }
-    const average = Math.max(
-      pairsOfShare(keep, perLayer),
-      protectedTokens(documentTokens, selection) * shape.kvHeadCount,
-    )
-    const pairs =
-      selection.heads === 'model' && scores
-        ? shareLayers(scores.map(scoreCodes), { ...perLayer, ...selection, total: average * shape.layerCount })
-        : average
-    const request = { shape, documentTokens, headTokens, pairs, selection, nested: false }
+    const pairs = pairsOfShare(keep, { documentTokens, kvHeadCount: this.#shape.kvHeadCount })
+    const request = { shape: this.#shape, documentTokens, headTokens, pairs, selection, nested: false }
+    const layers = this.#layers.map(({ k, v }, layer) => ({ k, v, scores: scores?.[layer] }))
+    if (selection.heads === 'model' && keep < 1) return blockOfModel(this.#ops, request, layers)
     const builder = new BlockBuilder(this.#ops, request)
-    for (const [layer, { k, v }] of this.#layers.entries()) builder.addLayer({ k, v, scores: scores?.[layer] })
+    for (const layer of layers) builder.addLayer(layer)
     return builder.finish()
   }
 }

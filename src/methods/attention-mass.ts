@@ -4,6 +4,7 @@
  */
 import type { Method, MethodEntry } from './method.ts'
 import { type OptionDescription, type OptionValue, readOptions } from './options.ts'
+import { paddedPool } from './padded-pool.ts'
 
 export const attentionMassOptions: Readonly<
   Record<'chunkTokens' | 'scaled' | 'valueNorm' | 'pool', OptionDescription>
@@ -21,7 +22,7 @@ export const attentionMassScore =
     const scale = scaled ? 1 / Math.sqrt(headDim) : 1
     const mass = ops.chunkAttentionMass(rotated.q, rotated.k, { chunkTokens: Number(chunkTokens), scale })
     const weighted = valueNorm ? ops.multiply(mass, ops.norms(v)) : mass
-    return ops.zScore(Number(pool) > 1 ? ops.averagePool(weighted, Number(pool)) : weighted)
+    return ops.zScore(paddedPool(ops, weighted, Number(pool)))
   }
 
 const create = (given?: Readonly<Record<string, unknown>>): Method => ({

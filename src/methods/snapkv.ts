@@ -6,6 +6,7 @@
 import type { Ops, Tensor } from '../backends/ops.ts'
 import type { Method, MethodEntry, View } from './method.ts'
 import { type OptionDescription, readOptions } from './options.ts'
+import { paddedPool } from './padded-pool.ts'
 import { times } from './times.ts'
 import { withUnjudged } from './unjudged.ts'
 
@@ -59,9 +60,9 @@ const create = (given?: Readonly<Record<string, unknown>>): Method => {
     needs: asked ? { question: true } : { queries: true },
     selection: { protectFirst: 0, protectLast: asked ? 0 : Number(window), heads: 'apart' },
     score: (ops, view) => {
-      if (asked) return ops.averagePool(receivedFromQuestion(ops, view), Number(pool))
+      if (asked) return paddedPool(ops, receivedFromQuestion(ops, view), Number(pool))
       const judges = Math.min(Number(window), Math.ceil(view.tokenCount / 2))
-      const pooled = ops.averagePool(received(ops, view, judges), Number(pool))
+      const pooled = paddedPool(ops, received(ops, view, judges), Number(pool))
       return withUnjudged(ops, pooled, view.tokenCount - judges, judges)
     },
   }

@@ -5,6 +5,9 @@ import { type Drafts, fitted, type Task, type TaskRequest } from './task.ts'
 
 export const codedWordsParameters = { alpha: 2, wordLetters: 6, tokensPerWord: 50, asked: 3 } as const
 
+/** From 73 on the fourth word is always more frequent than the fifth, so that the three asked for are never tied. */
+export const fewestCodedWords = 73
+
 const zetaOfTwo = Math.PI ** 2 / 6
 const letters = [...'abcdefghijklmnopqrstuvwxyz']
 /** Stands in place of the most frequent word; not counted. */
@@ -29,7 +32,7 @@ const draftsOf = (request: TaskRequest, index: number): Drafts => {
   const vocabulary = [dots, ...codedWords(createDraws(request.seed, 'ruler/fwe', index), ranks - 1)]
   const answers = vocabulary.slice(1, 1 + asked)
   return {
-    least: 80, // from 73 on the fourth word is always more frequent than the fifth
+    least: fewestCodedWords,
     draft: (total) => {
       const frequencies = frequenciesOf(total, ranks)
       const words = vocabulary.flatMap((word, rank) => Array<string>(frequencies[rank] ?? 0).fill(word))

@@ -40,7 +40,7 @@ const squad = file('squad.json', {
             answer_start: 0,
           })),
         },
-        { question: 'Why?', is_impossible: true, answers: [] },
+        { question: 'Why?', is_impossible: true, answers: [{ text: 'Nobody knows', answer_start: 0 }] },
       ],
     })),
   })),

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Example } from '../example.ts'
 import { generateExamples, promptTokens, type Task, taskOf, tasks } from './index.ts'
 import { commonWordsParameters } from './ruler-cwe.ts'
-import { codedWordsParameters, frequenciesOf } from './ruler-fwe.ts'
+import { codedWordsParameters, fewestCodedWords, frequenciesOf } from './ruler-fwe.ts'
 import { needleDepths, niahParameters } from './ruler-niah.ts'
 import { questionSources } from './ruler-qa.ts'
 import { variableParameters } from './ruler-vt.ts'
@@ -330,6 +330,36 @@ test('frequent words: dots first, the three asked for are ranks two to four, alw
       assert.ok((ranked[3]?.[1] ?? 0) > (ranked[4]?.[1] ?? 0))
       for (const [word] of ranked.slice(1)) assert.match(word, /^[a-z]{6}$/)
     }
+})
+
+test('the fourth coded word is more frequent than the fifth from 73 words to 5,000, and not in all shorter texts', () => {
+  const tied = (total: number): boolean => {
+    const [, , , fourth = 0, fifth = 0] = frequenciesOf(total, 5)
+    return fourth <= fifth
+  }
+  assert.equal(tied(50), true)
+  for (let total = fewestCodedWords; total <= 5000; total++) assert.equal(tied(total), false, `${total} words`)
+})
+
+test('the length of an example counts its longest question, the opening of its answer and the answer, and a blank line unless raw', () => {
+  const words = (text: string): number => text.split(/\s+/).filter((word) => word !== '').length
+  const lines = (text: string): number => text.split('\n').length - 1
+  const example: Example = {
+    id: '',
+    dataset: '',
+    instruction: 'Read this.',
+    context: 'A b c d.',
+    questions: [
+      { qid: '0', question: 'Short?', answers: ['x'] },
+      { qid: '1', question: 'The longest of all?', answers: ['x'], answerPrefix: ' It is' },
+      { qid: '2', question: 'Not so long?', answers: ['x'], answerPrefix: ' It' },
+    ],
+    metric: 'contains',
+    maxNewTokens: 100,
+  }
+  assert.equal(promptTokens(example, words), 2 + 4 + 6 + 100)
+  assert.equal(promptTokens(example, lines), 4 + 100)
+  assert.equal(promptTokens({ ...example, promptIsRaw: true, instruction: '' }, lines), 100)
 })
 
 test('the same request gives the same examples, another seed others, and fewer samples are the first of more', () => {

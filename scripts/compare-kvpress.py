@@ -11,9 +11,9 @@ continue from the original length; greedy. The text of one user turn is
 HEAD and TURN_END are what the model's chat template puts around the turn, | is where compression happens and where the
 token sequence is cut (both sides are encoded apart).
 
-IDS.json names what is asked, as a table of earlier scores: {"contexts": [{"file", "id", "scores": {"full": {QID: _}}}]};
-without --ids every context and question is. OUT.json is rewritten after every context, and a second run goes on where
-the first stopped.
+IDS.json names what is asked of the files given, as a table of earlier scores:
+{"contexts": [{"file", "id", "scores": {"full": {QID: _}}}]}; without --ids everything is. OUT.json is rewritten after
+every context, and a second run goes on where the first stopped.
 """
 
 import argparse
@@ -140,10 +140,9 @@ def wanted(options: argparse.Namespace) -> list[tuple[str, dict, list[dict]]]:
         return [(name, entry, entry["questions"]) for (name, _), entry in contexts.items()]
     chosen = []
     for entry in json.loads(options.ids.read_text())["contexts"]:
-        context = contexts.get((entry["file"], entry["id"]))
-        if context is None:
-            continue  # of a file that was not given
-        asked = entry["scores"]["full"]
+        if entry["file"] not in files:
+            continue
+        context, asked = contexts[entry["file"], entry["id"]], entry["scores"]["full"]
         chosen.append((entry["file"], context, [one for one in context["questions"] if one["qid"] in asked]))
     return chosen
 
@@ -159,12 +158,20 @@ def header(options: argparse.Namespace, comparison: Comparison) -> dict:
     }
 
 
+def press_names(text: str) -> list[str]:
+    names = text.split(",")
+    for name in names:
+        if name not in PRESSES:
+            raise argparse.ArgumentTypeError(f"expected names among {', '.join(PRESSES)}, got {name!r}")
+    return names
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("model", type=Path)
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--ids", type=Path)
-    parser.add_argument("--press", type=lambda text: text.split(","), default=["compactor", "keydiff"])
+    parser.add_argument("--press", type=press_names, default=["compactor", "keydiff"])
     parser.add_argument("--keep", type=lambda text: [float(part) for part in text.split(",")], default=[0.25])
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)

@@ -259,8 +259,8 @@ def main() -> None:
     fixture = {
         "madeWith": made | {"dtype": "float32", "model": gguf.name, "modelSha256": sha256(gguf)},
         "notes": "Split-half rotary order: for a llama GGUF, row 2i + s of the sketch is row s * headDim / 2 + i of "
-        "phi. phi holds the 1 / sqrt(48); kvpress draws one per call, here every layer uses the same. Unless the formula "
-        "says otherwise the budget is int(tokens * keep) per KV head and layer. Score = f16 * 2^exponent of its "
+        "phi. phi holds the 1 / sqrt(48); kvpress draws one per call, here every layer uses the same. Unless the "
+        "formula says otherwise the budget is int(tokens * keep) per KV head and layer. Score = f16 * 2^exponent of its "
         "layer, of the first keep listed. Bits: lowest first, flattened [layers, kvHeads, tokens].",
         "document": {"source": "examples/document.txt", "ids": ids[0].tolist()},
         "phi": {"shape": list(phi.shape), "f32": base64_of(phi.numpy().astype("<f4"))},

@@ -24,7 +24,7 @@ export const createHaystack = (text: string): Haystack => {
   }
 }
 
-// A full stop and what closes around it, then space and the beginning of a sentence; or a full stop of Chinese and Japanese.
+// A full stop and what closes around it, then space and the beginning of a sentence; or one of Chinese and Japanese.
 const boundary = /(?<=[.!?]["'”’)\]]*) (?=["'“‘([]*[\p{Lu}\p{N}])|(?<=[。！？][”’」』）]*)(?=[^”’」』）])/u
 
 /** Sentences of a text whose words stand one space apart. */

@@ -46,7 +46,7 @@ const wholeNumbers = (request: GenerateRequest): void => {
 }
 
 /**
- * Examples of a task, the same for the same request on every machine. Throws CompactorError('usage') for an unknown task
+ * Examples of a task; the same request gives the same everywhere. Throws CompactorError('usage') for an unknown task
  * or a length that cannot be made, TypeError or RangeError for options and numbers.
  */
 export const generateExamples = (name: string, request: GenerateRequest): Example[] => {

@@ -1,6 +1,6 @@
 /**
  * Many questions about one context: a register of people, five facts about each, and questions spread evenly over it.
- * What compress once, ask often must stand (the setting of KVzip and SCBench); everything in it is made up from the seed.
+ * What compress once, ask often must stand (the setting of KVzip and SCBench). Everything in it is made up.
  */
 import type { OptionDescription } from '../../methods/options.ts'
 import type { Question } from '../example.ts'
@@ -82,7 +82,7 @@ const membersOf = (seed: number, index: number): ((count: number) => readonly Re
   }))
 }
 
-/** Members at even distances, facts in turn: nothing is asked twice while there are at most five questions to a member. */
+/** Members at even distances, facts in turn: nothing is asked twice with at most five questions to a member. */
 const questionsAbout = (members: readonly Member[], count: number): Question[] =>
   Array.from({ length: count }, (_, index) => {
     const member = members[Math.floor(((index + 0.5) * members.length) / count)] as Member

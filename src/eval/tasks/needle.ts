@@ -1,6 +1,6 @@
 /**
- * Needle in a haystack: one sentence at each depth of prose of a given length, the grid of the heat map. The needle goes
- * in after the last sentence that ends before the depth. The set-up is KVzip's; needle and question are our own.
+ * Needle in a haystack: one sentence at each depth of prose of a given length, a heat map's column. The needle goes in
+ * after the last sentence that ends before the depth. The set-up is KVzip's; needle and question are our own.
  */
 
 import { CompactorError } from '../../error.ts'
@@ -45,7 +45,7 @@ const readNeedle = ({ options: { needle, question, answer } }: TaskRequest): Nee
   return texts
 }
 
-/** The needle after the last sentence that ends within the share `depth` of the text; one that was cut off has no end. */
+/** The needle after the last sentence that ends within the share `depth` of the text; one cut off has no end. */
 const insert = (text: string, needle: string, depth: number): string => {
   const sentences = sentencesOf(text)
   let length = 0
@@ -56,7 +56,7 @@ const insert = (text: string, needle: string, depth: number): string => {
   return sentences.toSpliced(before < 0 ? sentences.length : before, 0, needle).join(' ')
 }
 
-/** The same prose from another sentence on, so that samples of one cell differ; the first sample begins at the beginning. */
+/** The same prose from another sentence on, so that samples of a cell differ; the first begins at the beginning. */
 const rotated = (text: string, seed: number, sample: number): string => {
   if (sample === 0) return text
   const sentences = sentencesOf(text.trim().replace(/\s+/g, ' '))

@@ -1,6 +1,6 @@
 /**
- * Questions with the passages that answer them, read from a file of the user: SQuAD 2.0 JSON, HotpotQA JSON, or lines of
- * JSON with `context` and `questions` whose context is passages. None of these come with the package.
+ * Questions with the passages that answer them, read from a file of the user: SQuAD 2.0 JSON, HotpotQA JSON, or JSON
+ * lines with `context` and `questions` whose context is passages. None of these come with the package.
  */
 import { readFileSync } from 'node:fs'
 import { CompactorError } from '../../error.ts'
@@ -160,7 +160,7 @@ const collect = (content: string, path: string): PassageCollection => {
   return data === undefined ? fromLines(lines, path) : fromSquad(list(data, `${path}: data`), path)
 }
 
-/** Throws CompactorError: 'file-unreadable'; 'usage' for a file that is none of the three kinds, with the place in it. */
+/** Throws CompactorError: 'file-unreadable'; 'usage' for a file of none of the three kinds, with the place in it. */
 export const readPassages = (path: string): PassageCollection => {
   const collection = collect(read(path), path)
   const questions = collection.questions.filter(({ answers, gold }) => answers.length > 0 && gold.length > 0)

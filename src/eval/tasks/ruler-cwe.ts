@@ -1,4 +1,7 @@
-/** RULER's common words: a numbered list in which ten words come more often, after a worked example. Wording: ruler-text.ts. */
+/**
+ * RULER's common words: a numbered list in which ten words come more often, after a worked example. Not here: the
+ * wording (ruler-text.ts).
+ */
 import { createDraws, type Draws, different, growing } from './draws.ts'
 import { commonWordsPrompt, rulerExample } from './ruler-text.ts'
 import { type Drafts, fitted, type Task, type TaskRequest } from './task.ts'

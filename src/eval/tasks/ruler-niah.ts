@@ -1,4 +1,7 @@
-/** RULER's eight needle tasks: one generator, eight rows of parameters (scripts/synthetic.yaml). Wording: ruler-text.ts. */
+/**
+ * RULER's eight needle tasks: one generator, eight rows of parameters (those of its scripts/synthetic.yaml). Not here: the
+ * wording (ruler-text.ts).
+ */
 import { createDraws, type Draws, different, growing } from './draws.ts'
 import { essays } from './essays.ts'
 import { createHaystack, type Haystack, sentencesOf } from './haystack.ts'

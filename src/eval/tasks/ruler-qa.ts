@@ -1,4 +1,7 @@
-/** RULER's two question tasks: passages that answer a question among others of the same collection. Wording: ruler-text.ts. */
+/**
+ * RULER's two question tasks: passages that answer a question among others of the same collection. Not here: the wording
+ * (ruler-text.ts) and reading the file (passage-file.ts).
+ */
 import { CompactorError } from '../../error.ts'
 import { createDraws } from './draws.ts'
 import { type PassageCollection, type PassageQuestion, readPassages } from './passage-file.ts'

@@ -29,7 +29,7 @@ export type NeedleKind = 'numbers' | 'words' | 'uuids'
 export const needleLine = (kind: NeedleKind, key: string, value: string): string =>
   `One of the special magic ${kind} for ${key} is: ${value}.`
 
-/** @param query the keys asked for @param single exactly one value is asked for: then everything stands in the singular */
+/** @param single one value is asked for: then everything stands in the singular @param query the keys asked for */
 export const niahPrompt = (kind: NeedleKind, single: boolean, text: string, query: string): RulerPrompt => {
   const [some, are, areAll, value] = single ? ['A', 'is', 'is', kind.slice(0, -1)] : ['Some', 'are', 'are all', kind]
   return {

@@ -1,4 +1,7 @@
-/** RULER's variable tracking: one chain of assignments among filler lines, after a worked example. Wording: ruler-text.ts. */
+/**
+ * RULER's variable tracking: one chain of assignments among filler lines, after a worked example. Not here: the wording
+ * (ruler-text.ts).
+ */
 import { createDraws, type Draws } from './draws.ts'
 import { largestFit } from './largest-fit.ts'
 import { fillerLine, rulerExample, variablesPrompt } from './ruler-text.ts'
@@ -29,7 +32,7 @@ const drawChain = (draws: Draws, nameLetters: number): Chain => {
 const assignments = ({ names, value }: Chain): string[] =>
   names.map((name, hop) => (hop === 0 ? `VAR ${name} = ${value}` : `VAR ${name} = VAR ${names[hop - 1]} `))
 
-/** Assignments in their order at random lines of the filler. @param lineCount at least as many as the chain has names */
+/** Assignments in their order at random lines of the filler. @param lineCount at least one for each name */
 const hidden = (chain: Chain, lineCount: number, draws: Draws): string => {
   const numbers = Array.from({ length: lineCount }, (_, index) => index)
   const before = draws.sample(numbers, chain.names.length).sort((a, b) => a - b)

@@ -1,6 +1,6 @@
 /**
- * English words by kind, and words made up when more are wanted. Ours and not a package's, so that a seed gives the same
- * data in every install. No word stands inside another: an answer that names one never names a second by accident.
+ * English words by kind, and words made up when more are wanted. Ours and not a package's, so that a seed gives the
+ * same data in every install. No word stands inside another: an answer that names one never names a second by accident.
  */
 import type { Draws } from './draws.ts'
 

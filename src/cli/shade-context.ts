@@ -23,9 +23,8 @@ export const shadeContext = async (
   const modelPath = await (model === undefined ? findModelIfHere(made, terminal) : getNamedModel(model, made, terminal))
   const document = await readKeptDocument(file, modelPath)
   const { shadedTextPage } = await import('../eval/index.ts')
-  const page = shadedTextPage({
+  const page = shadedTextPage(`What was kept of ${header.document.name}`, {
     ...document,
-    title: `What was kept of ${header.document.name}`,
     kvHeads: header.block.kvHeadCount,
     ...header.block.selection,
     facts: factsOf(document),

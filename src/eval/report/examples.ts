@@ -9,20 +9,20 @@ export const drawExamples = ({ variants }: RunSettings, contexts: readonly Conte
   const examples = contexts.flatMap((context) => {
     const texts = variants.flatMap((variant) => {
       const drawn = drawExample(context, variant)
-      return drawn ? [folded(variant.name, drawn)] : []
+      return drawn ? [{ name: variant.name, drawn }] : []
     })
-    return texts.length > 0 ? [html`<h3>${context.dataset}: ${context.id}</h3>\n${texts}`] : []
+    const parts = texts.map(({ name, drawn }, i) => folded(name, drawn, i === 0 ? 'open' : 'closed'))
+    return texts.length > 0 ? [html`<h4>${context.dataset}: ${context.id}</h4>\n${parts}`] : []
   })
   return examples.length > 0 ? html`${examples}` : undefined
 }
 
-const drawExample = ({ id, tokens, kept, questions }: ContextResult, variant: VariantSettings): Html | undefined => {
+const drawExample = ({ tokens, kept, questions }: ContextResult, variant: VariantSettings): Html | undefined => {
   const counts = tokens?.kept[variant.name]
   const size = kept[variant.name]
   if (!tokens || !counts || !size) return undefined
   const { protectFirst, protectLast } = variant.selection
   return shadedText({
-    title: `${id}, ${variant.name}`,
     tokens: tokens.texts,
     kept: counts,
     kvHeads: tokens.kvHeads,

@@ -17,8 +17,19 @@ export type Piece = Html | string | number | undefined | false | readonly Piece[
 export const html = (texts: TemplateStringsArray, ...pieces: readonly Piece[]): Html =>
   new Html(texts.map((text, i) => text + render(pieces[i])).join(''))
 
-/** For text between tags and in quoted attributes; not for scripts, styles or addresses. */
-export const escapeHtml = (text: string): string => text.replace(/[&<>"'`]/g, (character) => entities[character] ?? '')
+/**
+ * For text between tags and in quoted attributes; not for scripts, styles or addresses. Control characters, which HTML
+ * forbids and a terminal would obey, become their pictures: ␛ for escape.
+ */
+export const escapeHtml = (text: string): string =>
+  text
+    .replace(/[&<>"'`]/g, (character) => entities[character] ?? '')
+    .replace(/\p{Cc}/gu, (character) => (allowed.includes(character) ? character : pictureOf(character.charCodeAt(0))))
+
+const allowed = ['\n', '\t', '\r']
+
+const pictureOf = (code: number): string =>
+  code < 0x20 ? String.fromCharCode(0x2400 + code) : code === 0x7f ? '␡' : '\ufffd'
 
 const entities: Readonly<Record<string, string>> = {
   '&': '&amp;',

@@ -3,27 +3,16 @@ import { percentText } from '../../number-text.ts'
 import type { ContextResult, RunSettings } from '../result.ts'
 import { heatMap } from './heat-map.ts'
 import { type Html, html } from './html.ts'
-import { counted, folded, scrolling } from './page.ts'
+import { counted, firstOpen, scrolling } from './page.ts'
 
 /** Undefined when no context tells. */
 export const drawKeptHeads = (settings: RunSettings, contexts: readonly ContextResult[]): Html | undefined => {
   const maps = settings.variants.flatMap(({ name }) => {
-    const shares = meanHeads(contexts, name)
-    return shares ? [{ name, html: drawHeads(name, shares) }] : []
+    const heads = meanHeads(contexts, name)
+    return heads ? [{ name, content: drawHeads(name, heads) }] : []
   })
-  if (maps.length === 0) return undefined
-  const shown = maps.slice(0, openMaps).map((map) => map.html)
-  const rest = maps.slice(openMaps)
-  return html`${shown}${
-    rest.length > 0 &&
-    folded(
-      `${counted(rest.length, 'more variant')}: ${rest.map(({ name }) => name).join(', ')}`,
-      html`${rest.map((map) => map.html)}`,
-    )
-  }`
+  return maps.length > 0 ? firstOpen(maps, 4) : undefined
 }
-
-const openMaps = 4
 
 interface MeanHeads {
   readonly shares: readonly (readonly number[])[] // [layer][kvHead]
@@ -46,8 +35,11 @@ const drawHeads = (variant: string, { shares, count }: MeanHeads): Html => {
   const heads = shares[0]?.length ?? 0
   const all = shares.flat()
   const mean = all.reduce((sum, share) => sum + share, 0) / all.length
+  const most = Math.max(...all)
+  const range = `all heads ${percentText(mean)}, darkest ${percentText(most)}`
   const map = heatMap({
-    caption: html`<b>${variant}</b>: % kept, mean of ${counted(count, 'context')}; all heads ${percentText(mean)}`,
+    caption: html`<b>${variant}</b>: % kept, mean of ${counted(count, 'context')}; ${range}`,
+    most,
     rowTitle: 'KV head',
     columnTitle: 'layer',
     rows: Array.from({ length: heads }, (_, head) => String(head)),

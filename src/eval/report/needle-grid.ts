@@ -2,7 +2,7 @@
 import { type ContextResult, closedBookName, fullName, type RunSettings } from '../result.ts'
 import { heatMap } from './heat-map.ts'
 import { type Html, html } from './html.ts'
-import { counted, scrolling } from './page.ts'
+import { counted, firstOpen, scrolling } from './page.ts'
 
 type Placed = ContextResult & { readonly depth: number; readonly targetTokens: number }
 
@@ -14,9 +14,9 @@ export const drawNeedleGrids = (settings: RunSettings, contexts: readonly Contex
   const names = [fullName, closedBookName, ...settings.variants.map(({ name }) => name)]
   const maps = names.flatMap((name) => {
     const judged = placed.filter((context) => scoresOf(context, name).length > 0)
-    return judged.length > 0 ? [drawGrid(name, judged, settings)] : []
+    return judged.length > 0 ? [{ name, content: drawGrid(name, judged, settings) }] : []
   })
-  return maps.length > 0 ? html`<div class="heats">${maps}</div>` : undefined
+  return maps.length > 0 ? firstOpen(maps, 8) : undefined
 }
 
 const drawGrid = (variant: string, contexts: readonly Placed[], { protocol }: RunSettings): Html => {

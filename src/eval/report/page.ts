@@ -35,8 +35,25 @@ ${body}
 export const scrolling = (label: string, content: Html): Html =>
   html`<div class="wide" role="region" aria-label="${label}" tabindex="0">${content}</div>`
 
-export const folded = (summary: string, content: Html): Html =>
-  html`<details><summary>${summary}</summary>${content}</details>`
+/** Closed on the screen; printed open with 'paper', which is the default, as it stands with 'closed' and 'open'. */
+export const folded = (summary: string, content: Html, kind: 'paper' | 'closed' | 'open' = 'paper'): Html =>
+  html`<details class="${kind}"${kind === 'open' && new Html(' open')}><summary>${summary}</summary>${content}</details>`
+
+export interface Named {
+  readonly name: string
+  readonly content: Html
+}
+
+/** The first of many open, the others behind their names. */
+export const firstOpen = (things: readonly Named[], openCount: number): Html => {
+  const rest = things.slice(openCount)
+  const names = rest.map(({ name }) => name).join(', ')
+  const contents = (list: readonly Named[]): Html =>
+    html`<div class="heats">${list.map(({ content }) => content)}</div>`
+  return html`${contents(things.slice(0, openCount))}${
+    rest.length > 0 && folded(`${counted(rest.length, 'more variant')}: ${names}`, contents(rest), 'closed')
+  }`
+}
 
 export interface Column {
   readonly title: string

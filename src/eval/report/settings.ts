@@ -37,8 +37,7 @@ export const describeSettings = (settings: RunSettings, contexts: readonly Conte
     ['commit', html`<code>${settings.commit}</code>`],
   ])}
 ${describeData(settings)}
-${describeVariants(settings)}
-${folded('All settings as JSON', html`<pre class="wide"><code>${JSON.stringify(settings, undefined, 2)}</code></pre>`)}`
+${describeVariants(settings)}`
 }
 
 const describeData = ({ data }: RunSettings): Html => {

@@ -7,7 +7,6 @@ import { type Html, html } from './html.ts'
 import { page } from './page.ts'
 
 export interface ShadedDocument {
-  readonly title: string
   /** What was read before the document (template, system text): always kept whole, not counted. Default none. */
   readonly head?: string
   readonly tokens: readonly string[] // text of each; '' where a character ends in a later one
@@ -29,8 +28,8 @@ export const levelOf = (share: number): number =>
   share <= 0 ? 0 : Math.max(1, Math.min(levels, Math.round(share * levels)))
 
 /** A page of its own. Throws RangeError when counts and tokens do not belong together. */
-export const shadedTextPage = (document: ShadedDocument): string =>
-  page(document.title, html`<h1>${document.title}</h1>\n${shadedText(document)}`)
+export const shadedTextPage = (title: string, document: ShadedDocument): string =>
+  page(title, html`<h1>${title}</h1>\n${shadedText(document)}`)
 
 /** A part of a page. Throws as shadedTextPage does. */
 export const shadedText = (document: ShadedDocument): Html => {
@@ -43,7 +42,7 @@ export const shadedText = (document: ShadedDocument): Html => {
   )
   return html`<section class="shaded">
 ${legend(document)}
-${layerChoice(document)}
+${layerChoice(document, shares)}
 ${head !== '' && html`<p class="label">Before the document (kept whole, not counted)</p><div class="head-part">${head}</div>\n`}
 <div class="text">${spans}</div>
 </section>`
@@ -100,14 +99,14 @@ const legend = ({
 }
 
 /** One digit a token and layer; shown by the page's script, which alone can act on it. */
-const layerChoice = ({ kept, kvHeads, tokens }: ShadedDocument): Html | undefined => {
+const layerChoice = ({ kept, kvHeads }: ShadedDocument, average: ArrayLike<number>): Html | undefined => {
   if (kept.length < 2) return undefined
   const digits = (shares: ArrayLike<number>): string =>
     Array.from(shares, (share) => levelOf(share).toString(16)).join('')
-  const average = averageShares({ kept, kvHeads, tokens } as ShadedDocument)
   const layers = kept.map((counts, layer) => {
     const shares = Array.from(counts, (count) => count / kvHeads)
     return html`<option data-levels="${digits(shares)}">layer ${layer}</option>\n`
   })
-  return html`<label class="layers" hidden>Shade by <select><option data-levels="${digits(average)}">all layers, average</option>\n${layers}</select></label>`
+  const all = html`<option data-levels="${digits(average)}">all layers, average</option>\n`
+  return html`<label class="layers" hidden>Shade by <select>${all}${layers}</select></label>`
 }

@@ -17,7 +17,7 @@ const shades = Array.from(
 const lightColours = `color-scheme: light; --page: #fcfcfa; --ink: #1d1f22; --soft: #5d646d; --line: #dcdedf; --card: #fff; --kept: 98 190 150; --heat: 11 111 184; --on-heat: #fff; ${series(light)}`
 const darkColours = `color-scheme: dark; --page: #15171a; --ink: #e6e7e8; --soft: #9aa2ab; --line: #33383e; --card: #1c1f23; --kept: 22 118 84; --heat: 92 178 242; --on-heat: #0b1116; ${series(dark)}`
 
-export const style = `
+export const style: string = `
 :root { ${lightColours} }
 @media (prefers-color-scheme: dark) { :root { ${darkColours} } }
 * { box-sizing: border-box }
@@ -89,11 +89,13 @@ ${shades}
   body { font-size: 10pt }
   main { max-width: none; padding: 0 }
   .wide { overflow: visible }
-  table { font-size: 8.5pt }
-  th, td { white-space: normal; padding: 2px 6px }
+  h2, h3, h4, summary, .key { break-after: avoid }
+  table { font-size: 7pt }
+  .range { font-size: 6pt }
+  th, td { padding: 1px 4px }
   .text span { -webkit-print-color-adjust: exact; print-color-adjust: exact }
   .layers { display: none }
-  details::details-content { content-visibility: visible; display: block }
+  details.paper::details-content { content-visibility: visible; display: block }
 }
 @media (max-width: 560px) {
   main { padding: 14px 10px 48px }

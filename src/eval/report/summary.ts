@@ -17,8 +17,7 @@ const sign = (value: number): string => (value < 0 ? '−' : '+')
 const signed = (value: number): string => `${sign(value)}${hundredth(Math.abs(value))}`
 const signedNats = (value: number): string => `${sign(value)}${natsText(Math.abs(value))}`
 
-/** Three digits, whatever the size. */
-export const natsText = (value: number): string => (Math.abs(value) < 5e-5 ? '0' : value.toPrecision(3))
+export const natsText = (value: number): string => value.toFixed(4)
 
 const measured: readonly Measured[] = [
   { title: 'score', value: ({ score }) => score, text: hundredth },
@@ -56,9 +55,9 @@ const rowsTable = (label: string, rows: readonly SummaryRow[], protocol: Protoco
     { title: 'nominal keep', numeric: true },
     { title: 'kept', numeric: true },
     { title: 'bytes', numeric: true },
-    ...shown.map(({ title }) => ({ title, numeric: true })),
     { title: 'contexts', numeric: true },
     { title: 'questions', numeric: true },
+    ...shown.map(({ title }) => ({ title, numeric: true })),
   ]
   const lines = rows.map((row) => [
     row.variant,
@@ -66,9 +65,9 @@ const rowsTable = (label: string, rows: readonly SummaryRow[], protocol: Protoco
     row.keep === undefined ? '–' : String(row.keep),
     row.share === undefined ? '–' : percentText(row.share),
     row.bytes === undefined ? '–' : bytesText(row.bytes),
-    ...shown.map(({ value, text }) => intervalText(value(row), text)),
     contextsText(row),
     String(row.questions),
+    ...shown.map(({ value, text }) => intervalText(value(row), text)),
   ])
   return scrolling(label, table(columns, lines))
 }

@@ -30,26 +30,6 @@ size_t longest_run(const AttendPlan& plan) {
   return longest;
 }
 
-void share_out(AttendPlan& plan) {
-  const size_t keys = longest_run(plan);
-  const size_t work = keys * plan.head_dim;
-  plan.block_rows = work <= kTaskWork / kBlockRows ? kBlockRows : kTaskWork / work;
-  plan.block_rows = plan.block_rows / kTileRows * kTileRows;
-  if (plan.block_rows < 8 * kTileRows) plan.block_rows = 8 * kTileRows;
-  plan.row_blocks = task_count(plan.rows(), plan.block_rows);
-  const size_t blocks = plan.row_blocks * plan.kv_heads;
-  const size_t for_threads = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
-  const size_t height = plan.rows() < plan.block_rows ? plan.rows() : plan.block_rows;
-  const size_t for_aborts = task_count(work * height, kTaskWork);
-  const size_t splits = for_threads > for_aborts ? for_threads : for_aborts;
-  plan.span = task_count(task_count(keys, splits), kKeyBlock) * kKeyBlock;
-  if (plan.span < kShortestSpan) plan.span = kShortestSpan;
-  const size_t state_bytes = sizeof(SoftmaxState) + plan.head_dim * sizeof(float);
-  const size_t fitting = kSharedScratchBytes / (plan.kv_heads * plan.rows() * state_bytes);
-  while (task_count(keys, plan.span) > 1 && task_count(keys, plan.span) > fitting) plan.span *= 2;
-  plan.splits = keys > plan.span ? task_count(keys, plan.span) : 1;
-}
-
 constexpr size_t kMergeRows = 16;
 
 // One stretch of rows of all KV heads: partial sums brought to the largest logit of all spans, in their order.
@@ -79,6 +59,25 @@ void merge_task(void* arguments, size_t task, int) {
 
 }  // namespace
 
+void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room) {
+  const size_t keys = longest_run(plan);
+  const size_t work = keys * plan.head_dim;
+  plan.block_rows = work <= kTaskWork / kBlockRows ? kBlockRows : kTaskWork / work;
+  plan.block_rows = plan.block_rows / kTileRows * kTileRows;
+  if (plan.block_rows < 8 * kTileRows) plan.block_rows = 8 * kTileRows;
+  plan.row_blocks = task_count(plan.rows(), plan.block_rows);
+  const size_t blocks = plan.row_blocks * plan.kv_heads;
+  const size_t for_threads = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
+  const size_t height = plan.rows() < plan.block_rows ? plan.rows() : plan.block_rows;
+  const size_t for_aborts = task_count(work * height, kTaskWork);
+  const size_t splits = for_threads > for_aborts ? for_threads : for_aborts;
+  plan.span = task_count(task_count(keys, splits), kKeyBlock) * kKeyBlock;
+  if (plan.span < kShortestSpan) plan.span = kShortestSpan;
+  const size_t fitting = room / (plan.kv_heads * plan.rows() * state_bytes);
+  while (task_count(keys, plan.span) > 1 && task_count(keys, plan.span) > fitting) plan.span *= 2;
+  plan.splits = keys > plan.span ? task_count(keys, plan.span) : 1;
+}
+
 void attend_task_scalar(void* plan, size_t task, int thread) {
   const AttendPlan& attend = *static_cast<const AttendPlan*>(plan);
   attend_block(attend, task, pool_scratch(*attend.pool, thread));
@@ -99,7 +98,7 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
   plan.first_index = first_index;
   plan.out = out;
   plan.pool = &pool;
-  share_out(plan);
+  share_out_rows(plan, sizeof(SoftmaxState) + head_dim * sizeof(float), kSharedScratchBytes);
   if (plan.splits > 1) {
     plan.states = static_cast<SoftmaxState*>(pool_shared_scratch(pool));
     plan.partials = reinterpret_cast<float*>(plan.states + kv_heads * plan.rows() * plan.splits);

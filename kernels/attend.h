@@ -1,4 +1,5 @@
-// What the parts of attend share: the plan made in attend.cc, and one task of it compiled for each instruction set.
+// What the parts of attend share, among themselves and with attention_received: the plan made in attend.cc, and one task
+// of it compiled for each instruction set.
 #pragma once
 #include "kernels.h"
 #include "pool.h"
@@ -41,6 +42,9 @@ struct AttendPlan {
     return (row / group() * heads + kv_head * group() + row % group()) * head_dim;
   }
 };
+
+// Fills block_rows, row_blocks, span and splits. A row takes `state_bytes` of `room` for each of several splits.
+void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room);
 
 // One row block of one KV head over one span of keys: task = split + splits · (kv_head + kv_heads · block).
 void attend_task_scalar(void* plan, size_t task, int thread);

@@ -77,6 +77,46 @@ bool gather(Pool& pool, const void* source, const uint32_t* picks, size_t count,
 bool leverage_f32(Pool& pool, Isa isa, const float* k, size_t tokens, size_t kv_heads, size_t head_dim,
                   const float* sketch, size_t sketch_size, double ridge, size_t chunk, float* out);
 
+// Attention received by the runs of segments[0], whose counts are all the same (attentionReceived in ops.ts): the sum, or
+// the maximum, over rows. out [kv_heads][count]. At most kMostReceivedKeys keys over all KV heads and
+// kMostReceivingHeads query heads, so that scratch memory suffices.
+constexpr size_t kMostReceivedKeys = 1u << 22;
+constexpr size_t kMostReceivingHeads = 1u << 16;
+bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads,
+                            size_t head_dim, const Segment* segments, size_t segment_count, float scale,
+                            uint32_t first_index, bool maximum, float* out);
+
+// x [tokens][kv_heads][head_dim] → out [kv_heads][tokens], cosine with the mean of x / max(‖x‖, 1e-12); f64
+bool cosine_to_mean_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);
+
+// The longest document that lag_spread, lag_ranks and expected_attention take.
+constexpr size_t kMostScoredTokens = 1u << 21;
+
+// see lagSpread in ops.ts; x [tokens][kv_heads][head_dim] → out [kv_heads][tokens]; f64
+bool lag_spread_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, size_t first,
+                    size_t partition, float* out);
+
+// see lagRanks in ops.ts; x, out [kv_heads][tokens]
+bool lag_ranks_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t first, size_t partition,
+                   float* out);
+
+// q [tokens][heads][head_dim], k [tokens][kv_heads][head_dim], rotation [head_dim][head_dim] → out [kv_heads][tokens].
+// Per query head over tokens ≥ first: mean μ and covariance Σ of q, R = rotationᵀ, softmax of scale·kᵀRμ +
+// scale²/2·kᵀRΣRᵀk; averaged over the group. f64
+bool expected_attention_f32(Pool& pool, Isa isa, const float* q, const float* k, size_t tokens, size_t heads,
+                            size_t kv_heads, size_t head_dim, const float* rotation, double scale, size_t first,
+                            float* out);
+
+// out[row][:] = softmax of x[row][:]
+bool softmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out);
+
+// out[row] = {log-sum-exp, index of the largest, Σ weights[row mod period]·x over weights ≠ 0, x[picks[row mod period]]};
+// width from 1 to kMostRowValues, so that an index is exact
+constexpr size_t kMostRowValues = 1u << 24;
+constexpr size_t kRowFigures = 4;
+bool describe_rows_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, const float* weights,
+                       const uint32_t* picks, size_t period, float* out);
+
 // see chunkAttentionMass in ops.ts; out [kv_heads][tokens]. min(chunk, tokens) is at most
 // kMostChunkTokens, and kMostChunkKeys over all KV heads, so that scratch memory suffices.
 constexpr size_t kMostChunkKeys = 1u << 20;
@@ -89,6 +129,7 @@ void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, 
 void z_score_f32(const float* x, size_t count, float* out);
 void add_scaled_f32(const float* a, const float* b, double factor, size_t count, float* out);
 void multiply_f32(const float* a, const float* b, size_t count, float* out);
+void mean_over_heads_f32(const float* x, size_t heads, size_t tokens, float* out);
 void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out);
 
 }  // namespace compactor

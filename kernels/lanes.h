@@ -67,6 +67,14 @@ COMPACTOR_INLINE WideLanes multiply_add_wide(WideLanes a, WideLanes b, WideLanes
 #endif
 }
 
+// The doubles of the first and of the last half of the lanes.
+COMPACTOR_INLINE WideLanes widen(Lanes lanes, size_t half) {
+  typedef float HalfLanes __attribute__((vector_size(2 * kLanes)));
+  HalfLanes part;
+  memcpy(&part, reinterpret_cast<const char*>(&lanes) + half * sizeof part, sizeof part);
+  return __builtin_convertvector(part, WideLanes);
+}
+
 // The larger; `b` where `a` is NaN.
 COMPACTOR_INLINE Lanes larger(Lanes a, Lanes b) {
 #if defined(COMPACTOR_LANES_AVX2)

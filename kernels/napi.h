@@ -18,8 +18,11 @@ napi_value rms_norm_call(napi_env env, napi_callback_info info);
 napi_value swiglu_call(napi_env env, napi_callback_info info);
 napi_value rope_call(napi_env env, napi_callback_info info);
 
-// napi_cache.cc
+// napi_attention.cc
 napi_value attend_call(napi_env env, napi_callback_info info);
+napi_value attention_received_call(napi_env env, napi_callback_info info);
+
+// napi_cache.cc
 napi_value store_call(napi_env env, napi_callback_info info);
 napi_value convert_call(napi_env env, napi_callback_info info);
 napi_value gather_call(napi_env env, napi_callback_info info);
@@ -27,11 +30,20 @@ napi_value gather_call(napi_env env, napi_callback_info info);
 // napi_scoring.cc
 napi_value leverage_call(napi_env env, napi_callback_info info);
 napi_value chunk_attention_mass_call(napi_env env, napi_callback_info info);
+napi_value cosine_to_mean_call(napi_env env, napi_callback_info info);
+napi_value lag_spread_call(napi_env env, napi_callback_info info);
+napi_value lag_ranks_call(napi_env env, napi_callback_info info);
+napi_value expected_attention_call(napi_env env, napi_callback_info info);
+napi_value mean_over_heads_call(napi_env env, napi_callback_info info);
 napi_value norms_call(napi_env env, napi_callback_info info);
 napi_value z_score_call(napi_env env, napi_callback_info info);
 napi_value add_scaled_call(napi_env env, napi_callback_info info);
 napi_value multiply_call(napi_env env, napi_callback_info info);
 napi_value average_pool_call(napi_env env, napi_callback_info info);
+
+// napi_rows.cc
+napi_value softmax_call(napi_env env, napi_callback_info info);
+napi_value describe_rows_call(napi_env env, napi_callback_info info);
 
 // napi_map.cc
 napi_value map_file(napi_env env, napi_callback_info info);

@@ -14,6 +14,10 @@ void check_scores(Arguments& arguments, const char* name, size_t count, size_t t
                     tokens, heads, head_dim);
 }
 
+void check_length(Arguments& arguments, size_t tokens) {
+  arguments.require(tokens <= kMostScoredTokens, "%zu tokens are too many, at most %zu", tokens, kMostScoredTokens);
+}
+
 void check_out(Arguments& arguments, size_t count, size_t kv_heads, size_t tokens) {
   arguments.require(count == product(kv_heads, tokens), "out has %zu values for %zu × %zu", count, kv_heads, tokens);
 }
@@ -68,6 +72,89 @@ napi_value chunk_attention_mass_call(napi_env env, napi_callback_info info) {
     return nullptr;
   return boolean_value(env, chunk_attention_mass_f32(*handle.pool, handle.isa, q.data, k.data, tokens, heads, kv_heads,
                                                      head_dim, chunk, float(scale), out.data));
+}
+
+// cosineToMean(pool, x, tokens, kvHeads, headDim, out)
+napi_value cosine_to_mean_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "cosineToMean", 6);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const size_t tokens = arguments.size(2, "tokens"), kv_heads = arguments.size(3, "kvHeads");
+  const size_t head_dim = arguments.size(4, "headDim");
+  const Span<float> out = arguments.f32(5, "out");
+  check_scores(arguments, "x", x.count, tokens, kv_heads, head_dim);
+  check_out(arguments, out.count, kv_heads, tokens);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, cosine_to_mean_f32(*handle.pool, x.data, tokens, kv_heads, head_dim, out.data));
+}
+
+// lagSpread(pool, x, tokens, kvHeads, headDim, first, partition, out)
+napi_value lag_spread_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "lagSpread", 8);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const size_t tokens = arguments.size(2, "tokens"), kv_heads = arguments.size(3, "kvHeads");
+  const size_t head_dim = arguments.size(4, "headDim");
+  const size_t first = arguments.size(5, "first"), partition = arguments.size(6, "partition");
+  const Span<float> out = arguments.f32(7, "out");
+  check_scores(arguments, "x", x.count, tokens, kv_heads, head_dim);
+  check_out(arguments, out.count, kv_heads, tokens);
+  check_length(arguments, tokens);
+  arguments.require(partition > 0, "partition must be above 0");
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, lag_spread_f32(*handle.pool, x.data, tokens, kv_heads, head_dim, first, partition, out.data));
+}
+
+// lagRanks(pool, x, tokens, kvHeads, first, partition, out)
+napi_value lag_ranks_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "lagRanks", 7);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const size_t tokens = arguments.size(2, "tokens"), kv_heads = arguments.size(3, "kvHeads");
+  const size_t first = arguments.size(4, "first"), partition = arguments.size(5, "partition");
+  const Span<float> out = arguments.f32(6, "out");
+  arguments.require(x.count == product(kv_heads, tokens), "x has %zu values for %zu × %zu", x.count, kv_heads, tokens);
+  check_out(arguments, out.count, kv_heads, tokens);
+  check_length(arguments, tokens);
+  arguments.require(partition > 0, "partition must be above 0");
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, lag_ranks_f32(*handle.pool, x.data, tokens, kv_heads, first, partition, out.data));
+}
+
+// expectedAttention(pool, q, k, tokens, heads, kvHeads, headDim, rotation, scale, first, out)
+napi_value expected_attention_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "expectedAttention", 11);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> q = arguments.f32(1, "q"), k = arguments.f32(2, "k");
+  const size_t tokens = arguments.size(3, "tokens"), heads = arguments.size(4, "heads");
+  const size_t kv_heads = arguments.size(5, "kvHeads"), head_dim = arguments.size(6, "headDim");
+  const Span<float> rotation = arguments.f32(7, "rotation");
+  const double scale = arguments.number(8, "scale");
+  const size_t first = arguments.size(9, "first");
+  const Span<float> out = arguments.f32(10, "out");
+  check_scores(arguments, "q", q.count, tokens, heads, head_dim);
+  check_scores(arguments, "k", k.count, tokens, kv_heads, head_dim);
+  check_out(arguments, out.count, kv_heads, tokens);
+  check_length(arguments, tokens);
+  arguments.require(rotation.count == product(head_dim, head_dim), "rotation has %zu values for %zu × %zu",
+                    rotation.count, head_dim, head_dim);
+  if (!arguments.ok() ||
+      !arguments.require(heads % kv_heads == 0, "%zu heads are not a multiple of %zu KV heads", heads, kv_heads))
+    return nullptr;
+  return boolean_value(env, expected_attention_f32(*handle.pool, handle.isa, q.data, k.data, tokens, heads, kv_heads,
+                                                   head_dim, rotation.data, scale, first, out.data));
+}
+
+// meanOverHeads(x, heads, tokens, out)
+napi_value mean_over_heads_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "meanOverHeads", 4);
+  const Span<float> x = arguments.f32(0, "x");
+  const size_t heads = arguments.size(1, "heads"), tokens = arguments.size(2, "tokens");
+  const Span<float> out = arguments.f32(3, "out");
+  arguments.require(x.count == product(heads, tokens), "x has %zu values for %zu × %zu", x.count, heads, tokens);
+  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  if (arguments.ok() && x.count > 0) mean_over_heads_f32(x.data, heads, tokens, out.data);
+  return nullptr;
 }
 
 // norms(x, tokens, kvHeads, headDim, out)

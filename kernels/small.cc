@@ -37,6 +37,14 @@ void multiply_f32(const float* a, const float* b, size_t count, float* out) {
   for (size_t i = 0; i < count; i++) out[i] = a[i] * b[i];
 }
 
+void mean_over_heads_f32(const float* x, size_t heads, size_t tokens, float* out) {
+  for (size_t token = 0; token < tokens; token++) {
+    double sum = 0;
+    for (size_t head = 0; head < heads; head++) sum += x[head * tokens + token];
+    for (size_t head = 0; head < heads; head++) out[head * tokens + token] = float(sum / double(heads));
+  }
+}
+
 void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out) {
   const size_t reach = width / 2;
   for (size_t row = 0; row < rows; row++) {

@@ -9,7 +9,7 @@ import { tokenCounts } from './transformer-cases.conformance.ts'
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
 
 /** One segment: a run of keys for each KV head. */
-interface Runs {
+export interface Runs {
   readonly counts: readonly number[]
   readonly gap?: number // unused rows before each run
   readonly dtype?: Precision
@@ -37,7 +37,12 @@ const half = (ops: Ops, tensor: Tensor): Tensor => {
   return halves
 }
 
-const segmentOf = (ops: Ops, runs: Runs, headDim: number, change: (values: Float32Array) => Float32Array): Segment => {
+export const segmentOf = (
+  ops: Ops,
+  runs: Runs,
+  headDim: number,
+  change: (values: Float32Array) => Float32Array = (values) => values,
+): Segment => {
   const { counts, gap = 2, dtype = 'f32', bias, causalFrom, spoil } = runs
   const starts = counts.map((_, head) => counts.slice(0, head).reduce((sum, count) => sum + count + gap, gap))
   const rows = counts.reduce((sum, count) => sum + count + gap, 0)
@@ -88,8 +93,8 @@ const attendCase = (name: string, attention: Attention): OpCase => ({
   magnitude: () => attentionTerms(attention),
 })
 
-const groups: readonly number[] = [1, 3, 7, 8]
-const biasOf = (row: number): number => Math.sin(row) * 3
+export const groups: readonly number[] = [1, 3, 7, 8]
+export const biasOf = (row: number): number => Math.sin(row) * 3
 
 const gridCases: OpCase[] = tokenCounts.flatMap((n) =>
   groups.map((group) =>

@@ -70,6 +70,20 @@ export interface Binding {
       out: Float32Array,
     ]
   ): boolean
+  attentionReceived(
+    ...arguments_: [
+      pool: PoolHandle,
+      q: Float32Array,
+      heads: number,
+      kvHeads: number,
+      headDim: number,
+      segments: readonly SegmentArguments[],
+      scale: number,
+      firstIndex: number,
+      maximum: boolean,
+      out: Float32Array,
+    ]
+  ): boolean
   store(
     ...arguments_: [
       pool: PoolHandle,
@@ -110,6 +124,55 @@ export interface Binding {
       out: Float32Array,
     ]
   ): boolean
+  cosineToMean(...arguments_: [pool: PoolHandle, x: Float32Array, ...HeadArguments, out: Float32Array]): boolean
+  lagSpread(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      ...HeadArguments,
+      first: number,
+      partition: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  lagRanks(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      tokens: number,
+      kvHeads: number,
+      first: number,
+      partition: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  expectedAttention(
+    ...arguments_: [
+      pool: PoolHandle,
+      q: Float32Array,
+      k: Float32Array,
+      tokens: number,
+      heads: number,
+      kvHeads: number,
+      headDim: number,
+      rotation: Float32Array,
+      scale: number,
+      first: number,
+      out: Float32Array,
+    ]
+  ): boolean
+  meanOverHeads(x: Float32Array, heads: number, tokens: number, out: Float32Array): void
+  softmax(pool: PoolHandle, x: Float32Array, width: number, out: Float32Array): boolean
+  describeRows(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      width: number,
+      weights: Float32Array,
+      picks: Uint32Array,
+      out: Float32Array,
+    ]
+  ): boolean
   norms(x: Float32Array, tokens: number, kvHeads: number, headDim: number, out: Float32Array): void
   zScore(x: Float32Array, out: Float32Array): void
   addScaled(a: Float32Array, b: Float32Array, factor: number, out: Float32Array): void
@@ -121,6 +184,7 @@ export interface Binding {
   measureRead(pool: PoolHandle, bytes: Uint8Array): boolean
 }
 
+type HeadArguments = [tokens: number, kvHeads: number, headDim: number]
 type WeightArguments = [type: number, bytes: Uint8Array, rows: number, columns: number]
 
 /** In the order of the kernels' enum WeightType. */

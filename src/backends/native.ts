@@ -21,11 +21,17 @@ import {
   checkRope,
   checkStore,
 } from './checks.ts'
-import type { Ops, Segment, Weight } from './ops.ts'
-import { referenceAttention } from './reference-attention.ts'
-import { referenceExpected } from './reference-expected.ts'
-import { referenceRows } from './reference-rows.ts'
-import { referenceSpread } from './reference-spread.ts'
+import { type Ops, rowFigures, type Segment, type Weight } from './ops.ts'
+import {
+  checkCosine,
+  checkDescribeRows,
+  checkExpected,
+  checkLag,
+  checkLagRanks,
+  checkMeanOverHeads,
+  checkReceived,
+  checkSoftmax,
+} from './scoring-checks.ts'
 import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
 export type Isa = 'scalar' | 'avx2'
@@ -80,27 +86,17 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
   return {
     name: 'native',
     isa,
-    ...plainOps(context),
     ...memoryOps(context),
     ...transformerOps(context),
     ...cacheOps(context),
     ...scoringOps(context),
+    ...methodOps(context),
+    ...rowOps(context),
     watchAbort: (words) => binding.watchAbort(context.handle, words),
     dispose: () => {
       binding.disposePool(context.handle)
       context.pool.clear()
     },
-  }
-}
-
-/** Ops that have no kernel yet. */
-const plainOps = ({ pool }: Context) => {
-  const place = { pool, pause: () => {} }
-  return {
-    ...referenceAttention(place),
-    ...referenceExpected(place),
-    ...referenceRows(place),
-    ...referenceSpread(place),
   }
 }
 
@@ -271,6 +267,70 @@ const scoringOps = ({ binding, handle, pool }: Context): ScoringOps => ({
     const { length } = checkAveragePool(x, width)
     const out = pool.take(x.shape, 'f32')
     binding.averagePool(f32(x), length, width, f32(out))
+    return out
+  },
+})
+
+type MethodOps = Pick<
+  Ops,
+  'attentionReceived' | 'cosineToMean' | 'lagSpread' | 'lagRanks' | 'expectedAttention' | 'meanOverHeads'
+>
+
+const methodOps = ({ binding, handle, pool }: Context): MethodOps => ({
+  attentionReceived: (q, segments, options) => {
+    const { heads, kvHeads, headDim, count } = checkReceived(q, segments, options)
+    const { scale, firstIndex, reduce } = options
+    const out = pool.take([kvHeads, count], 'f32')
+    const runs = segments.map(segmentArguments)
+    const sizes = [heads, kvHeads, headDim] as const
+    finished(binding.attentionReceived(handle, f32(q), ...sizes, runs, scale, firstIndex, reduce === 'max', f32(out)))
+    return out
+  },
+  cosineToMean: (x) => {
+    const { n, heads, headDim } = checkCosine(x)
+    const out = pool.take([heads, n], 'f32')
+    finished(binding.cosineToMean(handle, f32(x), n, heads, headDim, f32(out)))
+    return out
+  },
+  lagSpread: (x, options) => {
+    const { n, heads, headDim } = checkLag(x, options)
+    const out = pool.take([heads, n], 'f32')
+    finished(binding.lagSpread(handle, f32(x), n, heads, headDim, options.first, options.partitionTokens, f32(out)))
+    return out
+  },
+  lagRanks: (x, options) => {
+    const { n, heads } = checkLagRanks(x, options)
+    const out = pool.take([heads, n], 'f32')
+    finished(binding.lagRanks(handle, f32(x), n, heads, options.first, options.partitionTokens, f32(out)))
+    return out
+  },
+  expectedAttention: (q, k, options) => {
+    const { n, heads, kvHeads, headDim } = checkExpected(q, k, options)
+    const { rotation, scale, first } = options
+    const out = pool.take([kvHeads, n], 'f32')
+    const sizes = [n, heads, kvHeads, headDim] as const
+    finished(binding.expectedAttention(handle, f32(q), f32(k), ...sizes, f32(rotation), scale, first, f32(out)))
+    return out
+  },
+  meanOverHeads: (x) => {
+    const { heads, n } = checkMeanOverHeads(x)
+    const out = pool.take(x.shape, 'f32')
+    binding.meanOverHeads(f32(x), heads, n, f32(out))
+    return out
+  },
+})
+
+const rowOps = ({ binding, handle, pool }: Context): Pick<Ops, 'softmax' | 'describeRows'> => ({
+  softmax: (x) => {
+    const { width } = checkSoftmax(x)
+    const out = pool.take(x.shape, 'f32')
+    finished(binding.softmax(handle, f32(x), width, f32(out)))
+    return out
+  },
+  describeRows: (x, weights, picks) => {
+    const { n, width } = checkDescribeRows(x, weights, picks)
+    const out = pool.take([n, rowFigures], 'f32')
+    finished(binding.describeRows(handle, f32(x), width, f32(weights), picks, f32(out)))
     return out
   },
 })

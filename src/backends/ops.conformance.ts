@@ -9,9 +9,12 @@ import { CompactorError } from '../error.ts'
 import { attentionCases } from './attention-cases.conformance.ts'
 import { compare, type Deviation } from './deviation.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
+import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor } from './ops.ts'
+import { receivedCases } from './received-cases.conformance.ts'
 import { createReferenceOps } from './reference.ts'
 import { refusals } from './refusals.conformance.ts'
+import { rowCases } from './row-cases.conformance.ts'
 import { scoringCases } from './scoring-cases.conformance.ts'
 import { type CpuOps, cpu } from './tensor.ts'
 import { type Family, tolerances } from './tolerances.ts'
@@ -44,7 +47,15 @@ export interface SuiteOptions {
   readonly activations?: 'f32' | 'int8'
 }
 
-const cases: readonly OpCase[] = [...transformerCases, ...matmulCases, ...attentionCases, ...scoringCases]
+const cases: readonly OpCase[] = [
+  ...transformerCases,
+  ...matmulCases,
+  ...attentionCases,
+  ...receivedCases,
+  ...scoringCases,
+  ...methodCases,
+  ...rowCases,
+]
 const opNames: readonly OpName[] = [...new Set(cases.map(({ op }) => op))]
 
 const usedByAll = ['scope', 'from', 'weight', 'read'] as const
@@ -161,13 +172,27 @@ const testRefusals = (name: string, createOps: () => CpuOps): void => {
   })
 }
 
+const stoppable = [
+  'matmul',
+  'attend',
+  'leverage',
+  'chunkAttentionMass',
+  'attentionReceived',
+  'cosineToMean',
+  'lagSpread',
+  'lagRanks',
+  'expectedAttention',
+  'softmax',
+  'describeRows',
+] as const satisfies readonly OpName[]
+
 const testStopping = (name: string, createOps: () => CpuOps): void => {
-  test(`${name}: a set abort word stops matmul, attend, leverage and chunkAttentionMass, and a cleared one does not`, () => {
+  test(`${name}: a set abort word stops the ${stoppable.length} long ops, and a cleared one does not`, () => {
     const ops = createOps()
     const word = new Int32Array(new SharedArrayBuffer(4))
     ops.watchAbort(word)
-    for (const op of ['matmul', 'attend', 'leverage', 'chunkAttentionMass'] as const) {
-      const opCase = cases.find(
+    for (const op of stoppable) {
+      const opCase = cases.findLast(
         (candidate) => candidate.op === op && candidate.run(createReferenceOps()).shape.every((size) => size > 0),
       )
       assert.ok(opCase)

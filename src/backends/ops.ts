@@ -67,6 +67,11 @@ export interface ChunkMassOptions {
   readonly scale: number // 1 or 1/√headDim
 }
 
+/** The most keys, over all KV heads, and query heads that attentionReceived takes. */
+export const mostReceivedKeys: number = 2 ** 22
+export const mostReceivingHeads: number = 2 ** 16
+/** The longest document that lagSpread, lagRanks and expectedAttention take. */
+export const mostScoredTokens: number = 2 ** 21
 /** The longest row that describeRows takes: its index must be exact as f32. */
 export const mostRowValues: number = 2 ** 24
 

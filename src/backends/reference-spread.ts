@@ -17,12 +17,13 @@ export const referenceSpread = ({
       Array.from({ length: headDim }, (_, d) => at((token * heads + head) * headDim + d))
     for (let head = 0; head < heads; head++) {
       pause()
-      const anchor = new Array<number>(headDim).fill(0)
+      const sums = new Array<number>(headDim).fill(0)
       for (let token = 0; token < n; token++) {
         const values = vector(token, head)
         const norm = Math.max(normOf(values), leastNorm.inMean)
-        for (const [d, value] of values.entries()) anchor[d] = (anchor[d] as number) + value / norm / n
+        for (const [d, value] of values.entries()) sums[d] = (sums[d] as number) + value / norm
       }
+      const anchor = sums.map((sum) => sum / n)
       const anchorNorm = Math.max(normOf(anchor), leastNorm.inCosine)
       for (let token = 0; token < n; token++) {
         const values = vector(token, head)

@@ -16,7 +16,10 @@ import {
 import {
   type ExpectedAttentionOptions,
   type LagOptions,
+  mostReceivedKeys,
+  mostReceivingHeads,
   mostRowValues,
+  mostScoredTokens,
   type ReceivedOptions,
   type Segment,
   type Tensor,
@@ -37,7 +40,18 @@ export const checkReceived = (
     throw new RangeError(
       `attentionReceived: runs of the first segment must have one length for all heads, got ${count} and ${other}`,
     )
+  if (count * sizes.kvHeads > mostReceivedKeys)
+    throw new RangeError(
+      `attentionReceived: ${count} keys of ${sizes.kvHeads} KV heads are too many, at most ${mostReceivedKeys} over all KV heads; take the first segment in pieces`,
+    )
+  if (sizes.heads > mostReceivingHeads)
+    throw new RangeError(`attentionReceived: query heads must be at most ${mostReceivingHeads}, got ${sizes.heads}`)
   return { ...sizes, count }
+}
+
+const expectLength = (op: string, tokens: number): void => {
+  if (tokens > mostScoredTokens)
+    throw new RangeError(`${op}: a document must have at most ${mostScoredTokens} tokens, got ${tokens}`)
 }
 
 export const checkCosine = (x: Tensor): HeadSizes => {
@@ -62,6 +76,7 @@ export const checkLagRanks = (
 }
 
 const wholePartitions = (op: string, tokens: number, { first, partitionTokens }: LagOptions): number => {
+  expectLength(op, tokens)
   expectIndex(`${op}: first`, first)
   expectPositiveInteger(`${op}: partitionTokens`, partitionTokens)
   return Math.floor(Math.max(tokens - first, 0) / partitionTokens)
@@ -74,6 +89,7 @@ export const checkExpected = (
 ): HeadSizes & { readonly kvHeads: number } => {
   const [n = 0, heads = 0, headDim = 0] = shapeOf('expectedAttention: q', q, ['tokens', 'heads', 'headDim'])
   expectHeadDim('expectedAttention', headDim)
+  expectLength('expectedAttention', n)
   const [, kvHeads = 0] = shapeOf('expectedAttention: k', k, ['tokens', 'kvHeads', 'headDim'])
   expectShape('expectedAttention: k', k, [n, kvHeads, headDim])
   expectMultiple('expectedAttention: query heads', heads, kvHeads)

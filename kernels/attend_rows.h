@@ -1,0 +1,157 @@
+// Rows of attention against blocks of keys, for the lanes of the including file: packed keys, logits, and a running
+// softmax (as in flash attention): when a larger logit appears, what was summed is scaled down. What the weights are
+// used for is said in attend_task.h and attention_received_task.h.
+#pragma once
+#include "attend.h"
+#include "attention_tiles.h"
+
+namespace compactor {
+namespace {
+
+// Scratch of a task, all f32.
+struct Block {
+  size_t rows;
+  size_t first_row;
+  size_t kv_head;
+  size_t width;     // of an output row, padded
+  float* keys;      // packed
+  float* values;    // packed
+  float* logits;    // [rows][kKeyBlock], later the weights
+  float* q;         // [rows][head_dim], scaled
+  float* out;       // [rows][width]
+  float* scales;    // [rows], what a larger logit does to the sums so far
+  SoftmaxState* states;  // [rows]
+  uint32_t* visible;     // [rows], keys of the block that the row sees
+};
+
+// Keys come first: they stay in their place from one row block to the next, whatever its height.
+COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_head, void* scratch) {
+  Block block;
+  block.first_row = index * plan.block_rows;
+  block.rows = plan.rows() - block.first_row < plan.block_rows ? plan.rows() - block.first_row : plan.block_rows;
+  block.kv_head = kv_head;
+  block.width = padded(plan.head_dim);
+  float* next = static_cast<float*>(scratch);
+  const auto take = [&next](size_t count) {
+    float* taken = next;
+    next += (count + 15) / 16 * 16;
+    return taken;
+  };
+  block.keys = take(kKeyBlock * plan.head_dim);
+  block.values = take(kKeyBlock * block.width);
+  block.logits = take(block.rows * kKeyBlock);
+  block.q = take(block.rows * plan.head_dim);
+  block.out = take(block.rows * block.width);
+  block.scales = take(block.rows);
+  block.states = reinterpret_cast<SoftmaxState*>(take(2 * block.rows));
+  block.visible = reinterpret_cast<uint32_t*>(take(block.rows));
+  return block;
+}
+
+COMPACTOR_INLINE void scale_queries(const AttendPlan& plan, const Block& block) {
+  for (size_t row = 0; row < block.rows; row++) {
+    const float* q = plan.q + plan.row_offset(block.kv_head, block.first_row + row);
+    for (size_t d = 0; d < plan.head_dim; d++) block.q[row * plan.head_dim + d] = q[d] * plan.scale;
+  }
+}
+
+// Fills `visible` for keys `first_key` … of a segment's run; false if no row sees any. Later rows see no fewer keys.
+COMPACTOR_INLINE bool look(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key,
+                           size_t count) {
+  for (size_t row = 0; row < block.rows; row++) {
+    int64_t seen = int64_t(count);
+    if (segment.causal) {
+      const int64_t query = int64_t(plan.first_index) + int64_t((block.first_row + row) / plan.group());
+      const int64_t below = query + 1 - int64_t(segment.causal_from) - int64_t(first_key);
+      seen = below < 0 ? 0 : below < seen ? below : seen;
+    }
+    block.visible[row] = uint32_t(seen);
+  }
+  return block.visible[block.rows - 1] > 0;
+}
+
+// A stretch of a segment's run as one KV head has it.
+struct KeyRun {
+  Rows keys;
+  Rows values;
+  const float* bias;  // or null
+};
+
+COMPACTOR_INLINE KeyRun key_run(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key) {
+  const size_t start = (segment.starts[block.kv_head] + first_key) * plan.head_dim;
+  const size_t element = segment.half ? sizeof(uint16_t) : sizeof(float);
+  return {{static_cast<const char*>(segment.k) + start * element, plan.head_dim, segment.half},
+          {static_cast<const char*>(segment.v) + start * element, plan.head_dim, segment.half},
+          segment.bias ? segment.bias + segment.starts[block.kv_head] + first_key : nullptr};
+}
+
+// Logits with `count` packed keys, bias not yet added; panels that no row of a tile sees are left out. `ahead` is asked
+// for meanwhile: probably the next block.
+COMPACTOR_INLINE void multiply_keys(const AttendPlan& plan, const Block& block, size_t count, const Rows& ahead) {
+  const Tiling tiling(block.rows);
+  for (size_t panel = 0; panel * kPanel < count; panel++) {
+    prefetch(ahead, count + panel * kPanel, kPanel);
+    const float* packed = block.keys + panel * kPanel * plan.head_dim;
+    for (size_t tile = 0; tile < tiling.tiles; tile++) {
+      const size_t row = tiling.start(tile);
+      const size_t height = tiling.height(tile);
+      if (block.visible[row + height - 1] <= panel * kPanel) continue;
+      kLogitsTiles[height](block.q + row * plan.head_dim, packed, plan.head_dim,
+                           block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
+    }
+  }
+}
+
+// Adds the bias to the logits that the row sees and hides the others, up to `limit`, the padded count of keys that were
+// computed.
+COMPACTOR_INLINE float* visible_logits(const Block& block, size_t row, const float* bias, size_t limit) {
+  float* logits = block.logits + row * kKeyBlock;
+  const size_t visible = block.visible[row];
+  if (bias != nullptr)
+    for (size_t i = 0; i < visible; i++) logits[i] += bias[i];
+  for (size_t i = visible; i < limit; i++) logits[i] = kMinusInfinity;
+  return logits;
+}
+
+// Logits to weights, row by row; hidden keys get weight 0.
+COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, size_t limit) {
+  float* logits = visible_logits(block, row, bias, limit);
+  SoftmaxState& state = block.states[row];
+  const float largest = largest_value(logits, limit, state.largest);
+  const float shift = largest == kMinusInfinity ? 0.0f : largest;
+  float scale[kLanes];
+  save(scale, exp_of_negative(all(state.largest - shift)));
+  block.scales[row] = scale[0];
+  state.sum = state.sum * scale[0] + exponentiate(logits, limit, shift);
+  state.largest = largest;
+}
+
+// Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
+COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count) {
+  pack_keys(run.keys, count, plan.head_dim, block.keys);
+  multiply_keys(plan, block, count, run.keys);
+  const Tiling tiling(block.rows);
+  for (size_t tile = 0; tile < tiling.tiles; tile++) {
+    const size_t end = tiling.start(tile + 1);
+    for (size_t row = tiling.start(tile); row < end; row++) weigh(block, row, run.bias, padded(block.visible[end - 1]));
+  }
+}
+
+// Calls take(segment, first key, key count) for every block of keys in one span of a KV head's segments.
+template <typename Take>
+COMPACTOR_INLINE void for_each_block(const AttendPlan& plan, size_t kv_head, size_t split, Take take) {
+  const size_t span_start = split * plan.span;
+  const size_t span_end = span_start + plan.span;
+  size_t before = 0;  // keys in the segments so far
+  for (size_t i = 0; i < plan.segment_count; i++) {
+    const Segment& segment = plan.segments[i];
+    const size_t after = before + segment.counts[kv_head];
+    size_t key = span_start > before ? span_start : before;
+    const size_t end = span_end < after ? span_end : after;
+    for (; key < end; key += kKeyBlock) take(segment, key - before, end - key < kKeyBlock ? end - key : kKeyBlock);
+    before = after;
+  }
+}
+
+}  // namespace
+}  // namespace compactor

@@ -1,0 +1,173 @@
+/** Cases of attentionReceived: as those of attention, with runs of one length in the first segment, and few or many queries. */
+import { biasOf, groups, type Runs, segmentOf } from './attention-cases.conformance.ts'
+import { normals } from './draw.conformance.ts'
+import type { OpCase } from './ops.conformance.ts'
+import type { Ops, ReceivedOptions, Tensor } from './ops.ts'
+import { createReferenceOps } from './reference.ts'
+import { cpu } from './tensor.ts'
+import { tokenCounts } from './transformer-cases.conformance.ts'
+
+const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
+
+interface Received {
+  readonly n: number
+  readonly group: number
+  readonly headDim: number
+  readonly runs: readonly Runs[]
+  readonly firstIndex?: number
+  readonly scale?: number
+  readonly spoilQ?: (q: Float32Array) => void
+  /** The largest logit, where it is far above 10: an f32 logit is rounded in proportion, and so is its weight. */
+  readonly largestLogit?: number
+}
+
+const received = (
+  ops: Ops,
+  { n, group, headDim, runs, firstIndex = 0, scale, spoilQ }: Received,
+  reduce: ReceivedOptions['reduce'],
+): Tensor => {
+  const heads = group * (runs[0]?.counts.length ?? 1)
+  const q = normals(n * heads * headDim, n + headDim)
+  spoilQ?.(q)
+  return ops.attentionReceived(
+    ops.from(q, [n, heads, headDim]),
+    runs.map((run) => segmentOf(ops, run, headDim)),
+    { scale: scale ?? 1 / Math.sqrt(headDim), firstIndex, reduce },
+  )
+}
+
+/** Every weight is as uncertain as its logit; weights below e^-87 may be 0. */
+const magnitude = (options: Received, reduce: ReceivedOptions['reduce']): Float64Array =>
+  Float64Array.from(
+    cpu(received(createReferenceOps(), options, reduce)).data,
+    (value) => value * Math.max(1, (options.largestLogit ?? 0) / 10) + 1e-30,
+  )
+
+const both = (name: string, options: Received): OpCase[] =>
+  (['sum', 'max'] as const).map((reduce) => ({
+    op: 'attentionReceived',
+    name: `${name}, ${reduce}: ${options.n} queries, ${options.group} per KV head, head dim ${options.headDim}`,
+    family: 'attention',
+    run: (ops) => received(ops, options, reduce),
+    magnitude: () => magnitude(options, reduce),
+  }))
+
+const gridCases: OpCase[] = tokenCounts.flatMap((n) =>
+  groups.flatMap((group) => [
+    ...both('three segments, the last causal', {
+      n,
+      group,
+      headDim: 16,
+      firstIndex: 60,
+      runs: [
+        { counts: [23, 23], dtype: group % 2 ? 'f32' : 'f16', bias: biasOf },
+        { counts: [0, 37], dtype: 'f16' },
+        { counts: [n, n], causalFrom: 60 },
+      ],
+    }),
+    ...both('a causal first segment', {
+      n,
+      group,
+      headDim: 9,
+      firstIndex: 2,
+      runs: [{ counts: [n + 2, n + 2], causalFrom: 0, dtype: group % 2 ? 'f16' : 'f32' }],
+    }),
+  ]),
+)
+
+const sizeCases: OpCase[] = [
+  ...[0, 1, 15, 16, 17, 255, 256, 257, 513].flatMap((count) =>
+    both(`${count} keys, then 5 others`, {
+      n: 7,
+      group: 3,
+      headDim: 8,
+      runs: [{ counts: [count, count] }, { counts: [5, 5] }],
+    }),
+  ),
+  ...[1, 2, 5, 7, 15, 17, 33, 64, 80, 128].flatMap((headDim) =>
+    both('head dims', { n: 5, group: 3, headDim, runs: [{ counts: [33, 33], dtype: headDim % 2 ? 'f16' : 'f32' }] }),
+  ),
+  ...[1, 3].flatMap((n) =>
+    both('keys shared out among tasks', {
+      n,
+      group: 7,
+      headDim: 64,
+      firstIndex: 5000,
+      runs: [{ counts: [1600], dtype: 'f16' }, { counts: [600] }, { counts: [n], causalFrom: 5000 }],
+    }),
+  ),
+  ...both('several blocks of rows and of keys', {
+    n: 450,
+    group: 7,
+    headDim: 8,
+    firstIndex: 100,
+    runs: [{ counts: [300] }, { counts: [450], causalFrom: 100, dtype: 'f16' }],
+  }),
+]
+
+const borderCases: OpCase[] = [
+  ...both('one key, which receives everything', { n: 20, group: 7, headDim: 8, runs: [{ counts: [1, 1] }] }),
+  ...both('every key in the future', { n: 3, group: 2, headDim: 5, runs: [{ counts: [20], causalFrom: 3 }] }),
+  ...both('the first query sees nothing', {
+    n: 40,
+    group: 3,
+    headDim: 16,
+    firstIndex: 7,
+    runs: [{ counts: [50], causalFrom: 8 }],
+  }),
+  ...both('indices near 2^32', {
+    n: 20,
+    group: 1,
+    headDim: 4,
+    firstIndex: 2 ** 32 - 30,
+    runs: [{ counts: [25], causalFrom: 2 ** 32 - 35 }],
+  }),
+  ...both('keys all equal', { n: 17, group: 7, headDim: 64, runs: [{ counts: [257], spoil: (k) => k.fill(0.25) }] }),
+  ...both('one key wins by 10,000', {
+    largestLogit: 1e4,
+    n: 17,
+    group: 3,
+    headDim: 16,
+    runs: [{ counts: [300], bias: (row) => (row % 7 === 3 ? 1e4 + row * 0.001 : -1e4) }],
+  }),
+  ...both('logits rising, so that each block outdoes the last', {
+    largestLogit: 750,
+    n: 9,
+    group: 1,
+    headDim: 16,
+    runs: [{ counts: [1500], bias: (row) => row * 0.5 }],
+  }),
+]
+
+const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float32Array) => void }])[] = [
+  ['bias of −∞ at one key', { bias: (row) => (row === 7 ? -infinity : 0) }],
+  ['bias of −∞ everywhere', { bias: () => -infinity }],
+  ['bias of NaN', { bias: (row) => (row === 7 ? nan : 0) }],
+  ['bias of +∞', { bias: (row) => (row === 7 ? infinity : row === 9 ? -infinity : 0) }],
+  ['a key of NaN', { spoil: (k) => k.fill(nan, 7 * 16, 7 * 16 + 1) }],
+  ['a key of ∞', { spoil: (k) => k.fill(infinity, 7 * 16, 7 * 16 + 1) }],
+  ['values of NaN, which nobody reads', { spoil: (_, v) => v.fill(nan) }],
+  ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
+]
+
+const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
+  [1, 17].flatMap((n) => [
+    ...both(name, {
+      n,
+      group: 3,
+      headDim: 16,
+      runs: [{ counts: [30, 30], ...runs }],
+      ...(spoilQ ? { spoilQ } : {}),
+    }),
+    ...both(`${name}, causal, 1,100 keys after`, {
+      n,
+      group: 1,
+      headDim: 16,
+      firstIndex: 2,
+      runs: [{ counts: [30, 30], causalFrom: 0, dtype: 'f16', ...runs }, { counts: [1100, 0] }],
+      ...(spoilQ ? { spoilQ } : {}),
+    }),
+  ]),
+)
+
+export const receivedCases: readonly OpCase[] = [...gridCases, ...sizeCases, ...borderCases, ...notFiniteCases]

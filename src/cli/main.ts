@@ -48,6 +48,11 @@ const entries: readonly Entry[] = [
     summary: 'what is in a model or context file, what this machine can do',
     load: async () => (await import('./inspect.ts')).defineInspect,
   },
+  {
+    names: ['eval'],
+    summary: 'measure what compression costs, on your data or on tasks made up for it',
+    load: async () => (await import('./eval.ts')).defineEval,
+  },
 ]
 
 const epilogue = `
@@ -112,7 +117,7 @@ const namesNoCommand = (program: Command, words: readonly string[]): boolean => 
   for (const word of words) {
     if (word.startsWith('-') || command.commands.length === 0) return false
     const next = command.commands.find((sub) => sub.name() === word || sub.aliases().includes(word))
-    if (!next) return true
+    if (!next) return command.registeredArguments.length === 0 // else it may be an argument
     command = next
   }
   return false

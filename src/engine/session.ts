@@ -1,6 +1,4 @@
 /** The worker's state: the backend, models and contexts by handle, and what each request does with them. */
-import { createNativeOps } from '../backends/native.ts'
-import { createReferenceOps } from '../backends/reference.ts'
 import type { CpuOps } from '../backends/tensor.ts'
 import { CompactorError } from '../error.ts'
 import { type ContextState, compressDocument, openSavedContext, saveContext, tellContext } from './context-state.ts'
@@ -12,6 +10,7 @@ import { type ModelFile, openModelFile } from './model-file.ts'
 import type { Kind, Requests, Results } from './protocol.ts'
 import { createSampler } from './sampler.ts'
 import { Sequence } from './sequence.ts'
+import { createOps } from './settings.ts'
 
 export interface Call {
   readonly control: Control
@@ -26,11 +25,8 @@ export class Session {
   readonly #contexts = new Handles<ContextState>('context')
 
   readonly #handlers: Handlers = {
-    start: async ({ backend, threads, isa, activations }) => {
-      this.#ops =
-        backend === 'native'
-          ? createNativeOps({ threads, activations, ...(isa === undefined ? {} : { isa }) })
-          : createReferenceOps()
+    start: async (settings) => {
+      this.#ops = createOps(settings)
       return { backend: this.#ops.name }
     },
 

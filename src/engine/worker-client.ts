@@ -1,9 +1,10 @@
 /** The caller's end of the engine's worker: sends requests, hands out replies, aborts and progress through shared memory. */
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
 import { Control } from './control.ts'
 import { fromWire, type Kind, type ReplyMessage, type RequestMessage, type Requests, type Results } from './protocol.ts'
+import { startWorker } from './start-worker.ts'
 import { abortedBy, Turns } from './turns.ts'
 
 export interface Progress {
@@ -25,14 +26,6 @@ interface Pending {
 
 const progressMs = 100
 
-/** The compiled worker; under tsx, which does not reach into workers by itself, the source through tsx. */
-const startWorker = (): Worker => {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(new URL('./worker.js', import.meta.url))
-  const source = JSON.stringify(new URL('./worker.ts', import.meta.url).href)
-  const tsx = JSON.stringify(import.meta.resolve('tsx/esm/api')) // code without a file resolves names from the working folder
-  return new Worker(`import(${tsx}).then(({ register }) => (register(), import(${source})))`, { eval: true })
-}
-
 export class WorkerClient {
   readonly #worker: Worker
   readonly #pending = new Map<number, Pending>()
@@ -42,7 +35,7 @@ export class WorkerClient {
   #end: Error | undefined
 
   constructor() {
-    this.#worker = startWorker()
+    this.#worker = startWorker(import.meta.url, 'worker')
     this.#worker.unref() // an idle engine does not keep the process alive
     this.#worker.on('message', (message: ReplyMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(fromWire({ name: 'Error', message: error.message })))

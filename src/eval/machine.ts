@@ -39,9 +39,9 @@ const git = (...args: string[]): string | undefined => {
   return status === 0 ? stdout.trim() : undefined
 }
 
-/** The commit, with + where files differ from it; a copy without history says so. */
+/** The commit, with + where files differ from it; a copy without history says so, also inside another project's history. */
 const commit = (): string => {
-  const head = git('rev-parse', '--short', 'HEAD')
+  const head = git('rev-parse', '--show-prefix') === '' ? git('rev-parse', '--short', 'HEAD') : undefined
   return head === undefined ? 'no commit' : head + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
 }
 

@@ -37,6 +37,7 @@ export interface RunProgress {
   readonly doneContexts: number
   readonly contexts: number
   readonly doneTokens: number
+  readonly currentTokens: number // of the context that is measured next; 0 after the last
   readonly tokens: number
   readonly secondsLeft: number | undefined // unknown before the first context is done
   readonly last: string | undefined // id
@@ -46,6 +47,7 @@ interface Task {
   readonly data: string
   readonly example: Example
   readonly tokens: number
+  readonly round: number
 }
 
 /** Throws CompactorError: 'usage', 'document-too-long', 'aborted', 'write-failed'. */
@@ -59,6 +61,7 @@ export const runEvaluation = async (subject: Subject, request: RunRequest): Prom
   onProgress?.(progress(undefined))
   for (const { data, example } of tasks) {
     if (found.has(keyOf({ data, id: example.id }))) continue
+    subject.control.report(0, 0)
     const result = { data, ...(await measureContext(subject, example, request)) }
     await appendContext(folder, result)
     found.set(keyOf(result), result)
@@ -71,11 +74,14 @@ export const runEvaluation = async (subject: Subject, request: RunRequest): Prom
 
 const keyOf = ({ data, id }: Pick<ContextResult, 'data' | 'id'>): string => JSON.stringify([data, id])
 
-/** All contexts with their lengths; one that the model cannot hold is refused before hours are spent. */
+/**
+ * All contexts with their lengths, every data set's first, then every one's second, …, so that a run that was stopped has
+ * seen something of each. One that the model cannot hold is refused before hours are spent.
+ */
 const tasksOf = (subject: Subject, { data, maxNewTokens }: RunRequest): Task[] => {
   const { file, template } = subject
-  return data.flatMap(({ name, examples }) =>
-    examples.map((example) => {
+  const tasks = data.flatMap(({ name, examples }) =>
+    examples.map((example, round) => {
       const tokens = documentIds(subject, example).length
       const questions = example.questions.map((question) => questionIds(subject, example, question).length)
       checkDocumentFit({
@@ -85,9 +91,10 @@ const tasksOf = (subject: Subject, { data, maxNewTokens }: RunRequest): Task[] =
         documentTokens: tokens,
         reserve: Math.max(0, ...questions) + Math.min(maxNewTokens, example.maxNewTokens),
       })
-      return { data: name, example, tokens }
+      return { data: name, example, tokens, round }
     }),
   )
+  return tasks.sort((a, b) => a.round - b.round)
 }
 
 const runSettings = (subject: Subject, request: RunRequest, on: Machine): RunSettings => {
@@ -121,6 +128,7 @@ const progressOf = (tasks: readonly Task[], found: ReadonlyMap<string, unknown>)
     const seconds = (performance.now() - begun) / 1000
     const rate = doneTokens > before ? (doneTokens - before) / seconds : undefined
     const secondsLeft = rate === undefined ? undefined : (tokens - doneTokens) / rate
-    return { doneContexts: done.length, contexts: tasks.length, doneTokens, tokens, secondsLeft, last }
+    const currentTokens = tasks.find((task) => !isDone(task))?.tokens ?? 0
+    return { doneContexts: done.length, contexts: tasks.length, doneTokens, currentTokens, tokens, secondsLeft, last }
   }
 }

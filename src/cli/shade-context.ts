@@ -3,6 +3,7 @@ import { CompactorError } from '../error.ts'
 import type { ContextHeader, KeptDocument } from '../index.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
 import { bytesText } from './figures.ts'
+import { given } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 import { checkOutput, type Output, writeOutput } from './write-output.ts'
 
@@ -21,7 +22,7 @@ export const shadeContext = async (
   await checkOutput(output)
   const made = { file, by: header.model }
   const modelPath = await (model === undefined ? findModelIfHere(made, terminal) : getNamedModel(model, made, terminal))
-  const document = await readKeptDocument(file, modelPath)
+  const document = await readKeptDocument(file, { ...given({ modelPath }), signal: terminal.signal })
   const { shadedTextPage } = await import('../eval/index.ts')
   const page = shadedTextPage(`What was kept of ${header.document.name}`, {
     ...document,

@@ -5,13 +5,16 @@
 import { basename } from 'node:path'
 import { createReferenceOps } from '../backends/reference.ts'
 import type { ContextHeader } from '../cache/cctx-header.ts'
-import { openContext } from '../cache/cctx-open.ts'
+import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { keptHeadCounts } from '../cache/kept-tokens.ts'
 import { CompactorError } from '../error.ts'
 import { readGguf } from '../formats/gguf.ts'
 import { mapFile } from '../formats/map-file.ts'
+import { fingerprint } from '../hub/fingerprint.ts'
+import { nameOfPath } from '../hub/local-models.ts'
 import { tokenTexts } from '../tokenizer/token-texts.ts'
 import { createTokenizer } from '../tokenizer/tokenizer.ts'
+import { refuseUnknown } from './check-options.ts'
 
 export interface KeptDocument {
   readonly header: ContextHeader
@@ -25,23 +28,36 @@ export interface KeptDocument {
   readonly fullBytes: number
 }
 
+export interface KeptDocumentOptions {
+  /** The file of the model that made it; without it there are ids instead of text. */
+  readonly modelPath?: string
+  /** Where the model's sha256 is remembered. Default: COMPACTOR_HOME. */
+  readonly home?: string
+  readonly signal?: AbortSignal
+}
+
 /**
- * @param modelPath the file of the model that made it; the caller answers for that (fingerprint in the header).
- * Throws CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported', 'model-corrupt', 'model-unsupported'.
+ * Throws TypeError for an unknown option; CompactorError: 'file-unreadable', 'context-corrupt', 'context-unsupported',
+ * 'context-mismatch' (another model's), 'model-corrupt', 'model-unsupported', 'aborted'.
  */
-export const readKeptDocument = async (path: string, modelPath?: string): Promise<KeptDocument> => {
+export const readKeptDocument = async (path: string, options: KeptDocumentOptions = {}): Promise<KeptDocument> => {
+  refuseUnknown('readKeptDocument', options, ['modelPath', 'home', 'signal'])
+  const { modelPath, ...rest } = options
+  const model =
+    modelPath === undefined ? undefined : { path: modelPath, fingerprint: await fingerprint(modelPath, rest) }
   const ops = createReferenceOps()
   const opened = await openContext(path, ops, mapFile)
   try {
     const { header, block, tokenIds, fileBytes } = opened
+    if (model) checkModel(header, { name: nameOfPath(model.path), fingerprint: model.fingerprint })
     const { pairs, pairBytes } = block.stats()
     const { layerCount, kvHeadCount } = block.shape
     return {
       header,
       fileBytes,
-      ...(modelPath === undefined
+      ...(model === undefined
         ? { tokens: Array.from(tokenIds, (id) => ` ${id}`), head: '' }
-        : textsOf(modelPath, { path, document: tokenIds, head: header.template.pieces.head ?? [] })),
+        : textsOf(model.path, { path, document: tokenIds, head: header.template.pieces.head ?? [] })),
       kept: keptHeadCounts(block),
       bytes: pairBytes,
       fullBytes: (pairBytes / pairs) * layerCount * kvHeadCount * block.documentTokens,

@@ -14,8 +14,8 @@ test('texts are escaped, Html is not, lists are joined, undefined and false are 
   )
 })
 
-test('control characters become their pictures, line ends and tabs stay', () => {
-  assert.equal(html`${'a\u001b[31m\u0000\u007f\u009b\n\t'}`.text, 'a␛[31m␀␡\ufffd\n\t')
+test('control characters and marks of direction become their pictures, line ends and tabs stay', () => {
+  assert.equal(html`${'a\u001b[31m\u0000\u007f\u009b\u202e\u2066\n\t'}`.text, 'a␛[31m␀␡\ufffd\ufffd\ufffd\n\t')
 })
 
 test('whatever text goes in comes out as the same text and as no element, in attributes too: 500 random texts', () => {

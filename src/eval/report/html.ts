@@ -19,12 +19,15 @@ export const html = (texts: TemplateStringsArray, ...pieces: readonly Piece[]): 
 
 /**
  * For text between tags and in quoted attributes; not for scripts, styles or addresses. Control characters, which HTML
- * forbids and a terminal would obey, become their pictures: ␛ for escape.
+ * forbids and a terminal would obey, become their pictures: ␛ for escape. So do marks that would turn the reading direction
+ * of what stands beside them.
  */
 export const escapeHtml = (text: string): string =>
   text
     .replace(/[&<>"'`]/g, (character) => entities[character] ?? '')
-    .replace(/\p{Cc}/gu, (character) => (allowed.includes(character) ? character : pictureOf(character.charCodeAt(0))))
+    .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, (character) =>
+      allowed.includes(character) ? character : pictureOf(character.charCodeAt(0)),
+    )
 
 const allowed = ['\n', '\t', '\r']
 

@@ -13,6 +13,7 @@ import { drawNeedleGrids } from './needle-grid.ts'
 import { counted, folded, page } from './page.ts'
 import { drawPlots, type PlotInput } from './plots.ts'
 import { describeSettings } from './settings.ts'
+import { drawSideBySide } from './side-by-side.ts'
 import { drawSummary } from './summary.ts'
 
 export interface Run {
@@ -44,6 +45,7 @@ const drawRun = (
   const summary = summarise(settings, contexts, options)
   const parts: readonly (readonly [title: string, content: Html | undefined])[] = [
     ['Against bytes kept', drawAllPlots(settings, summary)],
+    ['Side by side', drawSideBySide(summary.pooled)],
     ['Summary', drawSummary(summary)],
     ['Needle grid', drawNeedleGrids(settings, contexts)],
     ['Kept in each layer and head', drawKeptHeads(settings, contexts)],
@@ -60,7 +62,11 @@ ${contexts.length > 0 && parts.map(([title, content]) => content && html`<h3>${t
 /** Pooled, then each data set, then a chart for each method that ran with several options. */
 const drawAllPlots = ({ variants, precision }: RunSettings, { pooled, groups }: Summary): Html | undefined => {
   const style = curveStyles(familiesOf(variants), ['random'])
-  const input = (name: string, rows: readonly SummaryRow[], families = mainFamilies(variants)): PlotInput => ({
+  const input = (
+    name: string,
+    rows: readonly SummaryRow[],
+    families: readonly string[] = mainFamilies(variants),
+  ): PlotInput => ({
     name,
     rows,
     families,
@@ -68,11 +74,10 @@ const drawAllPlots = ({ variants, precision }: RunSettings, { pooled, groups }: 
     precision,
   })
   const [first] = groups
-  const all =
-    groups.length === 1 && first ? input(first.name, first.rows) : input(`${groups.length} data sets pooled`, pooled)
+  const all = groups.length === 1 && first ? input(first.name, first.rows) : input('pooled', pooled)
   const each = groups.length > 1 ? drawPlots(groups.map(({ name, rows }) => input(name, rows))) : undefined
   const options = optionFamilies(variants).flatMap(({ method, families }) => {
-    const drawn = drawPlots([input(`${method}, pooled`, pooled, [...families])])
+    const drawn = drawPlots([input(`${method}, pooled`, pooled, families)])
     return drawn ? [html`<h4>${method} with its options</h4>${drawn}`] : []
   })
   const plots = drawPlots([all])

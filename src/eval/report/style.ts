@@ -63,13 +63,16 @@ ${light.map((_, i) => `.s${i} { color: var(--c${i}) }`).join(' ')}
 .series .curve { fill: none; stroke: currentColor; stroke-width: 1.8 }
 .series .whisker { stroke: currentColor; stroke-width: 1; opacity: .55 }
 .series .mark { fill: currentColor; stroke: var(--page); stroke-width: 1 }
+svg.interval { width: 220px; height: 14px; vertical-align: middle }
+svg.interval line { stroke: var(--c0); stroke-width: 2 }
+svg.interval circle { fill: var(--c0) }
 .key { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 13px; list-style: none; padding: 0; margin: 8px 0 }
 .key span { color: var(--ink) }
 .key svg { width: 30px; height: 12px; vertical-align: -1px; margin-right: 5px }
 table.heat { font-size: 11px; margin: 2px 0 }
 table.heat td { padding: 0; min-width: 26px; height: 20px; text-align: center; vertical-align: middle; border: 1px solid var(--page); background: rgb(var(--heat) / var(--v)) }
 table.heat td.strong { color: var(--on-heat) }
-table.heat th { padding: 0 6px; font-weight: 400; text-align: center; vertical-align: middle }
+table.heat th { white-space: nowrap; padding: 0 6px; font-weight: 400; text-align: center; vertical-align: middle }
 table.heat th[scope=row] { text-align: right }
 table.heat tbody tr { border: 0 }
 table.heat thead { border: 0 }
@@ -80,7 +83,7 @@ table.heat thead { border: 0 }
 .text .n::before { content: '↵'; color: var(--soft); font-size: 11px }
 .k0 { color: var(--soft) }
 .p { text-decoration: underline 2px var(--c3); text-underline-offset: 4px }
-.legend span { padding: 1px 6px; border-radius: 2px }
+.legend span { padding: 1px 6px; border-radius: 2px; white-space: nowrap }
 .layers { font-size: 14px; color: var(--soft) }
 ${shades}
 [class*=k1], .heat td, .legend span { -webkit-print-color-adjust: exact; print-color-adjust: exact }
@@ -102,6 +105,7 @@ ${shades}
   h1 { font-size: 22px }
   dl { grid-template-columns: minmax(0, 1fr); gap: 0 }
   dd { margin-bottom: 6px }
-  th, td { padding: 4px 7px }
+  th, td { padding: 3px 6px }
+  .wide table:not(.heat) td:first-child { white-space: normal; max-width: 38vw; overflow-wrap: anywhere }
 }
 `

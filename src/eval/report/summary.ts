@@ -6,24 +6,29 @@ import type { Interval } from '../statistics.ts'
 import { type Html, html } from './html.ts'
 import { type Column, folded, scrolling, table } from './page.ts'
 
-interface Measured {
+export interface Measured {
   readonly title: string
   readonly value: (row: SummaryRow) => Interval | undefined
   readonly text: (value: number) => string
 }
 
+export const natsText = (value: number): string => value.toFixed(4)
 const hundredth = (value: number): string => (value * 100).toFixed(1)
 const sign = (value: number): string => (value < 0 ? '−' : '+')
 const signed = (value: number): string => `${sign(value)}${hundredth(Math.abs(value))}`
 const signedNats = (value: number): string => `${sign(value)}${natsText(Math.abs(value))}`
 
-export const natsText = (value: number): string => value.toFixed(4)
+/** The two that variants are compared by. */
+export const measuredAs: Readonly<Record<'score' | 'kl', Measured>> = {
+  score: { title: 'score', value: ({ score }) => score, text: hundredth },
+  kl: { title: 'KL, nats a token', value: ({ kl }) => kl, text: natsText },
+}
 
 const measured: readonly Measured[] = [
-  { title: 'score', value: ({ score }) => score, text: hundredth },
+  measuredAs.score,
   { title: 'less full', value: ({ toFull }) => toFull, text: signed },
   { title: 'less random', value: ({ toRandom }) => toRandom, text: signed },
-  { title: 'KL, nats a token', value: ({ kl }) => kl, text: natsText },
+  measuredAs.kl,
   { title: 'KL less random', value: ({ klToRandom }) => klToRandom, text: signedNats },
   { title: 'flips, %', value: ({ flips }) => flips, text: hundredth },
   { title: 'NLL ratio', value: ({ nllRatio }) => nllRatio, text: (value) => value.toFixed(2) },
@@ -76,7 +81,7 @@ export const isMeasured = (interval: Interval | undefined): interval is Interval
   interval !== undefined && Number.isFinite(interval.mean)
 
 /** The mean above its bounds; a single context has none and says so. */
-const intervalText = (interval: Interval | undefined, text: (value: number) => string): Html | string => {
+export const intervalText = (interval: Interval | undefined, text: (value: number) => string): Html | string => {
   if (!isMeasured(interval)) return '–'
   const { mean, low, high, n } = interval
   const range = Number.isFinite(low) && Number.isFinite(high) ? `${text(low)} … ${text(high)}` : `n = ${n}`

@@ -135,8 +135,10 @@ export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor 
     }
     return out
   }
-  let x = model.embed(ids)
-  for (let layer = 0; layer < layerCount; layer++) x = model.layer(layer, x, positions, attend) as Tensor
+  const x = model.embed(ids)
+  // A scope for each layer: its inner values are given back before the next.
+  for (let layer = 0; layer < layerCount; layer++)
+    ops.scope(() => ops.copy(x, model.layer(layer, x, positions, attend) as Tensor))
   for (const { sequence, ids: own } of parts) sequence.advance(own.length)
   return x
 }

@@ -8,7 +8,7 @@ import type { Precision } from '../index.ts'
 import { readSource } from './document-source.ts'
 import { listEvaluation } from './eval-list.ts'
 import { reportRuns } from './eval-report.ts'
-import { clockText, countText } from './figures.ts'
+import { countText } from './figures.ts'
 import {
   collect,
   defaultModel,
@@ -23,6 +23,7 @@ import {
 import { namedValues } from './named-values.ts'
 import { showPull } from './pull.ts'
 import type { Terminal } from './terminal.ts'
+import { EvaluationWatch } from './watch-evaluation.ts'
 import { checkOutput, type Output, writeOutput } from './write-output.ts'
 
 const help = `
@@ -143,11 +144,13 @@ const evaluateData = async (data: readonly string[], { flags, command }: Given, 
   const variants = variantsOf(flags, command)
   const options = { data, variants, ...(await optionsOf(flags, terminal)) }
   const folder = flags.output ?? defaultFolder(flags.model, options)
-  const watch = new Watch(terminal, flags.verbose ?? false)
+  const watch = new EvaluationWatch(terminal, {
+    isVerbose: flags.verbose ?? false,
+    folder: flags.output === undefined ? folder : undefined,
+  })
   const evaluation = await prepareEvaluation({ ...options, folder, ...watch.listeners })
   if (evaluation.backend.reason !== undefined) terminal.note(evaluation.backend.reason)
   const model = await showPull(flags.model, terminal, (callbacks) => pullModel(flags.model, callbacks))
-  if (flags.output === undefined) terminal.note(`results go to ${folder}`)
   const run = await watch.during(() => evaluation.run(model))
   const summary = summarise(run.settings, run.contexts)
   if (page) await writeReport(page, run, terminal)
@@ -222,44 +225,4 @@ const headline = ({ settings, contexts }: Run): string => {
   const planned = data.reduce((sum, { contexts: ids }) => sum + ids.length, 0)
   const of = contexts.length === planned ? '' : ` of ${countText(planned)}`
   return `${protocol}, ${measures.join(' and ')}: ${model.name}, ${countText(contexts.length)}${of} contexts, at most ${questionsPerContext} questions each, seed ${seed}`
-}
-
-/** What the user sees of a run while it goes on. */
-class Watch {
-  readonly #terminal: Terminal
-  readonly #isVerbose: boolean
-  #contexts = ''
-  #update: ((done: number, total: number) => void) | undefined
-  #told = 0
-
-  constructor(terminal: Terminal, isVerbose: boolean) {
-    this.#terminal = terminal
-    this.#isVerbose = isVerbose
-  }
-
-  get listeners(): Pick<EvaluationOptions, 'signal' | 'onProgress' | 'onNote'> {
-    return {
-      signal: this.#terminal.signal,
-      onNote: (sentence) => this.#terminal.note(sentence),
-      onProgress: (progress) => {
-        const { doneContexts, contexts, doneTokens, tokens, secondsLeft, last } = progress
-        this.#contexts = `${countText(doneContexts)} of ${countText(contexts)} contexts`
-        this.#update?.(doneTokens, tokens)
-        if (!this.#isVerbose || last === undefined || doneContexts === this.#told) return
-        this.#told = doneContexts
-        const left = secondsLeft === undefined ? '' : `, ${clockText(secondsLeft)} left`
-        this.#terminal.note(
-          `${last}: ${this.#contexts}, ${countText(doneTokens)} of ${countText(tokens)} tokens${left}`,
-        )
-      },
-    }
-  }
-
-  during(body: () => Promise<Run>): Promise<Run> {
-    const rate = (perSecond: number): string => `${this.#contexts}  ${countText(Math.round(perSecond))} tokens/s`
-    return this.#terminal.during({ label: 'evaluating', rate }, (update) => {
-      this.#update = update
-      return body()
-    })
-  }
 }

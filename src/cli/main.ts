@@ -87,6 +87,7 @@ const buildProgram = async (words: readonly string[], terminal: Terminal): Promi
     .description('Read a long document once, keep a small memory of it, ask it anything.')
     .usage('COMMAND [...]')
     .option('-V, --version', 'print the version')
+    .enablePositionalOptions() // flags behind a command are its own
     .addHelpText('after', epilogue)
   for (const entry of entries) {
     const isCalled = entry.names.includes(words[0] ?? '')

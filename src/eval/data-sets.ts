@@ -47,10 +47,18 @@ const fromFile = ({ file, ids }: Extract<Source, { kind: 'file' }>): Candidates 
   return { name, sha256, examples: chosen, isChosen: true }
 }
 
-const generate = ({ file }: Subject, source: TaskSource, seed: number, onNote: DataRequest['onNote']): Candidates[] => {
+const generate = (
+  { file, template }: Subject,
+  source: TaskSource,
+  seed: number,
+  onNote: DataRequest['onNote'],
+): Candidates[] => {
   const { name, samples, haystack, options } = source
   const countTokens = (text: string): number => file.tokenizer.encode(text).length
-  return lengthsFor(source, { model: file.name, most: file.model.config.contextLength, onNote }).map((tokens) => {
+  const { contextLength } = file.model.config
+  const { head, between, end } = template
+  const most = contextLength - head.length - between.length - end.length - seamTokens
+  return lengthsFor(source, { model: file.name, contextLength, most, onNote }).map((tokens) => {
     const request = { countTokens, tokens, samples, seed, options, ...(haystack === undefined ? {} : { haystack }) }
     const examples = generateExamples(name, request)
     const sha256 = createHash('sha256').update(JSON.stringify(examples)).digest('hex')
@@ -58,26 +66,30 @@ const generate = ({ file }: Subject, source: TaskSource, seed: number, onNote: D
   })
 }
 
-/** Room for what the chat template puts around document and question. */
-const templateTokens = 128
+/** Texts may have more tokens apart than together. */
+const seamTokens = 16
 
 interface Trained {
   readonly model: string
-  readonly most: number // tokens
+  readonly contextLength: number
+  readonly most: number // tokens of a prompt, without the chat template
   readonly onNote: DataRequest['onNote']
 }
 
 /** Lengths that were asked for must fit; of a task's own those that do are taken. */
-const lengthsFor = ({ name, lengths }: TaskSource, { model, most, onNote }: Trained): readonly number[] => {
+const lengthsFor = (
+  { name, lengths }: TaskSource,
+  { model, contextLength, most, onNote }: Trained,
+): readonly number[] => {
   const wanted = lengths ?? taskOf(name).lengths
-  const fitting = wanted.filter((tokens) => tokens + templateTokens <= most)
+  const fitting = wanted.filter((tokens) => tokens <= most)
   const tooLong = wanted.filter((tokens) => !fitting.includes(tokens))
   if (tooLong.length === 0) return wanted
-  const what = `${model} was trained on ${most} tokens, too few for ${name} at ${tooLong.join(' and ')}`
+  const what = `${model} was trained on ${contextLength} tokens, too few for ${name} at ${tooLong.join(' and ')}`
   if (lengths || fitting.length === 0)
     throw new CompactorError(
       'document-too-long',
-      `${what}; ask for lengths up to ${most - templateTokens} or take a model with a longer context`,
+      `${what}; ask for lengths up to ${most} or take a model with a longer context`,
     )
   onNote?.(`${what}; only ${fitting.join(', ')} ${fitting.length === 1 ? 'is' : 'are'} run`)
   return fitting

@@ -93,7 +93,8 @@ export const prepareEvaluation = async (options: EvaluationOptions): Promise<Eva
   refuseUnknown('evaluate', options, optionNames)
   const { threads, backend: name, activations = 'f32' } = options
   const { settings: engine, backend } = settle({ threads, backend: name, activations })
-  requireText('folder', options.folder)
+  if (requireText('folder', options.folder) === '')
+    throw new CompactorError('usage', 'expected the folder to write results to, got an empty text')
   const checked = checkedOptions(options)
   const sources = await readSources(options.data, options)
   return {

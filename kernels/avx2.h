@@ -3,6 +3,8 @@
 // compiled this way and then kept by the linker for everybody.
 #include <immintrin.h>
 
+#include "kernels.h"
+
 #pragma GCC target("avx2,fma,f16c")
 
 namespace compactor {
@@ -23,6 +25,16 @@ inline __m256i fifth_bits_32(const uint8_t* bytes) {
   const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte_of_value);
   const __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit_of_value), bit_of_value);
   return _mm256_and_si256(is_set, _mm256_set1_epi8(16));
+}
+
+// The codes of a type with blocks of 32; those of Q8_0 are signed.
+template <WeightType kType>
+inline __m256i quants_32(const uint8_t* block) {
+  if constexpr (kType == WeightType::Q4_0) return nibbles_32(block + 2);
+  if constexpr (kType == WeightType::Q4_1) return nibbles_32(block + 4);
+  if constexpr (kType == WeightType::Q5_0) return _mm256_or_si256(nibbles_32(block + 6), fifth_bits_32(block + 2));
+  if constexpr (kType == WeightType::Q5_1) return _mm256_or_si256(nibbles_32(block + 8), fifth_bits_32(block + 4));
+  if constexpr (kType == WeightType::Q8_0) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 2));
 }
 
 // Group `group` of 32 values of a Q4_K or Q5_K block: 0 … 15, or 0 … 31 with high bits.

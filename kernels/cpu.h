@@ -2,7 +2,7 @@
 #pragma once
 #include "kernels.h"
 
-// Whether the AVX2 variants are built. They are compiled by GCC's pragma for a target, which Clang does not have.
+// Whether the AVX2 and AVX-512 variants are built. They are compiled by GCC's pragma for a target, which Clang does not have.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define COMPACTOR_X86 1
 #else
@@ -17,14 +17,14 @@ bool isa_from_name(const char* name, Isa* isa);
 // Whether processor and operating system can run a variant.
 bool isa_available(Isa isa);
 
-constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2};
+constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2, Isa::avx512};
 
 // A processor feature worth naming in `inspect cpu`, whether a kernel uses it or not.
 struct CpuFeature {
   const char* name;
   bool present;
 };
-constexpr size_t kCpuFeatureCount = 9;
+constexpr size_t kCpuFeatureCount = 10;
 void cpu_features(CpuFeature (&features)[kCpuFeatureCount]);
 
 }  // namespace compactor

@@ -108,7 +108,7 @@ constexpr DecodeBlock kDecoders[kWeightTypeCount] = {decode_f32,  decode_f16,  d
 
 void decode_row(Isa isa, WeightType type, const uint8_t* blocks, float* decoded, size_t count) {
 #if COMPACTOR_X86
-  if (isa == Isa::avx2) return decode_row_avx2(type, blocks, decoded, count);
+  if (isa >= Isa::avx2) return decode_row_avx2(type, blocks, decoded, count);
 #endif
   const BlockLayout layout = block_layout(type);
   const DecodeBlock decode = kDecoders[size_t(type)];

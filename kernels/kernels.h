@@ -13,8 +13,9 @@ struct Pool;  // pool.h: threads, per-thread scratch memory, the abort word
 
 enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
 
-// Instruction sets this binary has variants for; the machine decides (cpu.h), COMPACTOR_ISA or an option may lower it.
-enum class Isa : int { scalar, avx2 };
+// Instruction sets this binary has variants for, each a superset of the one before it: an op without a variant for one
+// runs that of the next lower. The machine decides (cpu.h), COMPACTOR_ISA or an option may lower it.
+enum class Isa : int { scalar, avx2, avx512 };
 
 // The longest row that matmul_f32 takes; the binding refuses more.
 constexpr size_t kMaxColumns = 1u << 20;
@@ -31,7 +32,7 @@ bool embed(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t c
            float* out);
 
 // out[n][rows] = x[n][columns] · Wᵀ (+ bias[rows]) (+ add[n][rows]); bias, add may be null; out may equal add.
-// int8 = true allows activations quantised per 32 values to int8 where that is faster (small n); false keeps f32.
+// int8 = true allows activations quantised per 32 values to int8 where that is faster; false keeps f32.
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8);
 

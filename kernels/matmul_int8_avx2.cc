@@ -37,15 +37,6 @@ inline __m256i load_32(const void* bytes) { return _mm256_loadu_si256(static_cas
 
 // The types with blocks of 32: w = d · q + kOffset · d, or d · q + m
 template <WeightType kType>
-inline __m256i quants_32(const uint8_t* block) {
-  if constexpr (kType == WeightType::Q4_0) return nibbles_32(block + 2);
-  if constexpr (kType == WeightType::Q4_1) return nibbles_32(block + 4);
-  if constexpr (kType == WeightType::Q5_0) return _mm256_or_si256(nibbles_32(block + 6), fifth_bits_32(block + 2));
-  if constexpr (kType == WeightType::Q5_1) return _mm256_or_si256(nibbles_32(block + 8), fifth_bits_32(block + 4));
-  if constexpr (kType == WeightType::Q8_0) return load_32(block + 2);
-}
-
-template <WeightType kType>
 constexpr bool kHasMinimum = kType == WeightType::Q4_1 || kType == WeightType::Q5_1;
 
 template <WeightType kType>

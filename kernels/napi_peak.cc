@@ -12,7 +12,7 @@ napi_value measure_fma(napi_env env, napi_callback_info info) {
   const PoolHandle handle = arguments.pool(0);
   const size_t rounds = arguments.size(1, "rounds");
   arguments.require(rounds <= 1u << 20, "rounds must be at most 2^20, got %zu", rounds);
-  arguments.require(handle.isa == Isa::avx2, "peaks are measured with the avx2 kernels only");
+  arguments.require(handle.isa >= Isa::avx2, "peaks are measured with the avx2 kernels and above");
   if (!arguments.ok()) return nullptr;
   double operations = 0;
 #if COMPACTOR_X86
@@ -29,7 +29,7 @@ napi_value measure_read(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "measureRead", 2);
   const PoolHandle handle = arguments.pool(0);
   const Span<uint8_t> bytes = arguments.bytes(1, "bytes");
-  arguments.require(handle.isa == Isa::avx2, "peaks are measured with the avx2 kernels only");
+  arguments.require(handle.isa >= Isa::avx2, "peaks are measured with the avx2 kernels and above");
   if (!arguments.ok()) return nullptr;
   bool complete = false;
 #if COMPACTOR_X86

@@ -49,7 +49,7 @@ napi_value create_pool(napi_env env, napi_callback_info info) {
   Isa isa = Isa::scalar;
   arguments.require(threads >= 1 && threads <= kMostThreads, "threads must be from 1 to %zu, got %zu", kMostThreads,
                     threads);
-  arguments.require(isa_from_name(name.characters, &isa), "isa must be scalar or avx2, got %s", name.characters);
+  arguments.require(isa_from_name(name.characters, &isa), "isa must be scalar, avx2 or avx512, got %s", name.characters);
   arguments.require(isa_available(isa), "this processor cannot run the %s kernels", name.characters);
   if (!arguments.ok()) return nullptr;
 

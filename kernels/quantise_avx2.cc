@@ -1,7 +1,8 @@
-// Activations to int8 for matmul_int8_avx2.cc, in the layout of matmul_int8.h. What is quantised here is one token's x;
-// weights stay as their file has them.
+// Activations to int8, in the layouts of matmul_int8.h (few tokens) and matmul_int8_panel.h (many). What is quantised
+// here is one token's x; weights stay as their file has them.
 #include "cpu.h"
 #include "matmul_int8.h"
+#include "matmul_int8_panel.h"
 
 #if COMPACTOR_X86
 #include <cfloat>
@@ -34,6 +35,31 @@ inline int sum_of_four(__m128i lanes) {
   return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
 }
 
+struct Group {
+  __m256i q;
+  float scale;
+  int first, second;  // Σ q of either half
+};
+
+// 32 values: x ≈ scale · q
+inline Group quantise_group(const float* x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f), most = _mm256_set1_ps(FLT_MAX);
+  __m256 values[4], largest = _mm256_setzero_ps(), finite = _mm256_cmp_ps(most, most, _CMP_EQ_OQ);
+  for (int i = 0; i < 4; i++) {
+    values[i] = _mm256_loadu_ps(x + size_t(i) * 8);
+    const __m256 magnitude = _mm256_andnot_ps(sign, values[i]);
+    largest = _mm256_max_ps(largest, magnitude);
+    finite = _mm256_and_ps(finite, _mm256_cmp_ps(magnitude, most, _CMP_LE_OQ));
+  }
+  const bool all_finite = _mm256_movemask_ps(finite) == 255;
+  const float top = largest_of(largest);
+  const bool usable = all_finite && top > kNegligible;
+  const float scale = all_finite ? (usable ? top / 127.0f : 0.0f) : __builtin_nanf("");
+  const __m256i q = usable ? round_32(values, _mm256_set1_ps(127.0f / top)) : _mm256_setzero_si256();
+  const __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
+  return {q, scale, sum_of_four(_mm256_castsi256_si128(fours)), sum_of_four(_mm256_extracti128_si256(fours, 1))};
+}
+
 }  // namespace
 
 void quantise_token_avx2(const float* x, size_t columns, uint8_t* memory) {
@@ -41,27 +67,26 @@ void quantise_token_avx2(const float* x, size_t columns, uint8_t* memory) {
   float* scales = reinterpret_cast<float*>(memory + columns);
   float* sums_32 = scales + groups;
   float* sums_16 = sums_32 + groups;
-  const __m256 sign = _mm256_set1_ps(-0.0f), most = _mm256_set1_ps(FLT_MAX);
   for (size_t g = 0; g < groups; g++) {
-    __m256 values[4], largest = _mm256_setzero_ps(), finite = _mm256_cmp_ps(most, most, _CMP_EQ_OQ);
-    for (int i = 0; i < 4; i++) {
-      values[i] = _mm256_loadu_ps(x + g * kGroup + size_t(i) * 8);
-      const __m256 magnitude = _mm256_andnot_ps(sign, values[i]);
-      largest = _mm256_max_ps(largest, magnitude);
-      finite = _mm256_and_ps(finite, _mm256_cmp_ps(magnitude, most, _CMP_LE_OQ));
-    }
-    const bool all_finite = _mm256_movemask_ps(finite) == 255;
-    const float top = largest_of(largest);
-    const bool usable = all_finite && top > kNegligible;
-    const float scale = all_finite ? (usable ? top / 127.0f : 0.0f) : __builtin_nanf("");
-    const __m256i q = usable ? round_32(values, _mm256_set1_ps(127.0f / top)) : _mm256_setzero_si256();
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(memory + g * kGroup), q);
-    const __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
-    const int first = sum_of_four(_mm256_castsi256_si128(fours)), second = sum_of_four(_mm256_extracti128_si256(fours, 1));
-    scales[g] = scale;
-    sums_16[2 * g] = scale * float(first);
-    sums_16[2 * g + 1] = scale * float(second);
-    sums_32[g] = scale * float(first + second);
+    const Group group = quantise_group(x + g * kGroup);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(memory + g * kGroup), group.q);
+    scales[g] = group.scale;
+    sums_16[2 * g] = group.scale * float(group.first);
+    sums_16[2 * g + 1] = group.scale * float(group.second);
+    sums_32[g] = group.scale * float(group.first + group.second);
+  }
+}
+
+void quantise_panel_token_avx2(const float* x, size_t columns, WeightType type, PanelGroup* groups) {
+  const int offset = code_offset(type);
+  const bool halves = codes_of(type) == Codes::halves;
+  for (size_t g = 0; g < columns / kGroup; g++, groups += kTileTokens) {
+    const Group group = quantise_group(x + g * kGroup);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(groups->q), group.q);
+    groups->scale = group.scale;
+    groups->sum = group.scale * float(group.first + group.second);
+    groups->starts[0] = -offset * (halves ? group.first : group.first + group.second);
+    groups->starts[1] = -offset * group.second;
   }
 }
 

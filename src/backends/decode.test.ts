@@ -49,7 +49,7 @@ test('decode: 10 types, real and extreme blocks, the reference gives the bits of
   check(createReferenceOps())
 })
 
-for (const isa of ['scalar', 'avx2'] as const) {
+for (const isa of ['scalar', 'avx2', 'avx512'] as const) {
   const skip = !native.available ? native.reason : !native.isas.includes(isa) ? `no ${isa}` : false
   test(`decode: 10 types, real and extreme blocks, native ${isa} gives the bits of the gguf package`, { skip }, () => {
     check(createNativeOps({ threads: 2, isa }))

@@ -5,7 +5,7 @@ import { testLayer14 } from './layer14.conformance.ts'
 import { createNativeOps, type Isa, nativeAvailable } from './native.ts'
 import { assertSameBits, testOps } from './ops.conformance.ts'
 
-const isas: readonly Isa[] = ['scalar', 'avx2']
+const isas: readonly Isa[] = ['scalar', 'avx2', 'avx512']
 
 const noAddon = nativeAvailable().available ? false : 'the addon cannot be loaded'
 

@@ -34,13 +34,13 @@ import {
 } from './scoring-checks.ts'
 import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
-export type Isa = 'scalar' | 'avx2'
+export type Isa = 'scalar' | 'avx2' | 'avx512'
 
 export interface NativeOptions {
   readonly threads: number
   /** Default: COMPACTOR_ISA, else the best this processor has. */
   readonly isa?: Isa
-  /** int8 (default) lets few tokens be multiplied with activations of 8 bits; f32 keeps all arithmetic in f32. */
+  /** int8 (default) lets quantised weights be multiplied with activations of 8 bits; f32 keeps all arithmetic in f32. */
   readonly activations?: 'int8' | 'f32'
   /** One shared word: nonzero makes the running op, and each later one, throw CompactorError('aborted'). */
   readonly abortWord?: Int32Array
@@ -110,9 +110,9 @@ interface Context {
 const chooseIsa = (binding: Binding, option: Isa | undefined): Isa => {
   const { isas } = binding.machine()
   const wanted = option ?? process.env.COMPACTOR_ISA ?? isas.at(-1)
-  if (wanted !== 'scalar' && wanted !== 'avx2')
+  if (wanted !== 'scalar' && wanted !== 'avx2' && wanted !== 'avx512')
     throw new RangeError(
-      `the instruction set must be scalar or avx2, got ${String(wanted)} (option isa or COMPACTOR_ISA)`,
+      `the instruction set must be scalar, avx2 or avx512, got ${String(wanted)} (option isa or COMPACTOR_ISA)`,
     )
   if (!isas.includes(wanted))
     throw new CompactorError(

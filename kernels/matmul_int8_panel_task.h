@@ -1,0 +1,208 @@
+// A matrix product for many tokens in 8 bits, for the instruction set of the including file, which brings the inner loop.
+// Activations are quantised once into tiles of six tokens (matmul_int8_panel.h). A task takes 32 weight rows and up to
+// 516 tokens: 512 columns at a time, codes are unpacked and transposed into a panel that stays in the first-level cache,
+// and multiplied with every tile; the f32 sums of the task stay in the second-level cache.
+//
+// Included after avx2.h. Everything has internal linkage, as in lanes.h and for the same reason.
+#pragma once
+#include "blocks.h"
+#include "matmul.h"
+#include "matmul_int8_panel.h"
+#include "pool.h"
+#include "tasks.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kPanelRows = 32;
+constexpr size_t kPanelColumns = 512;  // a multiple of every block size
+constexpr size_t kPanelGroups = kPanelColumns / 32;
+constexpr size_t kTaskTiles = 86;  // the panel of 512 tokens that prefill hands over is one task high
+constexpr size_t kTaskTokens = kTaskTiles * kTileTokens;
+
+// In a thread's scratch. Rows that a matrix does not have are left as they are: their products are never written out.
+struct Panel {
+  alignas(64) uint8_t codes[kPanelColumns / 4][kPanelRows][4];
+  alignas(64) float scales[2 * kPanelGroups][kPanelRows];  // of each group, or of each half
+  alignas(64) float minimums[kPanelGroups][kPanelRows];
+  alignas(64) uint8_t rows[kPanelRows][kPanelColumns];  // codes before they are transposed
+  alignas(64) float sums[kTaskTokens][kPanelRows];
+};
+static_assert(sizeof(Panel) <= kScratchBytes, "the working set fits into a thread's scratch");
+
+// sums [tokens][kPanelRows] (+)= x [groups][kTileTokens] · panel; `first` means = instead of +=.
+using MultiplyTile = void (*)(const PanelGroup* x, const Panel& panel, size_t groups, bool first, float* sums);
+
+// One row: `groups` × 32 columns → codes in order; scales and minimums kPanelRows apart.
+template <WeightType kType>
+inline void unpack_blocks_of_32(const uint8_t* block, size_t groups, uint8_t* codes, float* scales, float* minimums) {
+  for (size_t g = 0; g < groups; g++, block += block_layout(kType).bytes) {
+    __m256i q = quants_32<kType>(block);
+    if constexpr (kType == WeightType::Q8_0) q = _mm256_xor_si256(q, _mm256_set1_epi8(-128));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(codes + g * 32), q);
+    scales[g * kPanelRows] = half_at(block);
+    if constexpr (codes_of(kType) == Codes::minimum) minimums[g * kPanelRows] = half_at(block + 2);
+  }
+}
+
+// Q4_K and Q5_K
+template <WeightType kType>
+inline void unpack_k45(const uint8_t* block, size_t groups, uint8_t* codes, float* scales, float* minimums) {
+  constexpr bool kHigh = kType == WeightType::Q5_K;
+  for (size_t g = 0; g < groups; g += 8, block += block_layout(kType).bytes) {
+    const float d = half_at(block), dmin = half_at(block + 2);
+    uint8_t scale_codes[8], minimum_codes[8];
+    unpack_scales(block + 4, scale_codes, minimum_codes);
+    for (size_t i = 0; i < 8; i++) {
+      const __m256i q = quants_k45(block + (kHigh ? 48 : 16), kHigh ? block + 16 : nullptr, int(i));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(codes + (g + i) * 32), q);
+      scales[(g + i) * kPanelRows] = d * float(scale_codes[i]);
+      minimums[(g + i) * kPanelRows] = -(dmin * float(minimum_codes[i]));
+    }
+  }
+}
+
+inline void unpack_q6_k(const uint8_t* block, size_t groups, uint8_t* codes, float* scales) {
+  for (size_t g = 0; g < groups; g += 8, block += block_layout(WeightType::Q6_K).bytes) {
+    const float d = half_at(block + 208);
+    const int8_t* scale_codes = reinterpret_cast<const int8_t*>(block + 192);
+    for (size_t i = 0; i < 8; i++)
+      _mm256_store_si256(reinterpret_cast<__m256i*>(codes + (g + i) * 32), quants_q6_k(block, int(i)));
+    for (size_t i = 0; i < 16; i++) scales[(2 * g + i) * kPanelRows] = d * float(scale_codes[i]);
+  }
+}
+
+template <WeightType kType>
+inline void unpack_row(const uint8_t* blocks, size_t groups, uint8_t* codes, float* scales, float* minimums) {
+  if constexpr (kType == WeightType::Q6_K)
+    unpack_q6_k(blocks, groups, codes, scales);
+  else if constexpr (block_layout(kType).values == 256)
+    unpack_k45<kType>(blocks, groups, codes, scales, minimums);
+  else
+    unpack_blocks_of_32<kType>(blocks, groups, codes, scales, minimums);
+}
+
+// Four codes at a time: [8 rows][8] (rows kPanelColumns bytes apart) → [8][8 rows] (kPanelRows fours apart)
+inline void transpose_fours(const uint8_t* source, uint8_t* target) {
+  __m256i r[8], t[8];
+  for (size_t i = 0; i < 8; i++)
+    r[i] = _mm256_load_si256(reinterpret_cast<const __m256i*>(source + i * kPanelColumns));
+  for (int i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+    r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+    r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+    r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+  }
+  for (int i = 0; i < 4; i++) {
+    uint8_t* out = target + size_t(i) * kPanelRows * 4;
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out), _mm256_permute2x128_si256(r[i], r[i + 4], 0x20));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + 4 * kPanelRows * 4),
+                       _mm256_permute2x128_si256(r[i], r[i + 4], 0x31));
+  }
+}
+
+// Rows `row` … of the matrix, `groups` × 32 columns from `start` on
+template <WeightType kType>
+void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
+  const size_t row_bytes = blocks_bytes(kType, m.columns);
+  const uint8_t* blocks = m.weight + row * row_bytes + blocks_bytes(kType, start);
+  const size_t row_count = task_size(m.rows, row, kPanelRows);
+  for (size_t r = 0; r < row_count; r++)
+    unpack_row<kType>(blocks + r * row_bytes, groups, panel.rows[r], &panel.scales[0][r], &panel.minimums[0][r]);
+  for (size_t r = 0; r < kPanelRows; r += 8)
+    for (size_t g = 0; g < groups; g++) transpose_fours(&panel.rows[r][g * 32], panel.codes[g * 8][r]);
+}
+
+struct PanelRun {
+  Matmul matmul;
+  Pool* pool;
+  PanelGroup* activations;  // of the tokens below
+  size_t token;
+  size_t token_count;
+  size_t row_groups;
+};
+
+inline PanelGroup* tile_at(const PanelRun& run, size_t tile) {
+  return run.activations + tile * (run.matmul.columns / 32) * kTileTokens;
+}
+
+void quantise_tile_task(void* arguments, size_t tile, int) {
+  const PanelRun& run = *static_cast<const PanelRun*>(arguments);
+  const Matmul& m = run.matmul;
+  const size_t first = tile * kTileTokens, count = task_size(run.token_count, first, kTileTokens);
+  for (size_t t = 0; t < count; t++)
+    quantise_panel_token_avx2(m.x + (run.token + first + t) * m.columns, m.columns, m.type, tile_at(run, tile) + t);
+}
+
+// out = sums + bias + add for the task's tokens and rows
+inline void write_out(const Matmul& m, const float (*sums)[kPanelRows], size_t token, size_t token_count, size_t row) {
+  const size_t row_count = task_size(m.rows, row, kPanelRows);
+  for (size_t t = 0; t < token_count; t++) {
+    const size_t at = (token + t) * m.rows + row;
+    for (size_t r = 0; r < row_count; r++) {
+      float sum = sums[t][r];
+      if (m.bias != nullptr) sum += m.bias[row + r];
+      if (m.add != nullptr) sum += m.add[at + r];
+      m.out[at + r] = sum;
+    }
+  }
+}
+
+// kMultiply[c][n] multiplies n tokens with a panel of Codes c.
+template <WeightType kType, const MultiplyTile (&kMultiply)[3][kTileTokens + 1]>
+void panel_task(void* arguments, size_t task, int thread) {
+  const PanelRun& run = *static_cast<const PanelRun*>(arguments);
+  const Matmul& m = run.matmul;
+  Panel& panel = *static_cast<Panel*>(pool_scratch(*run.pool, thread));
+  const size_t row = task % run.row_groups * kPanelRows;
+  const size_t first = task / run.row_groups * kTaskTokens;
+  const size_t token_count = task_size(run.token_count, first, kTaskTokens);
+  for (size_t start = 0; start < m.columns; start += kPanelColumns) {
+    const size_t groups = task_size(m.columns, start, kPanelColumns) / 32;
+    pack_panel<kType>(m, row, start, groups, panel);
+    for (size_t t = 0; t < token_count; t += kTileTokens) {
+      const size_t tokens = task_size(token_count, t, kTileTokens);
+      const PanelGroup* x = tile_at(run, (first + t) / kTileTokens) + start / 32 * kTileTokens;
+      kMultiply[int(codes_of(kType))][tokens](x, panel, groups, start == 0, panel.sums[t]);
+    }
+  }
+  write_out(m, panel.sums, run.token + first, token_count, row);
+}
+
+template <const MultiplyTile (&kMultiply)[3][kTileTokens + 1]>
+Task panel_task_of(WeightType type) {
+  switch (type) {
+    case WeightType::F32:
+    case WeightType::F16: return nullptr;
+    case WeightType::Q4_0: return panel_task<WeightType::Q4_0, kMultiply>;
+    case WeightType::Q4_1: return panel_task<WeightType::Q4_1, kMultiply>;
+    case WeightType::Q5_0: return panel_task<WeightType::Q5_0, kMultiply>;
+    case WeightType::Q5_1: return panel_task<WeightType::Q5_1, kMultiply>;
+    case WeightType::Q8_0: return panel_task<WeightType::Q8_0, kMultiply>;
+    case WeightType::Q4_K: return panel_task<WeightType::Q4_K, kMultiply>;
+    case WeightType::Q5_K: return panel_task<WeightType::Q5_K, kMultiply>;
+    case WeightType::Q6_K: return panel_task<WeightType::Q6_K, kMultiply>;
+  }
+  return nullptr;
+}
+
+// As many tokens at once as the shared scratch holds in 8 bits.
+bool run_panels(Pool& pool, const Matmul& matmul, Task task) {
+  const size_t tile_bytes = matmul.columns / 32 * kTileTokens * sizeof(PanelGroup);
+  const size_t most_tokens = kSharedScratchBytes / tile_bytes * kTileTokens;
+  PanelGroup* activations = static_cast<PanelGroup*>(pool_shared_scratch(pool));
+  for (size_t token = 0; token < matmul.n; token += most_tokens) {
+    const size_t count = task_size(matmul.n, token, most_tokens);
+    PanelRun run{matmul, &pool, activations, token, count, task_count(matmul.rows, kPanelRows)};
+    if (!pool_run(pool, task_count(count, kTileTokens), quantise_tile_task, &run)) return false;
+    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), task, &run)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+}  // namespace compactor

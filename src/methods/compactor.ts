@@ -12,11 +12,12 @@ const options = {
   ...attentionMassOptions,
   lambda: { default: 0.3, min: 0, words: ['removed'], about: 'weight of leverage; "removed" is the share removed' },
   ...leverageOptions,
+  difference: { default: 0, min: 0, about: 'weight of KeyDiff’s dissimilarity of a key, after RoPE, from the mean key' },
 } satisfies Record<string, OptionDescription>
 
 const create = (given?: Readonly<Record<string, unknown>>): Method => {
   const read = readOptions('compactor', options, given)
-  const { lambda } = read
+  const { lambda, difference } = read
   const useful = attentionMassScore(read)
   const unusual = leverageScore(read)
   return {
@@ -26,7 +27,9 @@ const create = (given?: Readonly<Record<string, unknown>>): Method => {
     selection: { protectFirst: 16, protectLast: 64, heads: 'across' },
     score: (ops, view) => {
       const factor = lambda === 'removed' ? 1 - (view.keep ?? 0) : Number(lambda)
-      return ops.addScaled(useful(ops, view), unusual(ops, view), factor)
+      const blend = ops.addScaled(useful(ops, view), unusual(ops, view), factor)
+      if (difference === 0) return blend
+      return ops.addScaled(blend, ops.zScore(ops.cosineToMean(view.rotated.k)), -Number(difference))
     },
   }
 }

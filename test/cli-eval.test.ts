@@ -96,13 +96,13 @@ test('list names tasks, metrics and methods', async (t) => {
 })
 
 test('SIGINT exits 130 with a sound folder; the same command goes on and ends with the bytes and page of a run that was not stopped', async (t) => {
-  const place = newPlace(t, { models: ['smollm2-135m'] })
-  writeData(place.folder, { contexts: 3, characters: 900 })
-  const words = ['made_up.jsonl', '-m', 'smollm2-135m', '--variants', 'compactor@0.5,random@0.5', '--verbose', '-o']
+  const place = newPlace(t)
+  writeData(place.folder, { contexts: 30 })
+  const words = ['made_up.jsonl', '-m', place.llama, '--variants', 'compactor@0.5,random@0.5', '--verbose', '-o']
   let isSent = false
   const stopped = await place.run(['eval', ...words, 'stopped'], {
     onOutput: (child, { stderr }) => {
-      if (isSent || !stderr.includes('1 of 3 contexts')) return
+      if (isSent || !stderr.includes(': 1 of 30 contexts')) return
       isSent = true
       child.kill('SIGINT')
     },
@@ -111,10 +111,10 @@ test('SIGINT exits 130 with a sound folder; the same command goes on and ends wi
   assert.match(stopped.stderr, /\ncompactor: interrupted\n$/)
   assert.equal(stopped.stdout, '')
   const done = read(place.folder, 'stopped/contexts.jsonl')
-  assert.ok(done.split('\n').length - 1 < 3, 'it was stopped in time')
+  assert.ok(done.split('\n').length - 1 < 30, 'it was stopped in time')
 
   const goneOn = await succeed(place, [...words, 'stopped', '--report', 'stopped.html'])
-  assert.doesNotMatch(goneOn.stderr, /1 of 3 contexts/)
+  assert.doesNotMatch(goneOn.stderr, /: 1 of 30 contexts/)
   const whole = await succeed(place, [...words, 'whole', '--report', 'whole.html'])
   assert.equal(goneOn.stdout, whole.stdout)
   assert.equal(read(place.folder, 'stopped/contexts.jsonl'), read(place.folder, 'whole/contexts.jsonl'))
@@ -128,7 +128,6 @@ test('SIGINT exits 130 with a sound folder; the same command goes on and ends wi
 test('what is used wrongly ends with 2, what fails with 1, one sentence each, and no folder is left', async (t) => {
   const place = newPlace(t)
   const { sha256 } = writeData(place.folder)
-  writeFileSync(join(place.folder, 'empty.jsonl'), '')
   writeFileSync(join(place.folder, 'bad.jsonl'), `${read(place.folder, 'made_up.jsonl')}{]\n`)
   const entry = { name: 'made_up', sha256: sha256.replace(/./g, '0'), contexts: ['c0'] }
   writeFileSync(join(place.folder, 'subset.json'), JSON.stringify({ data: [entry] }))
@@ -136,23 +135,16 @@ test('what is used wrongly ends with 2, what fails with 1, one sentence each, an
   const cases: readonly [words: readonly string[], code: 1 | 2, sentence: RegExp][] = [
     [['neddle'], 2, /unknown task "neddle".*did you mean needle\?/],
     [['nowhere.jsonl'], 1, /cannot read nowhere\.jsonl: it does not exist/],
-    [['empty.jsonl'], 2, /empty\.jsonl has no line/],
     [['bad.jsonl'], 2, /bad\.jsonl, line 4: not JSON/],
     [['made_up.jsonl', '--subset', 'subset.json'], 2, /not the file that the subset/],
     [['needle', '--length', '2000'], 1, /trained on 512 tokens, too few for needle at 2000/],
-    [['needle', '--length', '2k'], 2, /--length.*whole number/],
     [['needle', '--task-option', 'depthStep'], 2, /--task-option takes name=value/],
     [['made_up.jsonl', '--variants', 'random@0.5', '--keep', '0.5'], 2, /leave out --keep/],
-    [['made_up.jsonl', '--methods', 'random,'], 2, /--methods takes values separated by commas/],
     [['made_up.jsonl', '--keep', '64MB'], 2, /METHOD@KEEP/],
-    [['made_up.jsonl', '--measure', 'speed'], 2, /distance, score, both/],
     [['made_up.jsonl', '--force'], 2, /--force is for the page/],
     [['made_up.jsonl', '--json', '--report', '-'], 2, /only one of --json and --report -/],
-    [['made_up.jsonl', '--report', 'bad.jsonl'], 1, /bad\.jsonl exists/],
-    [['made_up.jsonl', '-o', ''], 2, /folder/],
     [[], 2, /missing required argument 'data'/],
     [['report', '.', '-o', 'page.html'], 2, /is not the folder of a run: expected run\.json/],
-    [['report', 'none'], 2, /required option '-o/],
   ]
   for (const [words, code, sentence] of cases)
     refused(await place.run(['eval', ...words], { env: { COMPACTOR_MODEL: place.llama } }), code, sentence)

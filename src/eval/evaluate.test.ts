@@ -140,6 +140,7 @@ test('what a listener throws ends the run and comes back', async (t) => {
 
 /** Each refused before a model is opened and before a folder is made. */
 const refusals: Readonly<Record<string, readonly [options: Partial<EvaluationOptions>, sentence: RegExp]>> = {
+  'a folder without a name': [{ folder: '' }, /expected the folder to write results to/],
   'no data': [{ data: [] }, /expected data: paths of JSONL files or names of tasks/],
   'an unknown task, with a suggestion': [{ data: ['neddle'] }, /unknown task "neddle".*did you mean needle\?/],
   'a RULER task that there is not': [
@@ -189,7 +190,7 @@ for (const [name, [more, sentence]] of Object.entries(refusals))
     const options = { data: [path], variants, folder: join(root, 'results'), ...more }
     const given = options.subset === 'SUBSET' ? { ...options, subset } : options
     await assert.rejects(prepareEvaluation(given), (error) => isSentence(error, sentence))
-    assert.ok(!existsSync(options.folder))
+    assert.ok(!existsSync(join(root, 'results')))
   })
 
 const isSentence = (error: unknown, sentence: RegExp): boolean => {

@@ -57,15 +57,16 @@ void multiply_covariance(void* arguments, size_t i, int thread) {
     for (size_t l = 0; l < plan.head_dim; l++) product[l] += row[m] * plan.rotation[m * plan.head_dim + l];
 }
 
-// Row j of RΣRᵀ.
+// Row j of RΣRᵀ as a triangle: what is left of the diagonal is added to what is right of it.
 void rotate_covariance(void* arguments, size_t j, int) {
   const ExpectedPlan& plan = plan_of(arguments);
   double* row = plan.rotated_covariance + j * plan.width;
   for (size_t l = 0; l < plan.width; l++) row[l] = 0;
   for (size_t i = 0; i < plan.head_dim; i++) {
     const double factor = plan.rotation[i * plan.head_dim + j];
-    for (size_t l = 0; l < plan.head_dim; l++) row[l] += factor * plan.product[i * plan.head_dim + l];
+    for (size_t l = j; l < plan.head_dim; l++) row[l] += factor * plan.product[i * plan.head_dim + l];
   }
+  for (size_t l = j + 1; l < plan.head_dim; l++) row[l] *= 2;
 }
 
 void rotate_mean(const ExpectedPlan& plan) {

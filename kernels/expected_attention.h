@@ -27,7 +27,7 @@ struct ExpectedPlan {
   double* moments;   // [spans][width][width], later Σ in [0]
   double* product;   // [head_dim][head_dim], Σ·rotation
   double* rotated_mean;        // [width], Rμ
-  double* rotated_covariance;  // [head_dim][width], RΣRᵀ
+  double* rotated_covariance;  // [head_dim][width], RΣRᵀ as an upper triangle that gives the same quadratic form
   double* logits;    // [tokens], later e^(logit − largest)
   double* sums;      // [tokens], over the query heads of the KV head so far
   double* span_sums;  // [spans], of e^(logit − largest)

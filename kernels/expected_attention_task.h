@@ -45,10 +45,13 @@ COMPACTOR_INLINE void logits_of_span(const ExpectedPlan& plan, size_t span, doub
       for (size_t d = 0; d < plan.width; d++)
         keys[row * plan.width + d] = row < count && d < plan.head_dim ? double(k[d]) : 0.0;
     }
-    for (size_t column = 0; column < plan.width; column += kWidePanel)
+    for (size_t column = 0; column < plan.width; column += kWidePanel) {
+      const size_t below = column + kWidePanel;  // rows of the triangle beyond are zero in this panel
+      const size_t rows = below < plan.head_dim ? below : plan.head_dim;
       for (size_t row = 0; row < count; row += kWideRows)
-        wide_tile<false>(keys + row * plan.width, plan.width, 1, plan.rotated_covariance + column, plan.head_dim,
+        wide_tile<false>(keys + row * plan.width, plan.width, 1, plan.rotated_covariance + column, rows,
                          turned + row * plan.width + column, plan.width);
+    }
     for (size_t row = 0; row < count; row++) {
       const double* key = keys + row * plan.width;
       plan.logits[first + row] =

@@ -97,6 +97,49 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'leverage: product past 2^64': (b, p) => b.leverage(p, floats(0), huge, huge, 1000, undefined, 1, 2, floats(0)),
   'mass: chunk 0': (b, p) => b.chunkAttentionMass(p, floats(4), floats(4), 2, 1, 1, 2, 0, 1, floats(2)),
   'mass: 3 heads on 2': (b, p) => b.chunkAttentionMass(p, floats(6), floats(4), 1, 3, 2, 2, 1, 1, floats(2)),
+  'received: no segment': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [], 1, 0, false, floats(0)),
+  'received: runs of 2 lengths': (b, p) =>
+    b.attentionReceived(p, floats(4), 2, 2, 2, [run([1, 2])], 1, 0, false, floats(3)),
+  'received: run past the end': (b, p) =>
+    b.attentionReceived(p, floats(2), 1, 1, 2, [run([5])], 1, 0, false, floats(5)),
+  'received: out too short': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([4])], 1, 0, false, floats(3)),
+  'received: 2^16 + 1 heads': (b, p) =>
+    b.attentionReceived(p, floats(2 * 65_537), 65_537, 1, 2, [run([4])], 1, 0, false, floats(4)),
+  'received: 2^22 + 1 keys': (b, p) => {
+    const keys = new Uint16Array(2 ** 22 + 1)
+    const segment = { ...run([keys.length]), k: keys, v: keys }
+    return b.attentionReceived(p, floats(1), 1, 1, 1, [segment], 1, 0, false, floats(keys.length))
+  },
+  'received: index past 2^32': (b, p) =>
+    b.attentionReceived(p, floats(4), 1, 1, 2, [run([1])], 1, 2 ** 32 - 2, false, floats(1)),
+  'cosine: out too short': (b, p) => b.cosineToMean(p, floats(4), 2, 1, 2, floats(1)),
+  'cosine: headDim 1,025': (b, p) => b.cosineToMean(p, floats(1025), 1, 1, 1025, floats(1)),
+  'lag: partition 0': (b, p) => b.lagSpread(p, floats(4), 2, 1, 2, 0, 0, floats(2)),
+  'lag: out too long': (b, p) => b.lagSpread(p, floats(4), 2, 1, 2, 0, 1, floats(3)),
+  'lag: 2^21 + 1 tokens': (b, p) => b.lagSpread(p, floats(2 ** 21 + 1), 2 ** 21 + 1, 1, 1, 0, 1, floats(2 ** 21 + 1)),
+  'ranks: partition 0': (b, p) => b.lagRanks(p, floats(2), 2, 1, 0, 0, floats(2)),
+  'ranks: x of another size': (b, p) => b.lagRanks(p, floats(3), 2, 1, 0, 1, floats(2)),
+  'ranks: 2^21 + 1 tokens': (b, p) => b.lagRanks(p, floats(2 ** 21 + 1), 2 ** 21 + 1, 1, 0, 1, floats(2 ** 21 + 1)),
+  'expected: rotation of another size': (b, p) =>
+    b.expectedAttention(p, floats(4), floats(4), 2, 1, 1, 2, floats(3), 1, 0, floats(2)),
+  'expected: 3 heads on 2': (b, p) =>
+    b.expectedAttention(p, floats(6), floats(4), 1, 3, 2, 2, floats(4), 1, 0, floats(2)),
+  'expected: out too short': (b, p) =>
+    b.expectedAttention(p, floats(4), floats(4), 2, 1, 1, 2, floats(4), 1, 0, floats(1)),
+  'expected: scale NaN': (b, p) =>
+    b.expectedAttention(p, floats(4), floats(4), 2, 1, 1, 2, floats(4), Number.NaN, 0, floats(2)),
+  'mean over heads: out too short': (b) => b.meanOverHeads(floats(4), 2, 2, floats(3)),
+  'mean over heads: product past 2^64': (b) => b.meanOverHeads(floats(0), huge, huge, floats(0)),
+  'softmax: not rows': (b, p) => b.softmax(p, floats(5), 2, floats(5)),
+  'softmax: rows of 0': (b, p) => b.softmax(p, floats(5), 0, floats(5)),
+  'softmax: out too short': (b, p) => b.softmax(p, floats(4), 2, floats(3)),
+  'describe: rows of 0': (b, p) => b.describeRows(p, floats(0), 0, floats(0), indices(0), floats(0)),
+  'describe: rows of 2^24 + 1': (b, p) => b.describeRows(p, floats(0), 2 ** 24 + 1, floats(0), indices(), floats(0)),
+  'describe: weights too short': (b, p) => b.describeRows(p, floats(4), 2, floats(1), indices(0), floats(8)),
+  'describe: 3 rows of 2 kinds': (b, p) => b.describeRows(p, floats(6), 2, floats(4), indices(0, 0), floats(12)),
+  'describe: rows without weights': (b, p) => b.describeRows(p, floats(4), 2, floats(0), indices(), floats(8)),
+  'describe: pick = width': (b, p) => b.describeRows(p, floats(2), 2, floats(2), indices(2), floats(4)),
+  'describe: out too short': (b, p) => b.describeRows(p, floats(2), 2, floats(2), indices(0), floats(3)),
   'norms: out too short': (b) => b.norms(floats(4), 2, 1, 2, floats(1)),
   'zScore: out too short': (b) => b.zScore(floats(2), floats(1)),
   'addScaled: lengths 2 and 1': (b) => b.addScaled(floats(2), floats(1), 1, floats(2)),
@@ -121,6 +164,8 @@ const wrongKinds: Readonly<Record<string, Call>> = {
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), counts: wrong(undefined) }], 1, 0, floats(2)),
   'k f32 and v f16': (b, p) =>
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: new Uint16Array(8) }], 1, 0, floats(2)),
+  'maximum as 1': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([1])], 1, 0, wrong(1), floats(1)),
+  'an array for picks': (b, p) => b.describeRows(p, floats(2), 2, floats(2), wrong([0]), floats(4)),
   'int8 as 1': (b, p) =>
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), undefined, undefined, floats(1), wrong(1)),
   'convert f32 to f32': (b, p) => b.convert(p, floats(1), floats(1)),

@@ -194,6 +194,63 @@ describe('reference: scores', () => {
   test('norms are head-major: [3 4] is 5', () => {
     near(ops.norms(tensor([3, 4, 0, 1, 6, 8, 0, 2], 2, 2, 2)), [5, 10, 1, 2])
   })
+  test('attentionReceived: queries of 1 and −1 give keys 0 and ln 3 together 1/4 + 3/4 twice, at most 3/4', () => {
+    const segment: Segment = {
+      k: tensor([0, Math.log(3)], 2, 1),
+      v: tensor([Number.NaN, Number.NaN], 2, 1),
+      starts: Uint32Array.of(0),
+      counts: Uint32Array.of(2),
+    }
+    const options = { scale: 1, firstIndex: 0 }
+    near(ops.attentionReceived(tensor([1, -1], 2, 1, 1), [segment], { ...options, reduce: 'sum' }), [1, 1])
+    near(ops.attentionReceived(tensor([1, -1], 2, 1, 1), [segment], { ...options, reduce: 'max' }), [3 / 4, 3 / 4])
+    near(ops.attentionReceived(tensor([1, 1], 1, 2, 1), [segment], { ...options, reduce: 'sum' }), [1 / 2, 3 / 2])
+  })
+  test('attentionReceived: keys of a second segment take part in the softmax, and a causal key is seen by later queries only', () => {
+    const run = (k: readonly number[], rest: Partial<Segment> = {}): Segment => ({
+      k: tensor(k, k.length, 1),
+      v: tensor(k, k.length, 1),
+      starts: Uint32Array.of(0),
+      counts: Uint32Array.of(k.length),
+      ...rest,
+    })
+    const q = tensor([1, 1], 2, 1, 1)
+    const options = { scale: 1, firstIndex: 3, reduce: 'sum' } as const
+    near(ops.attentionReceived(q, [run([0, 0]), run([0, Math.log(5)])], options), [1 / 4, 1 / 4])
+    near(ops.attentionReceived(q, [run([0, 0], { causalFrom: 3 })], options), [3 / 2, 1 / 2])
+    near(ops.attentionReceived(q, [run([0, 0], { causalFrom: 9 }), run([0])], options), [0, 0])
+  })
+  test('cosineToMean: of [2 0], [0 3] and [0 0] the mean direction is [1/3 1/3]', () => {
+    near(ops.cosineToMean(tensor([2, 0, 0, 3, 0, 0], 3, 1, 2)), [Math.SQRT1_2, Math.SQRT1_2, 0])
+  })
+  test('lagSpread: channels on the scale of the next partition, deviations with n − 1, softmax', () => {
+    // The next partition spans [0 2] and [10 30]: the first two become [0 0] and [1/2 −1/2], with deviations 0 and √(1/2).
+    const x = tensor([9, 9, 0, 10, 1, 0, 0, 30, 2, 10, 7, 7], 6, 1, 2)
+    const power = Math.exp(Math.SQRT1_2)
+    near(ops.lagSpread(x, { first: 1, partitionTokens: 2 }), [0, 1 / (1 + power), power / (1 + power), 0, 0, 0])
+  })
+  test('lagSpread: a channel that stands still in the next partition is shifted, not divided', () => {
+    const x = tensor([5, 0, 8, 0, 5, 0, 5, 0], 4, 1, 2) // [0 0] and [3 0]: deviations 0 and 3/√2
+    const power = Math.exp(3 / Math.SQRT2)
+    near(ops.lagSpread(x, { first: 0, partitionTokens: 2 }), [1 / (1 + power), power / (1 + power), 0, 0])
+  })
+  test('expectedAttention: queries 1 and 3 have mean 2 and variance 1, so keys 0 and 1 at scale 2 have logits 0 and 4 + 2', () => {
+    const [q, k] = [tensor([9, 1, 3], 3, 1, 1), tensor([7, 0, 1], 3, 1, 1)]
+    const power = Math.exp(6)
+    near(ops.expectedAttention(q, k, { rotation: tensor([1], 1, 1), scale: 2, first: 1 }), [
+      0,
+      1 / (1 + power),
+      power / (1 + power),
+    ])
+  })
+  test('expectedAttention: row i of the rotation is where unit vector i goes; a quarter turn brings [1 0] to [0 1]', () => {
+    const q = tensor([1, 0, 1, 0], 2, 1, 2)
+    const k = tensor([0, Math.log(3), 5, 0], 2, 1, 2)
+    near(ops.expectedAttention(q, k, { rotation: tensor([0, 1, -1, 0], 2, 2), scale: 1, first: 0 }), [3 / 4, 1 / 4])
+  })
+  test('meanOverHeads gives every head the mean', () => {
+    near(ops.meanOverHeads(tensor([1, 2, 3, 6], 2, 2)), [2, 4, 2, 4])
+  })
   test('lagRanks: 3 partitions of 3 tokens after 1, the last without ranks; an earlier equal is better, NaN worst', () => {
     const x = tensor([9, 0.1, 0.3, 0.2, 7, Number.NaN, 7, 5, 6, 8, 4], 1, 11)
     near(ops.lagRanks(x, { first: 1, partitionTokens: 3 }), [0, 0, 2 / 3, 1 / 3, 2 / 3, 0, 1 / 3, 0, 0, 0, 0])
@@ -201,6 +258,31 @@ describe('reference: scores', () => {
 
   test('averagePool cuts its window at the ends', () => {
     near(ops.averagePool(tensor([3, 6, 9, 30], 1, 4), 3), [4.5, 6, 15, 19.5])
+  })
+})
+
+describe('reference: rows of logits', () => {
+  const { NEGATIVE_INFINITY: nothing, NaN: nan } = Number
+
+  test('softmax: 0 and ln 3 are 1/4 and 3/4, −∞ is 0 even alone, one NaN spoils its row', () => {
+    near(ops.softmax(tensor([0, Math.log(3), nothing], 1, 3)), [1 / 4, 3 / 4, 0])
+    near(ops.softmax(tensor([nothing, nothing], 1, 2)), [0, 0])
+    assert.ok(f32(ops.softmax(tensor([0, nan], 1, 2))).every(Number.isNaN))
+  })
+  test('describeRows: 4 rows against 2 kinds of weights and picks', () => {
+    const x = tensor([0, Math.log(3), 2, 2, 5, -5, 1, 8], 4, 2)
+    const out = ops.describeRows(x, tensor([1, 2, 0, -1], 2, 2), Uint32Array.of(1, 0))
+    near(out, [
+      ...[Math.log(4), 1, 2 * Math.log(3), Math.log(3)],
+      ...[2 + Math.LN2, 0, -2, 2],
+      ...[5 + Math.log1p(Math.exp(-10)), 0, -5, -5],
+      ...[8 + Math.log1p(Math.exp(-7)), 1, -8, 1],
+    ])
+  })
+  test('describeRows: a weight of 0 takes nothing from −∞, NaN is not the largest but spoils the sum', () => {
+    near(ops.describeRows(tensor([nothing, 3], 1, 2), tensor([0, 2], 1, 2), Uint32Array.of(1)), [3, 1, 6, 3])
+    const [sum, index] = f32(ops.describeRows(tensor([nan, 3], 1, 2), tensor([0, 2], 1, 2), Uint32Array.of(1)))
+    assert.deepEqual([sum, index], [nan, 1])
   })
 })
 

@@ -20,6 +20,146 @@ const run = (ops: Ops, counts: readonly number[], rows = 10) => ({
 })
 const whole = { scale: 1, firstIndex: 0 }
 
+const received = { ...whole, reduce: 'sum' } as const
+
+const methodRefusals: readonly Refusal[] = [
+  {
+    what: 'attentionReceived: no segment',
+    call: (ops) => ops.attentionReceived(f32(ops, 1, 2, 4), [], received),
+    error: range(/attentionReceived: expected at least one segment/),
+  },
+  {
+    what: 'attentionReceived: runs of 2 lengths',
+    call: (ops) => ops.attentionReceived(f32(ops, 1, 2, 4), [run(ops, [1, 2])], received),
+    error: range(/one length for all heads, got 1 and 2/),
+  },
+  {
+    what: 'attentionReceived: reduce',
+    call: (ops) => ops.attentionReceived(f32(ops, 1, 2, 4), [run(ops, [1, 1])], { ...whole, reduce: 'mean' as 'sum' }),
+    error: kind(/reduce must be 'sum' or 'max', got 'mean'/),
+  },
+  {
+    what: 'attentionReceived: 2^22 + 1 keys',
+    call: (ops) => {
+      const k = f16(ops, 2 ** 22 + 1, 1)
+      const counts = Uint32Array.of(2 ** 22 + 1)
+      return ops.attentionReceived(f32(ops, 1, 1, 1), [{ k, v: k, starts: Uint32Array.of(0), counts }], received)
+    },
+    error: range(/4194305 keys of 1 KV heads are too many, at most 4194304/),
+  },
+  {
+    what: 'attentionReceived: 2^16 + 1 heads',
+    call: (ops) => {
+      const k = f32(ops, 1, 1)
+      const ones = Uint32Array.of(1)
+      const q = f32(ops, 1, 2 ** 16 + 1, 1)
+      return ops.attentionReceived(q, [{ k, v: k, starts: Uint32Array.of(0), counts: ones }], received)
+    },
+    error: range(/at most 65536, got 65537/),
+  },
+  {
+    what: 'cosineToMean: two dimensions',
+    call: (ops) => ops.cosineToMean(f32(ops, 4, 2)),
+    error: range(/must be \[tokens, kvHeads, headDim\], got \[4,2\]/),
+  },
+  {
+    what: 'cosineToMean: f16',
+    call: (ops) => ops.cosineToMean(f16(ops, 4, 2, 1)),
+    error: kind(/must be f32, got f16/),
+  },
+  {
+    what: 'lagSpread: partitions of 0 tokens',
+    call: (ops) => ops.lagSpread(f32(ops, 4, 1, 2), { first: 0, partitionTokens: 0 }),
+    error: range(/partitionTokens must be a whole number above 0, got 0/),
+  },
+  {
+    what: 'lagSpread: a negative first',
+    call: (ops) => ops.lagSpread(f32(ops, 4, 1, 2), { first: -1, partitionTokens: 2 }),
+    error: range(/first must be a whole number.*got -1/),
+  },
+  {
+    what: 'lagRanks: three dimensions',
+    call: (ops) => ops.lagRanks(f32(ops, 4, 1, 2), { first: 0, partitionTokens: 2 }),
+    error: range(/must be \[kvHeads, tokens\], got \[4,1,2\]/),
+  },
+  {
+    what: 'lagRanks: a document of 2^21 + 1 tokens',
+    call: (ops) => ops.lagRanks(f32(ops, 1, 2 ** 21 + 1), { first: 0, partitionTokens: 2 }),
+    error: range(/at most 2097152 tokens, got 2097153/),
+  },
+  {
+    what: 'expectedAttention: rotation',
+    call: (ops) =>
+      ops.expectedAttention(f32(ops, 4, 2, 3), f32(ops, 4, 1, 3), { rotation: f32(ops, 3, 2), scale: 1, first: 0 }),
+    error: range(/rotation must be \[3,3\], got \[3,2\]/),
+  },
+  {
+    what: 'expectedAttention: tokens',
+    call: (ops) =>
+      ops.expectedAttention(f32(ops, 4, 2, 3), f32(ops, 5, 1, 3), { rotation: f32(ops, 3, 3), scale: 1, first: 0 }),
+    error: range(/k must be \[4,1,3\]/),
+  },
+  {
+    what: 'expectedAttention: heads',
+    call: (ops) =>
+      ops.expectedAttention(f32(ops, 4, 3, 3), f32(ops, 4, 2, 3), { rotation: f32(ops, 3, 3), scale: 1, first: 0 }),
+    error: range(/multiple of 2, got 3/),
+  },
+  {
+    what: 'expectedAttention: scale',
+    call: (ops) =>
+      ops.expectedAttention(f32(ops, 4, 1, 3), f32(ops, 4, 1, 3), {
+        rotation: f32(ops, 3, 3),
+        scale: Number.NaN,
+        first: 0,
+      }),
+    error: range(/scale must be finite, got NaN/),
+  },
+  {
+    what: 'meanOverHeads: one dimension',
+    call: (ops) => ops.meanOverHeads(f32(ops, 4)),
+    error: range(/must be \[heads, tokens\], got \[4\]/),
+  },
+]
+
+const rowRefusals: readonly Refusal[] = [
+  {
+    what: 'softmax: one dimension',
+    call: (ops) => ops.softmax(f32(ops, 4)),
+    error: range(/must be \[n, m\], got \[4\]/),
+  },
+  {
+    what: 'describeRows: rows of 0 values',
+    call: (ops) => ops.describeRows(f32(ops, 2, 0), f32(ops, 1, 0), Uint32Array.of(0)),
+    error: range(/from 1 to 16777216 values, got 0/),
+  },
+  {
+    what: 'describeRows: weights of another width',
+    call: (ops) => ops.describeRows(f32(ops, 2, 4), f32(ops, 1, 3), Uint32Array.of(0)),
+    error: range(/weights must be \[1,4\], got \[1,3\]/),
+  },
+  {
+    what: 'describeRows: 3 rows for 2 kinds',
+    call: (ops) => ops.describeRows(f32(ops, 3, 4), f32(ops, 2, 4), Uint32Array.of(0, 1)),
+    error: range(/multiple of 2, got 3/),
+  },
+  {
+    what: 'describeRows: no weights',
+    call: (ops) => ops.describeRows(f32(ops, 3, 4), f32(ops, 0, 4), new Uint32Array(0)),
+    error: range(/rows of weights must be a whole number above 0, got 0/),
+  },
+  {
+    what: 'describeRows: picks',
+    call: (ops) => ops.describeRows(f32(ops, 2, 4), f32(ops, 2, 4), Uint32Array.of(1)),
+    error: range(/expected 2 picks, got 1/),
+  },
+  {
+    what: 'describeRows: a pick beyond the row',
+    call: (ops) => ops.describeRows(f32(ops, 1, 4), f32(ops, 1, 4), Uint32Array.of(4)),
+    error: range(/pick must be below 4, got 4/),
+  },
+]
+
 export const refusals: readonly Refusal[] = [
   {
     what: 'from: too few values',
@@ -179,6 +319,8 @@ export const refusals: readonly Refusal[] = [
     },
     error: range(/9 KV heads.*smaller chunkTokens/),
   },
+  ...methodRefusals,
+  ...rowRefusals,
   {
     what: 'addScaled: shapes',
     call: (ops) => ops.addScaled(f32(ops, 4), f32(ops, 5), 1),

@@ -59,6 +59,7 @@ interface EvalFlags extends EngineFlags {
   readonly minDocument?: number
   readonly maxDocument?: number
   readonly maxNewTokens?: number
+  readonly shaded?: number
   readonly subset?: string
   readonly precision?: Precision
   readonly activations?: 'int8' | 'f32'
@@ -92,6 +93,7 @@ const evalFlags = (): Option[] => [
   count('--min-document <tokens>', 'leave out shorter contexts'),
   count('--max-document <tokens>', 'leave out longer contexts'),
   count('--max-new-tokens <count>', 'no answer is longer; tasks have limits of their own (default: 512)'),
+  count('--shaded <count>', 'keep the text of so many contexts of each data set, to show what was kept (default: 0)'),
   new Option('--subset <file>', 'JSON with the ids to run; the data must be the files it was drawn from'),
   new Option(
     '--length <tokens>',
@@ -197,10 +199,10 @@ type Settings = Omit<EvaluationOptions, 'data' | 'variants' | 'folder'>
 const optionsOf = async (flags: EvalFlags, terminal: Terminal): Promise<Settings> => {
   const { length, taskOption, haystack, measure } = flags
   const { protocol, samples, limit, perDataset, questions, seed, minDocument, maxDocument, maxNewTokens } = flags
-  const { subset, precision, activations, threads, backend } = flags
+  const { shaded, subset, precision, activations, threads, backend } = flags
   return {
     ...given({ protocol, samples, limit, perDataset, questions, seed, minDocument, maxDocument, maxNewTokens }),
-    ...given({ subset, precision, activations, threads, backend, lengths: length }),
+    ...given({ shaded, subset, precision, activations, threads, backend, lengths: length }),
     measures: measure === 'both' ? ['distance', 'score'] : [measure],
     ...(taskOption ? { taskOptions: namedValues('--task-option', taskOption) } : {}),
     ...(haystack === undefined ? {} : { haystack: await readSource(haystack, terminal) }),

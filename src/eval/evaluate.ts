@@ -47,6 +47,8 @@ export interface EvaluationOptions extends Pick<ComputeOptions, 'threads' | 'bac
   readonly maxDocument?: number | undefined
   /** No answer is longer; the tasks' own limits hold too. Default 512. */
   readonly maxNewTokens?: number | undefined
+  /** The results of so many contexts of each data set hold the text and who kept it, for the report; default 0. */
+  readonly shaded?: number | undefined
   /** Of keys and values; default f16. */
   readonly precision?: Precision | undefined
   readonly signal?: AbortSignal | undefined
@@ -109,6 +111,7 @@ const optionNames: readonly string[] = [
   ...[
     'maxDocument',
     'maxNewTokens',
+    'shaded',
     'precision',
     'signal',
     'onProgress',
@@ -122,6 +125,7 @@ const optionNames: readonly string[] = [
 
 const checkedOptions = (options: EvaluationOptions): Omit<Job, 'engine' | 'sources' | 'folder' | 'model'> => {
   const { protocol = 'context-only', measures = ['distance'], precision = 'f16', maxNewTokens = 512 } = options
+  const shaded = requireCount('shaded', options.shaded ?? 0)
   oneOf('protocol', protocol, ['context-only', 'joint-prefill'])
   oneOf('precision', precision, ['f16', 'f32'])
   if (measures.length === 0) throw new RangeError("measures must hold 'distance', 'score' or both, got none")
@@ -134,6 +138,7 @@ const checkedOptions = (options: EvaluationOptions): Omit<Job, 'engine' | 'sourc
     measures: order.filter((measure) => measures.includes(measure)),
     precision,
     maxNewTokens,
+    shaded,
     variants: options.variants,
     choice: choiceOf(options),
   }

@@ -40,6 +40,7 @@ export interface Job {
   readonly protocol: Protocol
   readonly measures: readonly Measure[]
   readonly maxNewTokens: number
+  readonly shaded: number
   readonly precision: Precision
   readonly folder: string
 }

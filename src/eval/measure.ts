@@ -1,6 +1,8 @@
 /** All numbers of one context: its questions asked of the whole cache, of no document, and of every variant's memory. */
 import type { Block } from '../cache/block.ts'
+import { keptHeadCounts } from '../cache/kept-tokens.ts'
 import type { Sequence } from '../engine/sequence.ts'
+import { tokenTexts } from '../tokenizer/token-texts.ts'
 import { type Answer, answerTogether } from './answers.ts'
 import { type ContextReading, isPerQuestion, readContext } from './context-reading.ts'
 import { afterFirst, distancesTo, type Expected, expect, forcedOf } from './distances.ts'
@@ -13,10 +15,11 @@ import {
   fullName,
   type Judged,
   type Kept,
+  type KeptTokens,
   type Measure,
   type Protocol,
 } from './result.ts'
-import { closedBookIds, emptySequence, questionIds, type Subject, sequenceOn } from './subject.ts'
+import { closedBookIds, documentIds, emptySequence, questionIds, type Subject, sequenceOn } from './subject.ts'
 import type { Variant } from './variant.ts'
 
 export interface MeasurePlan {
@@ -25,6 +28,8 @@ export interface MeasurePlan {
   readonly variants: readonly Variant[]
   readonly seed: number
   readonly maxNewTokens: number
+  /** The result holds the document's tokens and who kept them. Default false. */
+  readonly tellsTokens?: boolean
 }
 
 /** A question with what the whole cache makes of it. */
@@ -50,9 +55,10 @@ export const measureContext = async (
   const asked = await askWhole(subject, { example, reading, plan })
   if (plan.measures.includes('score')) await askClosedBook(subject, { example, asked, plan })
   const kept: Record<string, Kept> = {}
+  const counts = plan.tellsTokens ? {} : undefined
   for (let start = 0; start < plan.variants.length; start += variantsTogether) {
     const variants = plan.variants.slice(start, start + variantsTogether)
-    await askVariants(subject, { example, reading, plan: { ...plan, variants }, asked, kept })
+    await askVariants(subject, { example, reading, plan: { ...plan, variants }, asked, kept, counts })
   }
   const { id, dataset, metric, depth, targetTokens } = example
   return {
@@ -64,6 +70,7 @@ export const measureContext = async (
     ...(targetTokens === undefined ? {} : { targetTokens }),
     kept,
     questions: asked.map(({ question, results }) => ({ qid: question.qid, results })),
+    ...(counts ? { tokens: keptTokens(subject, example, counts) } : {}),
   }
 }
 
@@ -124,9 +131,10 @@ const askClosedBook = async (
 interface Batch extends Context {
   readonly asked: readonly Asked[]
   readonly kept: Record<string, Kept>
+  readonly counts: Record<string, number[][]> | undefined // by variant: [layer][token], KV heads that keep it
 }
 
-const askVariants = async (subject: Subject, { example, reading, plan, asked, kept }: Batch): Promise<void> => {
+const askVariants = async (subject: Subject, { example, reading, plan, asked, kept, counts }: Batch): Promise<void> => {
   const [first] = asked
   if (!first) return
   const shared = new Map<string, Block>() // memories that serve all questions
@@ -134,6 +142,7 @@ const askVariants = async (subject: Subject, { example, reading, plan, asked, ke
     const block = shared.get(variant.name) ?? reading.memory(variant, question)
     if (!isPerQuestion(variant)) shared.set(variant.name, block)
     kept[variant.name] ??= keptOf(block)
+    if (counts) counts[variant.name] ??= keptHeadCounts(block).map((layer) => Array.from(layer))
     return block
   }
   const { variants } = plan
@@ -171,6 +180,16 @@ const beginningOf = (subject: Subject, { ids, behind, full, expected }: Asked, b
     expected: expected && afterFirst(subject.ops, expected, full),
     sequences: () => blocks.map((block) => behind.onto(block)),
   }
+}
+
+const keptTokens = (
+  subject: Subject,
+  example: Example,
+  kept: Readonly<Record<string, readonly (readonly number[])[]>>,
+): KeptTokens => {
+  const { tokenizer, model } = subject.file
+  const texts = tokenTexts(tokenizer, documentIds(subject, example))
+  return { texts, kvHeads: model.config.kvHeadCount, kept }
 }
 
 const keptOf = (block: Block): Kept => {

@@ -38,6 +38,7 @@ export interface RunSettings {
   readonly seed: number
   readonly questionsPerContext: number
   readonly maxNewTokens: number // no task's own limit is exceeded
+  readonly shaded?: number // contexts of each data set whose results hold their tokens; absent: none
   readonly precision: string
   readonly activations: string
   readonly variants: readonly VariantSettings[]

@@ -26,6 +26,7 @@ export interface RunRequest {
   readonly seed: number
   readonly questionsPerContext: number // what `data` was cut to; told, not applied
   readonly maxNewTokens: number
+  readonly shaded?: number // contexts of each data set whose tokens are told; default 0
   readonly activations: string
   readonly threads: number
   readonly folder: string
@@ -54,15 +55,15 @@ interface Task {
 export const runEvaluation = async (subject: Subject, request: RunRequest): Promise<Run> => {
   checkVariants(request.variants)
   const tasks = tasksOf(subject, request)
-  const { folder, onProgress } = request
+  const { folder, shaded = 0, onProgress } = request
   const { settings, contexts } = await openRunFolder(folder, runSettings(subject, request, machine()))
   const found = new Map(contexts.map((result) => [keyOf(result), result]))
   const progress = progressOf(tasks, found)
   onProgress?.(progress(undefined))
-  for (const { data, example } of tasks) {
+  for (const { data, example, round } of tasks) {
     if (found.has(keyOf({ data, id: example.id }))) continue
     subject.control.report(0, 0)
-    const result = { data, ...(await measureContext(subject, example, request)) }
+    const result = { data, ...(await measureContext(subject, example, { ...request, tellsTokens: round < shaded })) }
     await appendContext(folder, result)
     found.set(keyOf(result), result)
     onProgress?.(progress(example.id))
@@ -108,6 +109,7 @@ const runSettings = (subject: Subject, request: RunRequest, on: Machine): RunSet
     seed: request.seed,
     questionsPerContext: request.questionsPerContext,
     maxNewTokens: request.maxNewTokens,
+    ...(request.shaded ? { shaded: request.shaded } : {}),
     precision,
     activations: request.activations,
     variants: request.variants.map(settingsOf),

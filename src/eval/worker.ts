@@ -15,7 +15,7 @@ const port = parentPort
 const say = (message: WorkerMessage): void => port.postMessage(message)
 
 const perform = async (job: Job, control: Control): Promise<Run> => {
-  const { engine, model, sources, choice, variants, protocol, measures, maxNewTokens, precision, folder } = job
+  const { engine, model, sources, choice, variants, protocol, measures, maxNewTokens, shaded, precision, folder } = job
   const ops = createOps(engine)
   ops.watchAbort(control.words)
   try {
@@ -30,6 +30,7 @@ const perform = async (job: Job, control: Control): Promise<Run> => {
       seed: choice.seed,
       questionsPerContext: choice.questions,
       maxNewTokens,
+      shaded,
       activations: engine.backend === 'native' ? engine.activations : arithmeticOf(engine),
       threads: engine.threads,
       folder,

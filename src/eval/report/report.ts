@@ -3,7 +3,8 @@
  * answers (aggregate.ts) and where files are (the command's).
  */
 import { type Summary, type SummaryOptions, type SummaryRow, summarise } from '../aggregate.ts'
-import type { ContextResult, RunSettings } from '../result.ts'
+import type { RunSettings } from '../result.ts'
+import type { Run } from '../run-folder.ts'
 import { curveStyles } from './curves.ts'
 import { drawExamples } from './examples.ts'
 import { familiesOf, mainFamilies, optionFamilies } from './families.ts'
@@ -15,11 +16,6 @@ import { drawPlots, type PlotInput } from './plots.ts'
 import { describeSettings } from './settings.ts'
 import { drawSideBySide } from './side-by-side.ts'
 import { drawSummary } from './summary.ts'
-
-export interface Run {
-  readonly settings: RunSettings
-  readonly contexts: readonly ContextResult[]
-}
 
 /** A page that loads nothing, as text. Runs stand one after another; their numbers are never mixed. */
 export const report = (runs: readonly Run[], options: SummaryOptions = {}): string => {
@@ -75,7 +71,10 @@ const drawAllPlots = ({ variants, precision }: RunSettings, { pooled, groups }: 
   })
   const [first] = groups
   const all = groups.length === 1 && first ? input(first.name, first.rows) : input('pooled', pooled)
-  const each = groups.length > 1 ? drawPlots(groups.map(({ name, rows }) => input(name, rows))) : undefined
+  const each =
+    groups.length > 1
+      ? drawPlots(groups.map(({ name, isTooHard, rows }) => input(isTooHard ? `${name} (apart)` : name, rows)))
+      : undefined
   const options = optionFamilies(variants).flatMap(({ method, families }) => {
     const drawn = drawPlots([input(`${method}, pooled`, pooled, families)])
     return drawn ? [html`<h4>${method} with its options</h4>${drawn}`] : []

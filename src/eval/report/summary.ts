@@ -4,7 +4,7 @@ import { leastFullScore, type Summary, type SummaryRow } from '../aggregate.ts'
 import type { Protocol } from '../result.ts'
 import type { Interval } from '../statistics.ts'
 import { type Html, html } from './html.ts'
-import { type Column, folded, scrolling, table } from './page.ts'
+import { type Column, counted, folded, scrolling, table } from './page.ts'
 
 export interface Measured {
   readonly title: string
@@ -55,23 +55,19 @@ ${apart.length > 0 && note}${apart.map(({ name, rows }) => folded(name, draw(nam
 const rowsTable = (label: string, rows: readonly SummaryRow[], protocol: Protocol): Html => {
   const shown = measured.filter(({ value }) => rows.some((row) => isMeasured(value(row))))
   const columns: Column[] = [
-    { title: 'variant' },
-    { title: 'protocol' },
+    { title: 'variant, protocol' },
     { title: 'nominal keep', numeric: true },
-    { title: 'kept', numeric: true },
-    { title: 'bytes', numeric: true },
-    { title: 'contexts', numeric: true },
-    { title: 'questions', numeric: true },
+    { title: 'kept, bytes', numeric: true },
+    { title: 'contexts, questions', numeric: true },
     ...shown.map(({ title }) => ({ title, numeric: true })),
   ]
   const lines = rows.map((row) => [
-    row.variant,
-    protocol,
+    html`${row.variant} <span class="range">${protocol}</span>`,
     row.keep === undefined ? '–' : String(row.keep),
-    row.share === undefined ? '–' : percentText(row.share),
-    row.bytes === undefined ? '–' : bytesText(row.bytes),
-    contextsText(row),
-    String(row.questions),
+    row.share === undefined || row.bytes === undefined
+      ? '–'
+      : html`${percentText(row.share)} <span class="range">${bytesText(row.bytes)}</span>`,
+    html`${contextsText(row)} <span class="range">${counted(row.questions, 'question')}</span>`,
     ...shown.map(({ value, text }) => intervalText(value(row), text)),
   ])
   return scrolling(label, table(columns, lines))

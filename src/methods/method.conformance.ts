@@ -202,8 +202,8 @@ const smallerBytes = ({ title, make, workbench }: Suite): void => {
   test(`${title}: 10 resident and file bytes fall with what is kept, 4 budgets`, async () => {
     const bench = workbench(3)
     const sizes: { resident: number; file: number }[] = []
-    for (const pairs of [1600, 800, 400, 200]) {
-      const memory = await bench.compress(make(), document(800), { pairs })
+    for (const pairs of [800, 400, 200, 100]) {
+      const memory = await bench.compress(make(), document(400), { pairs })
       sizes.push({ resident: memory.residentBytes, file: await memory.fileBytes() })
     }
     sizes.forEach(({ resident, file }, i) => {

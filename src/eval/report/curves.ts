@@ -130,7 +130,8 @@ const drawAxes = (
     (tick) => html`<line class="grid" x1="${box.left}" x2="${right}" y1="${fixed(y(tick))}" y2="${fixed(y(tick))}"/>
 <text x="${box.left - 6}" y="${fixed(y(tick) + 4)}" text-anchor="end">${yText(tick)}</text>`,
   )
-  const columns = roundTicks(x.ticks(), [1, 2, 5]).map(
+  const wide = roundTicks(x.ticks(), [1, 2, 5])
+  const columns = (wide.length > 3 ? wide : roundTicks(x.ticks(), [1, 2, 3, 5, 7])).map(
     (tick) => html`<line class="grid" x1="${fixed(x(tick))}" x2="${fixed(x(tick))}" y1="${box.top}" y2="${bottom}"/>
 <text x="${fixed(x(tick))}" y="${bottom + 16}" text-anchor="middle">${shareText(tick)}</text>`,
   )

@@ -1,14 +1,17 @@
 /** A few contexts as shaded text, for what no number shows: which words a method keeps. */
-import type { ContextResult, RunSettings, VariantSettings } from '../result.ts'
+import type { ContextResult, Protocol, RunSettings, VariantSettings } from '../result.ts'
 import { type Html, html } from './html.ts'
 import { folded } from './page.ts'
 import { shadedText } from './shaded-text.ts'
 
 /** Of every context that holds its tokens, each variant that tells. Undefined when there is none. */
-export const drawExamples = ({ variants }: RunSettings, contexts: readonly ContextResult[]): Html | undefined => {
+export const drawExamples = (
+  { variants, protocol }: RunSettings,
+  contexts: readonly ContextResult[],
+): Html | undefined => {
   const examples = contexts.flatMap((context) => {
     const texts = variants.flatMap((variant) => {
-      const drawn = drawExample(context, variant)
+      const drawn = drawExample(context, variant, protocol)
       return drawn ? [{ name: variant.name, drawn }] : []
     })
     const parts = texts.map(({ name, drawn }, i) => folded(name, drawn, i === 0 ? 'open' : 'closed'))
@@ -17,7 +20,11 @@ export const drawExamples = ({ variants }: RunSettings, contexts: readonly Conte
   return examples.length > 0 ? html`${examples}` : undefined
 }
 
-const drawExample = ({ tokens, kept, questions }: ContextResult, variant: VariantSettings): Html | undefined => {
+const drawExample = (
+  { tokens, kept }: ContextResult,
+  variant: VariantSettings,
+  protocol: Protocol,
+): Html | undefined => {
   const counts = tokens?.kept[variant.name]
   const size = kept[variant.name]
   if (!tokens || !counts || !size) return undefined
@@ -32,7 +39,7 @@ const drawExample = ({ tokens, kept, questions }: ContextResult, variant: Varian
     fullBytes: size.share > 0 ? size.bytes / size.share : 0,
     facts: [
       ['variant', variant.name],
-      ['questions', questions.map(({ qid }) => qid).join(', ')],
+      ['protocol', protocol],
     ],
   })
 }

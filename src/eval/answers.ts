@@ -1,7 +1,6 @@
 /** Greedy answers of several sequences at once, the weights read once for all of them. */
 import { AnswerText } from '../engine/answer-text.ts'
 import { forward, type Sequence } from '../engine/sequence.ts'
-import { argMax } from './distance.ts'
 import type { Subject } from './subject.ts'
 
 /** What is answered: a sequence, and the ids it reads first; with an `opening` nothing is read but those tokens. */
@@ -88,6 +87,13 @@ const greedy = async (
       found.push(argMax(logits.subarray(start, start + vocabularySize)))
   }
   return found
+}
+
+/** Index of the largest value; the first of equals. */
+const argMax = (values: ArrayLike<number>): number => {
+  let best = 0
+  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i
+  return best
 }
 
 /** Consecutive items whose sizes together stay below `most`; a larger one stands alone. */

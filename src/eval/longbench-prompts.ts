@@ -45,7 +45,27 @@ const code: LongBenchPrompt = {
   answerPrefix: 'Next line of code:\n',
 }
 
-export const longBenchPrompts = {
+export type LongBenchName =
+  | 'narrativeqa'
+  | 'qasper'
+  | 'multifieldqa_en'
+  | 'hotpotqa'
+  | '2wikimqa'
+  | 'musique'
+  | 'gov_report'
+  | 'qmsum'
+  | 'multi_news'
+  | 'trec'
+  | 'triviaqa'
+  | 'samsum'
+  | 'lsht'
+  | 'passage_count'
+  | 'passage_retrieval_en'
+  | 'passage_retrieval_zh'
+  | 'lcc'
+  | 'repobench-p'
+
+export const longBenchPrompts: Readonly<Record<LongBenchName, LongBenchPrompt>> = {
   narrativeqa: {
     // "asconcisely" is how LongBench and kvpress have it.
     document:
@@ -127,6 +147,4 @@ export const longBenchPrompts = {
   },
   lcc: code,
   'repobench-p': code,
-} as const satisfies Readonly<Record<string, LongBenchPrompt>>
-
-export type LongBenchName = keyof typeof longBenchPrompts
+}

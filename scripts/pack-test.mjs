@@ -87,6 +87,20 @@ try {
   assert.equal(version, JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version)
   say(`compactor --version: ${version}`)
 
+  const question = { qid: 'q', question: 'Where is it?', answers: ['in the hall'] }
+  const line = { id: 'c', context: 'The clock hangs in the hall. '.repeat(9), questions: [question] }
+  writeFileSync(join(app, 'data.jsonl'), JSON.stringify({ ...line, metric: 'contains', max_new_tokens: 8 }))
+  writeFileSync(
+    join(app, 'evaluate.mjs'),
+    `import { evaluate, summarise, toMarkdown } from 'compactor-kv/eval'
+    const options = { data: ['data.jsonl'], variants: ['random@0.5'], folder: 'results', measures: ['score'] }
+    const { settings, contexts } = await evaluate({ ...options, model: '${modelName}' })
+    console.log(settings.commit, toMarkdown(summarise(settings, contexts)))`,
+  )
+  const evaluated = run('node', ['evaluate.mjs'], inApp).stdout
+  assert.match(evaluated, /^release \d[\s\S]*^\| random@0\.5 +\|/m)
+  say('compactor-kv/eval measured one context')
+
   rmSync(join(app, 'node_modules', 'compactor-kv', 'prebuilds'), { recursive: true })
   writeFileSync(
     join(app, 'without-binary.mjs'),

@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+import { version } from '../engine/version.ts'
 
 export interface Machine {
   readonly cpu: string
@@ -10,7 +11,7 @@ export interface Machine {
   readonly memoryGb: number
   readonly node: string
   readonly loadAtStart: number // processes that wanted a processor in the last minute, before the benchmark began
-  readonly commit: string // with + when the tree had changes
+  readonly commit: string // with + when the tree had changes; 'release 0.1.0' without one
 }
 
 const loadAtStart = loadavg()[0] ?? 0
@@ -39,10 +40,12 @@ const git = (...args: string[]): string | undefined => {
   return status === 0 ? stdout.trim() : undefined
 }
 
-/** The commit, with + where files differ from it; a copy without history says so, also inside another project's history. */
+/** The commit, with + where files differ from it; a copy without history of its own names its release. */
 const commit = (): string => {
   const head = git('rev-parse', '--show-prefix') === '' ? git('rev-parse', '--short', 'HEAD') : undefined
-  return head === undefined ? 'no commit' : head + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
+  return head === undefined
+    ? `release ${version}`
+    : head + (git('status', '--porcelain', '--untracked-files=no') ? '+' : '')
 }
 
 export const machine = (): Machine => {

@@ -71,13 +71,13 @@ test('joint-prefill is named in every line; without -o the same command finds it
     first.stdout,
     /^joint-prefill, [\s\S]*^\| full, joint-prefill +\|[\s\S]*^\| random@0\.5, joint-prefill +\|/m,
   )
-  const second = await succeed(place, [...words, '--json', '--threads', '1', '--verbose'])
+  const second = await succeed(place, [...words, '--json', '--by', 'data', '--threads', '1', '--verbose'])
   assert.equal(second.stderr, first.stderr, 'nothing is computed again')
   const { folder, settings, summary } = JSON.parse(second.stdout)
   assert.deepEqual(readdirSync(join(place.folder, 'eval-results')), [folder.slice('eval-results/'.length)])
   assert.deepEqual([settings.protocol, summary.protocol], ['joint-prefill', 'joint-prefill'])
   assert.deepEqual(settings, JSON.parse(read(place.folder, folder, 'run.json')))
-  assert.equal(summary.groups[0].rows.at(-1).variant, 'random@0.5')
+  assert.deepEqual([summary.groups[0].name, summary.groups[0].rows.at(-1).variant], ['made_up', 'random@0.5'])
   const other = await succeed(place, [...words, '--seed', '2', '--verbose'])
   assert.match(other.stderr, /\ncompactor: c\d: 1 of 1 contexts, (\d+) of \1 tokens, 0:00 left\n$/)
   assert.equal(readdirSync(join(place.folder, 'eval-results')).length, 2)

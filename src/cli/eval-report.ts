@@ -3,11 +3,20 @@ import { bytesText, countText } from './figures.ts'
 import type { Terminal } from './terminal.ts'
 import { checkOutput, type Output, writeOutput } from './write-output.ts'
 
-export const reportRuns = async (folders: readonly string[], output: Output, terminal: Terminal): Promise<void> => {
+interface ReportOptions {
+  readonly output: Output
+  readonly by: 'dataset' | 'data'
+}
+
+export const reportRuns = async (
+  folders: readonly string[],
+  { output, by }: ReportOptions,
+  terminal: Terminal,
+): Promise<void> => {
   await checkOutput(output)
   const { readRun, report } = await import('../eval/index.ts')
   const runs = await Promise.all(folders.map(readRun))
-  const page = report(runs)
+  const page = report(runs, { by })
   writeOutput(output, page, terminal)
   if (output.path === '-') return
   const contexts = runs.reduce((sum, run) => sum + run.contexts.length, 0)

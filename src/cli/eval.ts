@@ -63,14 +63,26 @@ interface EvalFlags extends EngineFlags {
   readonly subset?: string
   readonly precision?: Precision
   readonly activations?: 'int8' | 'f32'
+  readonly by: 'dataset' | 'data'
   readonly report?: string
   readonly force?: boolean
   readonly verbose?: boolean
   readonly json?: boolean
 }
 
+interface ReportFlags {
+  readonly output: string
+  readonly force?: boolean
+  readonly by: 'dataset' | 'data'
+}
+
 const numbers = (text: string): readonly number[] => text.split(',').map(wholeNumber)
 const count = (flags: string, about: string): Option => new Option(flags, about).argParser(wholeNumber)
+
+const byFlag = (): Option =>
+  new Option('--by <group>', 'a table for each data set that contexts name, or for each file and task')
+    .choices(['dataset', 'data'])
+    .default('dataset')
 
 const evalFlags = (): Option[] => [
   new Option('-o, --output <folder>', 'where results go (default: named by the settings, in eval-results/)'),
@@ -104,6 +116,7 @@ const evalFlags = (): Option[] => [
   new Option('--task-option <name=value>', 'option of the tasks that have it; may be repeated').argParser(collect),
   new Option('--precision <type>', 'of keys and values (default: f16)').choices(['f16', 'f32']),
   new Option('--activations <type>', 'arithmetic of small matrix products (default: f32)').choices(['int8', 'f32']),
+  byFlag(),
   new Option('--report <file>', 'write a page with plots at the end; - for stdout'),
   new Option('--force', 'replace the report if it exists'),
   new Option('--verbose', 'a line on stderr for each context'),
@@ -124,8 +137,9 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .argument('<folders...>', 'results of compactor eval')
     .requiredOption('-o, --output <file>', 'the page to write; - for stdout')
     .option('--force', 'replace the page if it exists')
-    .action((folders: readonly string[], { output, force = false }: { output: string; force?: boolean }) =>
-      reportRuns(folders, { path: output, flag: '-o', force }, terminal),
+    .addOption(byFlag())
+    .action((folders: readonly string[], { output, force = false, by }: ReportFlags) =>
+      reportRuns(folders, { output: { path: output, flag: '-o', force }, by }, terminal),
     )
   command
     .command('list')
@@ -140,7 +154,7 @@ interface Given {
 }
 
 const evaluateData = async (data: readonly string[], { flags, command }: Given, terminal: Terminal): Promise<void> => {
-  const { prepareEvaluation, summarise, toMarkdown } = await import('../eval/index.ts')
+  const { prepareEvaluation, report, summarise, toMarkdown } = await import('../eval/index.ts')
   const { pullModel } = await import('../index.ts')
   const page = await checkedReport(flags)
   const variants = variantsOf(flags, command)
@@ -154,8 +168,8 @@ const evaluateData = async (data: readonly string[], { flags, command }: Given, 
   if (evaluation.backend.reason !== undefined) terminal.note(evaluation.backend.reason)
   const model = await showPull(flags.model, terminal, (callbacks) => pullModel(flags.model, callbacks))
   const run = await watch.during(() => evaluation.run(model))
-  const summary = summarise(run.settings, run.contexts)
-  if (page) await writeReport(page, run, terminal)
+  const summary = summarise(run.settings, run.contexts, { by: flags.by })
+  if (page) writeOutput(page, report([run], { by: flags.by }), terminal)
   if (flags.json) terminal.printJson({ folder, settings: run.settings, summary })
   else terminal.print(`${headline(run)}\n\n${toMarkdown(summary)}`)
 }
@@ -171,11 +185,6 @@ const checkedReport = async ({ report, force = false, json }: EvalFlags): Promis
   const page = { path: report, flag: '--report', force }
   await checkOutput(page)
   return page
-}
-
-const writeReport = async (page: Output, run: Run, terminal: Terminal): Promise<void> => {
-  const { report } = await import('../eval/index.ts')
-  writeOutput(page, report([run]), terminal)
 }
 
 const listed = (flag: string, text: string): string[] => {

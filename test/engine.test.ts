@@ -232,7 +232,7 @@ test('engine: wrong options are refused by name before any work', async () => {
   await assert.rejects(compress({ ratio: 0.5 }), /TypeError: compress has no option "ratio"/)
   await assert.rejects(compress({ keep: 1.5 }), failsWith('budget-invalid'))
   await assert.rejects(compress({ keep: { tokens: 99999 } }), failsWith('budget-invalid', /99999/))
-  await assert.rejects(compress({ method: 'compacter' }), failsWith('usage', /compactor, random, streaming/))
+  await assert.rejects(compress({ method: 'compacter' }), failsWith('usage', /compactor, .*random, streaming/))
   await assert.rejects(compress({ methodOptions: { lamda: 1 } }), /has no option "lamda"/)
   await assert.rejects(compress({ methodOptions: { lambda: 'much' } }), RangeError)
   await assert.rejects(compress({ heads: 'alone' }), RangeError)

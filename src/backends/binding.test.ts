@@ -269,7 +269,10 @@ test('COMPACTOR_ISA: scalar is taken, an unknown one is refused', { skip }, () =
     assert.equal(ops.isa, 'scalar')
     ops.dispose()
     process.env.COMPACTOR_ISA = 'mmx'
-    assert.throws(() => createNativeOps({ threads: 1 }), { name: 'RangeError', message: /scalar, avx2 or avx512, got mmx/ })
+    assert.throws(() => createNativeOps({ threads: 1 }), {
+      name: 'RangeError',
+      message: /scalar, avx2 or avx512, got mmx/,
+    })
   } finally {
     if (before === undefined) delete process.env.COMPACTOR_ISA
     else process.env.COMPACTOR_ISA = before

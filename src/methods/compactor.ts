@@ -12,7 +12,11 @@ const options = {
   ...attentionMassOptions,
   lambda: { default: 0.3, min: 0, words: ['removed'], about: 'weight of leverage; "removed" is the share removed' },
   ...leverageOptions,
-  difference: { default: 0, min: 0, about: 'weight of KeyDiff’s dissimilarity of a key, after RoPE, from the mean key' },
+  difference: {
+    default: 0,
+    min: 0,
+    about: 'weight of KeyDiff’s dissimilarity of a key, after RoPE, from the mean key',
+  },
 } satisfies Record<string, OptionDescription>
 
 const create = (given?: Readonly<Record<string, unknown>>): Method => {

@@ -24,6 +24,7 @@ constexpr size_t kLanes = 4;
 
 typedef float Lanes __attribute__((vector_size(4 * kLanes)));
 typedef int32_t IntLanes __attribute__((vector_size(4 * kLanes)));
+typedef uint32_t WrappingLanes __attribute__((vector_size(4 * kLanes)));
 typedef double WideLanes __attribute__((vector_size(4 * kLanes)));  // half as many doubles
 constexpr size_t kWideLanes = kLanes / 2;
 
@@ -147,7 +148,10 @@ COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
   p = multiply_add(p, r, all(1.6666665459e-1f));
   p = multiply_add(p, r, all(5.0000001201e-1f));
   p = multiply_add(p, r * r, r + 1.0f);
-  const Lanes scaled = lanes_of_bits(bits_of_lanes(p) + (bits_of_lanes(shifted) << 23)) + (x - x);  // x − x: NaN stays
+  // For x so small that the result is cleared below, the exponent wraps around.
+  const WrappingLanes exponent = WrappingLanes(bits_of_lanes(shifted)) << 23;
+  const IntLanes bits = IntLanes(WrappingLanes(bits_of_lanes(p)) + exponent);
+  const Lanes scaled = lanes_of_bits(bits) + (x - x);  // x − x: NaN stays
   return lanes_of_bits(bits_of_lanes(scaled) & ~IntLanes(x < -87.3f));
 }
 

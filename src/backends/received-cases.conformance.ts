@@ -106,6 +106,13 @@ const sizeCases: OpCase[] = [
 ]
 
 const borderCases: OpCase[] = [
+  ...both('rows that are taken in two stretches, the first in two parts', {
+    n: 5,
+    group: 2 ** 16,
+    headDim: 1,
+    firstIndex: 4,
+    runs: [{ counts: [7], causalFrom: 2 }],
+  }),
   ...both('one key, which receives everything', { n: 20, group: 7, headDim: 8, runs: [{ counts: [1, 1] }] }),
   ...both('every key in the future', { n: 3, group: 2, headDim: 5, runs: [{ counts: [20], causalFrom: 3 }] }),
   ...both('the first query sees nothing', {

@@ -30,7 +30,7 @@ export const questionIds = (subject: Subject, example: Example, question: Questi
     ...(promptIsRaw ? [] : template.between),
     ...file.tokenizer.encode(question.question),
     ...template.end,
-    ...file.tokenizer.encode((question.answerPrefix ?? '').trimStart()),
+    ...file.tokenizer.encode(question.answerPrefix ?? ''),
   )
 }
 

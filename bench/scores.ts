@@ -6,8 +6,9 @@
  */
 import { parseArgs } from 'node:util'
 import { loadBinding } from '../src/backends/binding.ts'
-import { createNativeOps } from '../src/backends/native.ts'
+import { createNativeOps, type NativeOps } from '../src/backends/native.ts'
 import type { Ops, Segment, Tensor } from '../src/backends/ops.ts'
+import { CompactorError } from '../src/error.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, spread, table } from './table.ts'
 
@@ -58,9 +59,9 @@ const scores = (ops: Ops, tokens: number): string[][] => {
   return [...attention(window), ...attention(tokens), expected]
 }
 
-const rows = (ops: Ops): string[][] => {
+const rows = (ops: NativeOps): string[][] => {
   const loaded = loadBinding()
-  if ('reason' in loaded) throw new Error(loaded.reason)
+  if ('reason' in loaded) throw new CompactorError('backend-unavailable', loaded.reason)
   const x = random(ops, [rowCount, vocabulary])
   const weights = random(ops, [rowCount, vocabulary])
   const copy = ops.zeros(x.shape, 'f32')

@@ -52,7 +52,7 @@ const { ridge, ...massOptions } = halves
 // which of them kvpress keeps is an accident of its sort (98.1 % of that layer with key-norm).
 // Options that make ours the same formula; protection is the method's own, Compactor's and its halves' none.
 const pairs: readonly Pair[] = [
-  { press: 'compactor', method: 'compactor', options: { ...halves, lambda: 'removed' } },
+  { press: 'compactor', method: 'compactor', options: { ...halves, lambda: 'removed', difference: 0 } },
   { press: 'leverage', method: 'leverage', options: { ridge } },
   { press: 'non-causal-attention', method: 'attention-mass', options: massOptions },
   { press: 'key-norm', method: 'key-norm' },

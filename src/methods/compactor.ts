@@ -1,7 +1,8 @@
 /**
  * Compactor (arXiv 2507.08143): statistical leverage of the keys before RoPE (unusual keys) blended with the attention
- * they receive inside chunks without causal mask (useful keys). Knows no question. Where the paper, compactor-vllm and
- * kvpress differ there is an option; docs/methods.md says who does what.
+ * they receive inside chunks without causal mask (useful keys), and, beyond the paper, with KeyDiff's dissimilarity. Knows
+ * no question. Where the paper, compactor-vllm and kvpress differ there is an option; docs/methods.md says who does what,
+ * docs/evaluation.md why the defaults are not the paper's.
  */
 import { attentionMassOptions, attentionMassScore } from './attention-mass.ts'
 import { leverageOptions, leverageScore } from './leverage.ts'
@@ -10,10 +11,10 @@ import { type OptionDescription, readOptions } from './options.ts'
 
 const options = {
   ...attentionMassOptions,
-  lambda: { default: 0.3, min: 0, words: ['removed'], about: 'weight of leverage; "removed" is the share removed' },
+  lambda: { default: 1, min: 0, words: ['removed'], about: 'weight of leverage; "removed" is the share removed' },
   ...leverageOptions,
   difference: {
-    default: 0,
+    default: 2,
     min: 0,
     about: 'weight of KeyDiff’s dissimilarity of a key, after RoPE, from the mean key',
   },
@@ -28,7 +29,7 @@ const create = (given?: Readonly<Record<string, unknown>>): Method => {
     name: 'compactor',
     nested: lambda !== 'removed',
     needs: { queries: true },
-    selection: { protectFirst: 16, protectLast: 64, heads: 'across' },
+    selection: { protectFirst: 4, protectLast: 16, heads: 'across' },
     score: (ops, view) => {
       const factor = lambda === 'removed' ? 1 - (view.keep ?? 0) : Number(lambda)
       const blend = ops.addScaled(useful(ops, view), unusual(ops, view), factor)

@@ -1,7 +1,8 @@
 /**
- * How near matrix products come to what the machine gives: for many tokens the share of the f32 multiply-add peak, for
- * few tokens bytes of weights per second against plain reading, each measured in turn in the same run.
- * Options: --threads N (2), --tokens N (512), --few 1,2,4,8, --only TYPE, --activations int8|f32.
+ * How near matrix products come to what the machine gives: for many tokens 8-bit and f32 activations against each other
+ * and the f32 multiply-add peak (a processor with AVX2 multiplies at most four times as many 8-bit numbers), for few
+ * tokens bytes of weights per second against plain reading, each measured in turn in the same run.
+ * Options: --threads N (2), --tokens N (512), --few 1,2,4,8, --only TYPE, --isa ISA; for few tokens --activations int8|f32.
  */
 import { parseArgs } from 'node:util'
 import { loadBinding, type PoolHandle, weightTypes } from '../src/backends/binding.ts'
@@ -11,13 +12,16 @@ import { blockLayout } from '../src/backends/tensor.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { median, table } from './table.ts'
 
-/** Rows and columns of qwen2.5-coder-0.5b's and smollm2-135m's matrices. */
+/** Rows and columns of qwen2.5-coder-0.5b's and smollm2-135m's matrices, and the types that neither has. */
 const shapes: readonly (readonly [type: WeightType, rows: number, columns: number])[] = [
   ['Q5_0', 896, 896],
   ['Q5_0', 128, 896],
   ['Q8_0', 128, 896],
+  ['Q4_0', 896, 896],
+  ['Q5_1', 896, 896],
   ['Q5_0', 4864, 896],
   ['Q4_K', 896, 4864],
+  ['Q5_K', 896, 4864],
   ['Q6_K', 896, 4864],
   ['Q4_1', 1536, 576],
   ['Q4_1', 576, 1536],
@@ -31,7 +35,7 @@ const roundsMs = 2500
 
 interface Setting {
   readonly pool: PoolHandle
-  readonly int8: boolean
+  readonly int8: boolean // activations
 }
 
 const { binding } = (() => {
@@ -49,32 +53,46 @@ export const run = (args: string[]): void => {
       few: { type: 'string', default: '1,4' },
       only: { type: 'string' },
       activations: { type: 'string', default: 'int8' },
+      isa: { type: 'string' },
     },
   })
   const native = nativeAvailable()
   if (!native.available) throw new Error(native.reason)
-  const setting = { pool: binding.createPool(Number(values.threads), native.isa), int8: values.activations === 'int8' }
-  console.log(`${machineLine(machine())}, ${values.threads} threads, kernels ${native.isa}\n`)
+  const { isa = native.isa } = values
+  const setting = { pool: binding.createPool(Number(values.threads), isa), int8: values.activations === 'int8' }
+  console.log(`${machineLine(machine())}, ${values.threads} threads, kernels ${isa}\n`)
   const chosen = shapes.filter(([type]) => !values.only || type === values.only)
   const tokens = Number(values.tokens)
-  if (tokens > 0) console.log(`${manyTokens(setting, chosen, tokens)}\n`)
-  for (const few of values.few.split(',').map(Number)) console.log(`${fewTokens(setting, chosen, few)}\n`)
+  if (tokens > 0) console.log(`${manyTokens(setting.pool, chosen, tokens)}\n`)
+  for (const few of values.few
+    .split(',')
+    .map(Number)
+    .filter((count) => count > 0))
+    console.log(`${fewTokens(setting, chosen, few)}\n`)
   binding.disposePool(setting.pool)
 }
 
-const manyTokens = (setting: Setting, chosen: typeof shapes, tokens: number): string => {
+const manyTokens = (pool: PoolHandle, chosen: typeof shapes, tokens: number): string => {
   const rows = chosen
     .filter(([, rowCount]) => rowCount < 10_000)
     .map(([type, rowCount, columns]) => {
-      const product = makeProduct({ type, rowCount, columns, tokens, copies: 1 }, setting)
+      const matrix = { type, rowCount, columns, tokens, copies: 1 }
       const { rates, peaks } = alternate({
         amount: 2 * tokens * rowCount * columns,
-        product,
-        peak: () => multiplyAddPeak(setting.pool),
+        products: [true, false].map((int8) => makeProduct(matrix, { pool, int8 })),
+        peak: () => multiplyAddPeak(pool),
       })
-      return [`${type} ${rowCount} × ${columns}`, ...summary(rates, peaks)]
+      const [eight = [], float = []] = rates
+      const ratio = median(eight.map((rate, i) => rate / (float[i] ?? Number.NaN)))
+      return [
+        `${type} ${rowCount} × ${columns}`,
+        ...[eight, float].flatMap((own) => summary(own, peaks)),
+        ratio.toFixed(2),
+      ]
     })
-  return table([`${tokens} tokens`, 'best GFLOP/s', 'of best f32 peak', 'median GFLOP/s', 'of peak beside it'], rows)
+  const head = ['best GFLOP/s', 'of best f32 peak', 'median', 'of peak beside it']
+  const heads = ['8 bits:', 'f32:'].flatMap((what) => head.map((column, i) => (i === 0 ? `${what} ${column}` : column)))
+  return table([`${tokens} tokens`, ...heads, '8 bits / f32'], rows)
 }
 
 const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): string => {
@@ -86,21 +104,22 @@ const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): str
     let at = 0
     const { rates, peaks } = alternate({
       amount: bytes,
-      product: makeProduct({ type, rowCount, columns, tokens, copies }, setting),
+      products: [makeProduct({ type, rowCount, columns, tokens, copies }, setting)],
       peak: () => {
         at = at + 2 * piece > coldBytes ? 0 : at + piece
         return piece / seconds(() => binding.measureRead(setting.pool, readable.subarray(at, at + piece))) / 1e9
       },
     })
-    return [`${type} ${rowCount} × ${columns}`, ...summary(rates, peaks), (bytes / Math.max(...rates) / 1e3).toFixed(0)]
+    const own = rates[0] ?? []
+    return [`${type} ${rowCount} × ${columns}`, ...summary(own, peaks), (bytes / Math.max(...own) / 1e3).toFixed(0)]
   })
   const head = ['best GB/s', 'of best reading', 'median GB/s', 'of reading beside it', 'best µs']
   return table([`${tokens} token${tokens === 1 ? '' : 's'}`, ...head], rows)
 }
 
-interface Pair {
+interface Turns {
   readonly amount: number // operations or bytes of one product
-  readonly product: () => void
+  readonly products: readonly (() => void)[]
   readonly peak: () => number // in 10^9 per second
 }
 
@@ -108,14 +127,14 @@ interface Pair {
  * Single products and single measurements of the peak in turn. On a machine that others use too, the best of many short
  * ones says what the kernel can do, and the median what was got.
  */
-const alternate = ({ amount, product, peak }: Pair): { rates: number[]; peaks: number[] } => {
-  const rates: number[] = []
+const alternate = ({ amount, products, peak }: Turns): { rates: number[][]; peaks: number[] } => {
+  const rates: number[][] = products.map(() => [])
   const peaks: number[] = []
-  product()
+  for (const product of products) product()
   const start = performance.now()
-  while (rates.length < rounds || performance.now() - start < roundsMs) {
+  while (peaks.length < rounds || performance.now() - start < roundsMs) {
     peaks.push(peak())
-    rates.push(amount / seconds(product) / 1e9)
+    for (const [i, product] of products.entries()) rates[i]?.push(amount / seconds(product) / 1e9)
   }
   return { rates, peaks }
 }

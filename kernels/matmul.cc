@@ -1,9 +1,18 @@
 // Which variant of a matrix product runs.
 #include "matmul.h"
 
+#include "blocks.h"
 #include "cpu.h"
 
 namespace compactor {
+
+#if COMPACTOR_X86
+// From how many tokens on the panels are faster than matmul_int8_avx2. Measured: with AVX-512 3 (blocks of 32) to 6 (Q6_K),
+// with AVX2 4 (blocks of 32; Q8_0 6) to 16 (Q6_K).
+static size_t fewest_panel_tokens(Isa isa, WeightType type) {
+  return isa >= Isa::avx512 || block_layout(type).values == 32 ? 6 : 12;
+}
+#endif
 
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8) {
@@ -13,8 +22,8 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   const bool is_quantised = type != WeightType::F32 && type != WeightType::F16;
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised) return matmul_panel_avx2(pool, matmul);
-    if (isa >= Isa::avx512 && n >= kFewestPanelTokens) return matmul_int8_panel_avx512(pool, matmul);
-    return n <= kMostInt8Tokens ? matmul_int8_avx2(pool, matmul) : matmul_panel_avx2(pool, matmul);
+    if (n < fewest_panel_tokens(isa, type)) return matmul_int8_avx2(pool, matmul);
+    return isa >= Isa::avx512 ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif
   (void)int8;

@@ -23,12 +23,8 @@ bool matmul_scalar(Pool& pool, const Matmul& matmul);      // any n, f32 activat
 bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activations; made for many tokens
 
 // Quantised types only, int8 activations
-bool matmul_int8_avx2(Pool& pool, const Matmul& matmul);          // n ≤ kMostInt8Tokens
+bool matmul_int8_avx2(Pool& pool, const Matmul& matmul);          // made for few tokens
+bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
-
-// Measured: matmul_int8_avx2 and matmul_panel_avx2 are equally fast at 16 (Q4_1) to 32 (Q5_0) tokens, matmul_int8_avx2 and
-// matmul_int8_panel_avx512 at 3 (blocks of 32) to 6 (Q6_K).
-constexpr size_t kMostInt8Tokens = 24;
-constexpr size_t kFewestPanelTokens = 6;
 
 }  // namespace compactor

@@ -97,13 +97,13 @@ void multiply_tile(const PanelGroup* x, const Panel& panel, size_t groups, bool 
   {nullptr, multiply_tile<codes, 1>, multiply_tile<codes, 2>, multiply_tile<codes, 3>, multiply_tile<codes, 4>, \
    multiply_tile<codes, 5>, multiply_tile<codes, 6>}
 
-constexpr MultiplyTile kMultiply[3][kTileTokens + 1] = {COMPACTOR_TILES(Codes::centred), COMPACTOR_TILES(Codes::minimum),
+constexpr MultiplyTiles kMultiply[3] = {COMPACTOR_TILES(Codes::centred), COMPACTOR_TILES(Codes::minimum),
                                                         COMPACTOR_TILES(Codes::halves)};
 
 }  // namespace
 
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul) {
-  return run_panels(pool, matmul, panel_task_of<kMultiply>(matmul.type));
+  return run_panels(pool, matmul, kMultiply[int(codes_of(matmul.type))]);
 }
 
 }  // namespace compactor

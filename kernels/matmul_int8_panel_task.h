@@ -117,9 +117,13 @@ void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel&
     for (size_t g = 0; g < groups; g++) transpose_fours(&panel.rows[r][g * 32], panel.codes[g * 8][r]);
 }
 
+// For 0 … kTileTokens tokens.
+using MultiplyTiles = MultiplyTile[kTileTokens + 1];
+
 struct PanelRun {
   Matmul matmul;
   Pool* pool;
+  const MultiplyTiles& multiply;
   PanelGroup* activations;  // of the tokens below
   size_t token;
   size_t token_count;
@@ -138,7 +142,14 @@ void quantise_tile_task(void* arguments, size_t tile, int) {
     quantise_panel_token_avx2(m.x + (run.token + first + t) * m.columns, m.columns, m.type, tile_at(run, tile) + t);
 }
 
-// out = sums + bias + add for the task's tokens and rows
+// Asks for the memory that write_out will write, which is far from what is being read.
+inline void prefetch_out(const Matmul& m, size_t token, size_t token_count, size_t row) {
+  const size_t row_count = task_size(m.rows, row, kPanelRows);
+  for (size_t t = 0; t < token_count; t++)
+    for (size_t r = 0; r < row_count; r += 16) __builtin_prefetch(m.out + (token + t) * m.rows + row + r, 1);
+}
+
+// out = sums + bias + add for some tokens and the task's rows
 inline void write_out(const Matmul& m, const float (*sums)[kPanelRows], size_t token, size_t token_count, size_t row) {
   const size_t row_count = task_size(m.rows, row, kPanelRows);
   for (size_t t = 0; t < token_count; t++) {
@@ -152,8 +163,7 @@ inline void write_out(const Matmul& m, const float (*sums)[kPanelRows], size_t t
   }
 }
 
-// kMultiply[c][n] multiplies n tokens with a panel of Codes c.
-template <WeightType kType, const MultiplyTile (&kMultiply)[3][kTileTokens + 1]>
+template <WeightType kType>
 void panel_task(void* arguments, size_t task, int thread) {
   const PanelRun& run = *static_cast<const PanelRun*>(arguments);
   const Matmul& m = run.matmul;
@@ -163,43 +173,45 @@ void panel_task(void* arguments, size_t task, int thread) {
   const size_t token_count = task_size(run.token_count, first, kTaskTokens);
   for (size_t start = 0; start < m.columns; start += kPanelColumns) {
     const size_t groups = task_size(m.columns, start, kPanelColumns) / 32;
+    const bool last = start + kPanelColumns >= m.columns;
     pack_panel<kType>(m, row, start, groups, panel);
     for (size_t t = 0; t < token_count; t += kTileTokens) {
       const size_t tokens = task_size(token_count, t, kTileTokens);
+      if (last) prefetch_out(m, run.token + first + t, tokens, row);
       const PanelGroup* x = tile_at(run, (first + t) / kTileTokens) + start / 32 * kTileTokens;
-      kMultiply[int(codes_of(kType))][tokens](x, panel, groups, start == 0, panel.sums[t]);
+      run.multiply[tokens](x, panel, groups, start == 0, panel.sums[t]);
+      if (last) write_out(m, panel.sums + t, run.token + first + t, tokens, row);
     }
   }
-  write_out(m, panel.sums, run.token + first, token_count, row);
 }
 
-template <const MultiplyTile (&kMultiply)[3][kTileTokens + 1]>
 Task panel_task_of(WeightType type) {
   switch (type) {
     case WeightType::F32:
     case WeightType::F16: return nullptr;
-    case WeightType::Q4_0: return panel_task<WeightType::Q4_0, kMultiply>;
-    case WeightType::Q4_1: return panel_task<WeightType::Q4_1, kMultiply>;
-    case WeightType::Q5_0: return panel_task<WeightType::Q5_0, kMultiply>;
-    case WeightType::Q5_1: return panel_task<WeightType::Q5_1, kMultiply>;
-    case WeightType::Q8_0: return panel_task<WeightType::Q8_0, kMultiply>;
-    case WeightType::Q4_K: return panel_task<WeightType::Q4_K, kMultiply>;
-    case WeightType::Q5_K: return panel_task<WeightType::Q5_K, kMultiply>;
-    case WeightType::Q6_K: return panel_task<WeightType::Q6_K, kMultiply>;
+    case WeightType::Q4_0: return panel_task<WeightType::Q4_0>;
+    case WeightType::Q4_1: return panel_task<WeightType::Q4_1>;
+    case WeightType::Q5_0: return panel_task<WeightType::Q5_0>;
+    case WeightType::Q5_1: return panel_task<WeightType::Q5_1>;
+    case WeightType::Q8_0: return panel_task<WeightType::Q8_0>;
+    case WeightType::Q4_K: return panel_task<WeightType::Q4_K>;
+    case WeightType::Q5_K: return panel_task<WeightType::Q5_K>;
+    case WeightType::Q6_K: return panel_task<WeightType::Q6_K>;
   }
   return nullptr;
 }
 
 // As many tokens at once as the shared scratch holds in 8 bits.
-bool run_panels(Pool& pool, const Matmul& matmul, Task task) {
+bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply) {
   const size_t tile_bytes = matmul.columns / 32 * kTileTokens * sizeof(PanelGroup);
   const size_t most_tokens = kSharedScratchBytes / tile_bytes * kTileTokens;
   PanelGroup* activations = static_cast<PanelGroup*>(pool_shared_scratch(pool));
   for (size_t token = 0; token < matmul.n; token += most_tokens) {
     const size_t count = task_size(matmul.n, token, most_tokens);
-    PanelRun run{matmul, &pool, activations, token, count, task_count(matmul.rows, kPanelRows)};
+    PanelRun run{matmul, &pool, multiply, activations, token, count, task_count(matmul.rows, kPanelRows)};
     if (!pool_run(pool, task_count(count, kTileTokens), quantise_tile_task, &run)) return false;
-    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), task, &run)) return false;
+    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), panel_task_of(matmul.type), &run))
+      return false;
   }
   return true;
 }

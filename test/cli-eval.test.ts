@@ -48,6 +48,8 @@ test('distances and scores of two methods at two shares: a table, a folder, and 
   assert.match(read(place.folder, 'a.html'), /compactor@0\.5[\s\S]*<svg/)
   refused(await place.run(['eval', 'report', 'results', '-o', 'b.html']), 1, /b\.html exists; give --force/)
   await succeed(place, ['report', 'results', 'results', '-o', 'b.html', '--force'])
+  await succeed(place, ['report', 'results', '--baseline', 'compactor', '-o', 'c.html'])
+  assert.match(read(place.folder, 'c.html'), /KL less compactor/)
   assert.ok(read(place.folder, 'b.html').length > read(place.folder, 'a.html').length)
 })
 
@@ -141,6 +143,8 @@ test('what is used wrongly ends with 2, what fails with 1, one sentence each, an
     [['needle', '--task-option', 'depthStep'], 2, /--task-option takes name=value/],
     [['made_up.jsonl', '--variants', 'random@0.5', '--keep', '0.5'], 2, /leave out --keep/],
     [['made_up.jsonl', '--keep', '64MB'], 2, /METHOD@KEEP/],
+    [['made_up.jsonl', '--baseline', 'snapkv'], 2, /the baseline is one of .*compactor, random; got "snapkv"/],
+    [['made_up.jsonl', '-o', '.'], 2, /\. is not empty and not the folder of a run/],
     [['made_up.jsonl', '--force'], 2, /--force is for the page/],
     [['made_up.jsonl', '--json', '--report', '-'], 2, /only one of --json and --report -/],
     [[], 2, /missing required argument 'data'/],

@@ -6,17 +6,18 @@ import { checkOutput, type Output, writeOutput } from './write-output.ts'
 interface ReportOptions {
   readonly output: Output
   readonly by: 'dataset' | 'data'
+  readonly baseline?: string
 }
 
 export const reportRuns = async (
   folders: readonly string[],
-  { output, by }: ReportOptions,
+  { output, ...tables }: ReportOptions,
   terminal: Terminal,
 ): Promise<void> => {
   await checkOutput(output)
   const { readRun, report } = await import('../eval/index.ts')
   const runs = await Promise.all(folders.map(readRun))
-  const page = report(runs, { by })
+  const page = report(runs, tables)
   writeOutput(output, page, terminal)
   if (output.path === '-') return
   const contexts = runs.reduce((sum, run) => sum + run.contexts.length, 0)

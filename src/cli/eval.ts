@@ -64,6 +64,7 @@ interface EvalFlags extends EngineFlags {
   readonly precision?: Precision
   readonly activations?: 'int8' | 'f32'
   readonly by: 'dataset' | 'data'
+  readonly baseline?: string
   readonly report?: string
   readonly force?: boolean
   readonly verbose?: boolean
@@ -74,6 +75,7 @@ interface ReportFlags {
   readonly output: string
   readonly force?: boolean
   readonly by: 'dataset' | 'data'
+  readonly baseline?: string
 }
 
 const numbers = (text: string): readonly number[] => text.split(',').map(wholeNumber)
@@ -83,6 +85,9 @@ const byFlag = (): Option =>
   new Option('--by <group>', 'a table for each data set that contexts name, or for each file and task')
     .choices(['dataset', 'data'])
     .default('dataset')
+
+const baselineFlag = (): Option =>
+  new Option('--baseline <method>', 'whose differences the tables show, named as in --methods (default: random)')
 
 const evalFlags = (): Option[] => [
   new Option('-o, --output <folder>', 'where results go (default: named by the settings, in eval-results/)'),
@@ -117,6 +122,7 @@ const evalFlags = (): Option[] => [
   new Option('--precision <type>', 'of keys and values (default: f16)').choices(['f16', 'f32']),
   new Option('--activations <type>', 'arithmetic of small matrix products (default: f32)').choices(['int8', 'f32']),
   byFlag(),
+  baselineFlag(),
   new Option('--report <file>', 'write a page with plots at the end; - for stdout'),
   new Option('--force', 'replace the report if it exists'),
   new Option('--verbose', 'a line on stderr for each context'),
@@ -138,8 +144,9 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .requiredOption('-o, --output <file>', 'the page to write; - for stdout')
     .option('--force', 'replace the page if it exists')
     .addOption(byFlag())
-    .action((folders: readonly string[], { output, force = false, by }: ReportFlags) =>
-      reportRuns(folders, { output: { path: output, flag: '-o', force }, by }, terminal),
+    .addOption(baselineFlag())
+    .action((folders: readonly string[], { output, force = false, by, baseline }: ReportFlags) =>
+      reportRuns(folders, { output: { path: output, flag: '-o', force }, by, ...given({ baseline }) }, terminal),
     )
   command
     .command('list')
@@ -154,11 +161,13 @@ interface Given {
 }
 
 const evaluateData = async (data: readonly string[], { flags, command }: Given, terminal: Terminal): Promise<void> => {
-  const { prepareEvaluation, report, summarise, toMarkdown } = await import('../eval/index.ts')
+  const { checkBaseline, prepareEvaluation, report, summarise, toMarkdown } = await import('../eval/index.ts')
   const { pullModel } = await import('../index.ts')
   const page = await checkedReport(flags)
   const variants = variantsOf(flags, command)
   const options = { data, variants, ...(await optionsOf(flags, terminal)) }
+  if (flags.baseline !== undefined) checkBaseline(flags.baseline, variants)
+  const tables = { by: flags.by, ...given({ baseline: flags.baseline }) }
   const folder = flags.output ?? defaultFolder(flags.model, options)
   const watch = new EvaluationWatch(terminal, {
     isVerbose: flags.verbose ?? false,
@@ -168,8 +177,8 @@ const evaluateData = async (data: readonly string[], { flags, command }: Given, 
   if (evaluation.backend.reason !== undefined) terminal.note(evaluation.backend.reason)
   const model = await showPull(flags.model, terminal, (callbacks) => pullModel(flags.model, callbacks))
   const run = await watch.during(() => evaluation.run(model))
-  const summary = summarise(run.settings, run.contexts, { by: flags.by })
-  if (page) writeOutput(page, report([run], { by: flags.by }), terminal)
+  const summary = summarise(run.settings, run.contexts, tables)
+  if (page) writeOutput(page, report([run], tables), terminal)
   if (flags.json) terminal.printJson({ folder, settings: run.settings, summary })
   else terminal.print(`${headline(run)}\n\n${toMarkdown(summary)}`)
 }

@@ -98,8 +98,8 @@ test('a group of 2 contexts: KL and flips by tokens, scores by questions, then t
   near(row.flips?.mean, (4 / 16 + 0) / 2)
   near(row.score?.mean, (0.5 + 1) / 2)
   near(row.toFull?.mean, (-0.25 + 0) / 2)
-  near(row.toRandom?.mean, (0.5 + 0.5) / 2)
-  near(row.klToRandom?.mean, (-4 / 16 - 0.5 / 4) / 2)
+  near(row.toBaseline?.mean, (0.5 + 0.5) / 2)
+  near(row.klToBaseline?.mean, (-4 / 16 - 0.5 / 4) / 2)
   near(row.nllRatio?.mean, 5 / 3) // (1 + 2 + 2) / (0.5 + 1.5 + 1)
   near(row.share, (0.52 + 0.51) / 2)
   assert.deepEqual([row.dataset, row.keep, row.bytes, row.contexts, row.questions], ['easy', 0.5, 1000, 2, 3])
@@ -117,7 +117,7 @@ test('rows: full, closed-book, then variants; those without a result are left ou
     ['full', 'closed-book', 'compactor@0.5', 'random@0.5'],
   )
   assert.deepEqual(
-    ['full', 'closed-book', 'random@0.5'].map((name) => 'toRandom' in rowOf(pooled, name)),
+    ['full', 'closed-book', 'random@0.5'].map((name) => 'toBaseline' in rowOf(pooled, name)),
     [false, false, false],
   )
   assert.equal('toFull' in rowOf(pooled, 'full'), false)
@@ -128,7 +128,7 @@ test('rows: full, closed-book, then variants; those without a result are left ou
 
 test('pooled: KL over 3 contexts, scores over the 2 of the data set that the whole cache can do', () => {
   const row = rowOf(summarise(settings, [c1, c2, c3]).pooled, 'compactor@0.5')
-  assert.deepEqual([row.dataset, row.contexts, row.kl?.n, row.score?.n, row.toRandom?.n], [undefined, 3, 3, 2, 2])
+  assert.deepEqual([row.dataset, row.contexts, row.kl?.n, row.score?.n, row.toBaseline?.n], [undefined, 3, 3, 2, 2])
   near(row.kl?.mean, (6 / 16 + 0.5 / 4 + 2 / 4) / 3)
   near(row.score?.mean, 0.75)
 })
@@ -147,13 +147,27 @@ test('a question that only one of two variants answered is in no difference of t
   const { 'random@0.5': _random, ...results } = second?.results ?? {}
   const partial = { ...c1, questions: [...c1.questions.slice(0, 1), { qid: 'q1', results }] }
   const row = rowOf(summarise(settings, [partial]).pooled, 'compactor@0.5')
-  near(row.toRandom?.mean, 1)
-  near(row.klToRandom?.mean, -2 / 4)
+  near(row.toBaseline?.mean, 1)
+  near(row.klToBaseline?.mean, -2 / 4)
   near(row.toFull?.mean, -0.25)
 })
 
+test('a baseline of the run: the differences to random, with the sign turned; another one is refused with those there are', () => {
+  const { pooled, baseline } = summarise(settings, [c1, c2, c3], { baseline: 'compactor' })
+  const row = rowOf(pooled, 'random@0.5')
+  const turned = rowOf(summarise(settings, [c1, c2, c3]).pooled, 'compactor@0.5')
+  near(row.toBaseline?.mean, -(turned.toBaseline?.mean ?? Number.NaN))
+  near(row.klToBaseline?.low, -(turned.klToBaseline?.high ?? Number.NaN))
+  assert.equal('toBaseline' in rowOf(pooled, 'compactor@0.5'), false)
+  assert.equal(baseline, 'compactor')
+  assert.throws(() => summarise(settings, [c1], { baseline: 'snapkv' }), {
+    code: 'usage',
+    message: /one of the methods that are run, compactor, random; got "snapkv"/,
+  })
+})
+
 test('no contexts: no groups and no rows', () => {
-  assert.deepEqual(summarise(settings, []), { protocol: 'context-only', pooled: [], groups: [] })
+  assert.deepEqual(summarise(settings, []), { protocol: 'context-only', baseline: 'random', pooled: [], groups: [] })
 })
 
 test('Markdown: a table for all 2 data sets and one for each, the too hard one named as such, n = 1 without bounds', () => {

@@ -3,6 +3,7 @@
  * mean with its interval over contexts, every difference paired. Not here: how rows are shown (summary-markdown.ts,
  * report/) and how a context's questions become one value (context-values.ts).
  */
+import { CompactorError } from '../error.ts'
 import {
   type ContextValue,
   distanceDifference,
@@ -31,12 +32,12 @@ export interface SummaryRow {
   readonly contexts: number
   readonly questions: number
   readonly kl?: Interval // nats a token
-  readonly klToRandom?: Interval // less that of random eviction at the same nominal keep
+  readonly klToBaseline?: Interval // less that of the baseline at the same nominal keep
   readonly flips?: Interval // share of positions
   readonly nllRatio?: Interval // of the whole cache's answers: their negative log-likelihood, as a multiple of its own
   readonly score?: Interval // 0 … 1
   readonly toFull?: Interval // score less the whole cache's
-  readonly toRandom?: Interval // score less that of random eviction at the same nominal keep
+  readonly toBaseline?: Interval // score less that of the baseline at the same nominal keep
 }
 
 export interface SummaryGroup {
@@ -48,6 +49,7 @@ export interface SummaryGroup {
 
 export interface Summary {
   readonly protocol: Protocol
+  readonly baseline: string
   /** Distances over all contexts, scores over those of groups that are not too hard: see each interval's n. */
   readonly pooled: readonly SummaryRow[]
   readonly groups: readonly SummaryGroup[] // in the order of the contexts
@@ -59,33 +61,43 @@ export interface SummaryOptions extends BootstrapOptions {
    * contexts are set apart by luck, those where the whole cache was unlucky; then `data` is the better choice.
    */
   readonly by?: 'dataset' | 'data'
+  /** A method, with its options as the run names it, that every variant is paired with at the same keep. Default: random. */
+  readonly baseline?: string
 }
 
 export const leastFullScore = 0.2
 
+/** Throws CompactorError 'usage' for a baseline that the run does not have. */
 export const summarise = (
   settings: RunSettings,
   contexts: readonly ContextResult[],
-  { by = 'dataset', ...bootstrapOptions }: SummaryOptions = {},
+  { by = 'dataset', baseline, ...bootstrapOptions }: SummaryOptions = {},
 ): Summary => {
+  if (baseline !== undefined)
+    checkBaseline(
+      baseline,
+      settings.variants.map(({ name }) => name),
+    )
   const bootstrap = createBootstrap(bootstrapOptions)
+  const common = { baseline: baseline ?? 'random', bootstrap }
   const names = [...new Set(contexts.map((context) => context[by]))]
   const groups = names.map((name) => {
     const own = contexts.filter((context) => context[by] === name)
     const full = valuesOf(own, scoreOf(fullName))
     const isTooHard = full.length > 0 && mean(full) < leastFullScore
-    return { name, isTooHard, rows: rowsOf(settings, { dataset: name, contexts: own, scored: own, bootstrap }) }
+    return { name, isTooHard, rows: rowsOf(settings, { dataset: name, contexts: own, scored: own, ...common }) }
   })
   const tooHard = new Set(groups.filter(({ isTooHard }) => isTooHard).map(({ name }) => name))
   const scored = contexts.filter((context) => !tooHard.has(context[by]))
-  const pooled = rowsOf(settings, { dataset: undefined, contexts, scored, bootstrap })
-  return { protocol: settings.protocol, pooled, groups }
+  const pooled = rowsOf(settings, { dataset: undefined, contexts, scored, ...common })
+  return { protocol: settings.protocol, baseline: common.baseline, pooled, groups }
 }
 
 interface Sample {
   readonly dataset: string | undefined
   readonly contexts: readonly ContextResult[]
   readonly scored: readonly ContextResult[] // those whose scores count
+  readonly baseline: string
   readonly bootstrap: Bootstrap
 }
 
@@ -93,19 +105,31 @@ interface Sample {
 const rowsOf = (settings: RunSettings, sample: Sample): SummaryRow[] => {
   const lines = [{ name: fullName }, { name: closedBookName }, ...settings.variants]
   return lines
-    .map((line) => rowOf(line, randomBeside(line, settings.variants), sample))
+    .map((line) => rowOf(line, besideIt(line, sample.baseline, settings.variants), sample))
     .filter(({ contexts }) => contexts > 0)
 }
 
 type Line = { readonly name: string } & Partial<VariantSettings>
 
-/** The first random eviction of the same nominal keep; none for random itself and for lines without a keep. */
-const randomBeside = (line: Line, variants: readonly VariantSettings[]): string | undefined =>
-  line.keep === undefined || line.method === 'random'
-    ? undefined
-    : variants.find(({ method, keep }) => method === 'random' && keep === line.keep)?.name
+const methodText = (variant: string): string => variant.slice(0, variant.lastIndexOf('@'))
 
-const rowOf = ({ name, keep }: Line, random: string | undefined, sample: Sample): SummaryRow => {
+/** The baseline's variant of the same nominal keep; none for the baseline itself and for lines without a keep. */
+const besideIt = (line: Line, baseline: string, variants: readonly VariantSettings[]): string | undefined =>
+  line.keep === undefined || methodText(line.name) === baseline
+    ? undefined
+    : variants.find(({ name, keep }) => methodText(name) === baseline && keep === line.keep)?.name
+
+/** Throws CompactorError 'usage' if none of the variants (METHOD@KEEP) is of that method. */
+export const checkBaseline = (baseline: string, variants: readonly string[]): void => {
+  const methods = [...new Set(variants.map(methodText))]
+  if (!methods.includes(baseline))
+    throw new CompactorError(
+      'usage',
+      `the baseline is one of the methods that are run, ${methods.join(', ')}; got ${JSON.stringify(baseline)}`,
+    )
+}
+
+const rowOf = ({ name, keep }: Line, beside: string | undefined, sample: Sample): SummaryRow => {
   const { dataset, contexts, scored, bootstrap } = sample
   const own = contexts.filter(({ questions }) => questions.some(({ results }) => results[name] !== undefined))
   const kept = own.flatMap((context) => context.kept[name] ?? [])
@@ -123,12 +147,12 @@ const rowOf = ({ name, keep }: Line, random: string | undefined, sample: Sample)
     questions: own.reduce((sum, context) => sum + questionCount(context, name), 0),
     ...present({
       kl: over(contexts, distanceOf(name, 'kl')),
-      klToRandom: random === undefined ? undefined : over(contexts, distanceDifference('kl', [name, random])),
+      klToBaseline: beside === undefined ? undefined : over(contexts, distanceDifference('kl', [name, beside])),
       flips: over(contexts, distanceOf(name, 'flips')),
       nllRatio: likelihoodRatio(contexts, name, bootstrap),
       score: over(scored, scoreOf(name)),
       toFull: name === fullName ? undefined : over(scored, scoreDifference(name, fullName)),
-      toRandom: random === undefined ? undefined : over(scored, scoreDifference(name, random)),
+      toBaseline: beside === undefined ? undefined : over(scored, scoreDifference(name, beside)),
     }),
   }
 }

@@ -1,6 +1,13 @@
 /** The evaluation harness, `compactor-kv/eval`, as a table of contents; defines nothing. */
 
-export { type Summary, type SummaryGroup, type SummaryOptions, type SummaryRow, summarise } from './aggregate.ts'
+export {
+  checkBaseline,
+  type Summary,
+  type SummaryGroup,
+  type SummaryOptions,
+  type SummaryRow,
+  summarise,
+} from './aggregate.ts'
 export {
   type EvaluateOptions,
   type Evaluation,

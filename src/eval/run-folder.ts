@@ -2,7 +2,7 @@
  * The folder of a run: run.json says what is measured, contexts.jsonl grows by one line for each finished context. A run
  * that is stopped goes on where it was; one that would mix two measurements is refused.
  */
-import { appendFile, mkdir, open, readFile, rename, truncate } from 'node:fs/promises'
+import { appendFile, mkdir, open, readdir, readFile, rename, truncate } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
@@ -15,6 +15,7 @@ export interface Run {
 
 const settingsName = 'run.json'
 const contextsName = 'contexts.jsonl'
+const temporaryOf = (path: string): string => `${path}.tmp`
 
 /** What determines the numbers. Another machine or commit may go on with a run, and the report says the first. */
 const identityOf = ({ machine: _, commit: __, ...rest }: RunSettings): string => JSON.stringify(rest)
@@ -26,6 +27,7 @@ export const openRunFolder = async (folder: string, settings: RunSettings): Prom
   })
   const begun = await readSettings(folder)
   if (!begun) {
+    await checkEmpty(folder)
     await writeWhole(join(folder, settingsName), `${JSON.stringify(settings, undefined, 2)}\n`)
     return { settings, contexts: [] }
   }
@@ -35,6 +37,16 @@ export const openRunFolder = async (folder: string, settings: RunSettings): Prom
       `${folder} holds another run (${differenceOf(begun, settings)}); give another folder, or the settings that it was begun with`,
     )
   return { settings: begun, contexts: await readContexts(folder, { repair: true }) }
+}
+
+/** Nothing of somebody else's is written among. What is left of a run that was stopped before it began may stay. */
+const checkEmpty = async (folder: string): Promise<void> => {
+  const [other] = (await readdir(folder)).filter((name) => name !== temporaryOf(settingsName))
+  if (other !== undefined)
+    throw new CompactorError(
+      'usage',
+      `${folder} is not empty and not the folder of a run (it holds ${other}); give a new folder or an empty one`,
+    )
 }
 
 /** A finished or unfinished run. Throws CompactorError 'usage' or 'file-unreadable'. */
@@ -106,7 +118,7 @@ const readText = async (path: string): Promise<string | undefined> => {
 }
 
 const writeWhole = async (path: string, text: string): Promise<void> => {
-  const temporary = `${path}.tmp`
+  const temporary = temporaryOf(path)
   try {
     const file = await open(temporary, 'w')
     try {

@@ -24,21 +24,36 @@ test('4 known ids keep their order for ever, because committed subsets are such 
   assert.deepEqual(ids(chooseContexts(trees, { seed: 1 })), ['elm', 'fir', 'ash', 'oak'])
 })
 
-test('the committed subset of stage 1 has 16 different ids of each of 6 files, in the order drawn with seed 1', () => {
-  const path = new URL('../../bench/subsets/stage-1.json', import.meta.url)
+const readCommitted = (name: string): { name: string; contexts: string[] }[] => {
+  const path = new URL(`../../bench/subsets/${name}.json`, import.meta.url)
   const { seed, data } = JSON.parse(readFileSync(path, 'utf8')) as {
     seed: number
     data: { name: string; contexts: string[] }[]
   }
   assert.equal(seed, 1)
+  return data
+}
+
+test('the committed subset of stage 1 has 16 different ids of each of 6 files, in the order drawn with seed 1', () => {
+  const data = readCommitted('stage-1')
   assert.equal(new Set(data.map(({ name }) => name)).size, 6)
   for (const { name, contexts } of data) {
     assert.equal(new Set(contexts).size, 16, name)
     const drawn = chooseContexts(
       [...contexts].sort().map((id) => example(id)),
-      { seed },
+      { seed: 1 },
     )
     assert.deepEqual(ids(drawn), contexts, name)
+  }
+})
+
+test('the committed subset of stage 2 has 121 ids of 5 files; the one for large models has 40, each file’s first', () => {
+  const [all, large] = [readCommitted('stage-2'), readCommitted('stage-2-large')]
+  const count = (data: typeof all): number => new Set(data.flatMap(({ contexts }) => contexts)).size
+  assert.deepEqual([all.length, count(all), large.length, count(large)], [5, 121, 5, 40])
+  for (const [index, { name, contexts }] of large.entries()) {
+    assert.equal(all[index]?.name, name)
+    assert.deepEqual(all[index]?.contexts.slice(0, contexts.length), contexts, name)
   }
 })
 

@@ -2,7 +2,6 @@
 import { bytesText, percentText } from '../number-text.ts'
 import { leastFullScore, type Summary, type SummaryRow } from './aggregate.ts'
 import { markdownTable } from './markdown-table.ts'
-import type { Protocol } from './result.ts'
 import type { Interval } from './statistics.ts'
 
 interface Column {
@@ -27,23 +26,23 @@ const contextsText = ({ contexts, questions, score }: SummaryRow): string => {
   return `${contexts} (${questions}${judged})`
 }
 
-const columns: readonly Column[] = [
+const columnsBeside = (baseline: string): readonly Column[] => [
   { title: 'keep', text: ({ keep }) => keep?.toString() },
   { title: 'kept', text: ({ share }) => (share === undefined ? undefined : percentText(share)) },
   { title: 'bytes', text: ({ bytes }) => (bytes === undefined ? undefined : bytesText(bytes)) },
   { title: 'contexts (questions)', text: contextsText },
   { title: 'KL, nats a token', text: ({ kl }) => interval(nats, kl) },
-  { title: 'KL less random', text: ({ klToRandom }) => interval(nats, klToRandom) },
+  { title: `KL less ${baseline}`, text: ({ klToBaseline }) => interval(nats, klToBaseline) },
   { title: 'flips, %', text: ({ flips }) => interval(hundredth, flips) },
   { title: 'NLL ratio', text: ({ nllRatio }) => interval((value) => value.toFixed(2), nllRatio) },
   { title: 'score', text: ({ score }) => interval(hundredth, score) },
   { title: 'less full', text: ({ toFull }) => interval(signed, toFull) },
-  { title: 'less random', text: ({ toRandom }) => interval(signed, toRandom) },
+  { title: `less ${baseline}`, text: ({ toBaseline }) => interval(signed, toBaseline) },
 ]
 
 /** Columns without a value in any row are left out. Every line names a protocol that is not the default one. */
-const rowsTable = (rows: readonly SummaryRow[], protocol: Protocol): string => {
-  const shown = columns.filter(({ text }) => rows.some((row) => text(row) !== undefined))
+const rowsTable = (rows: readonly SummaryRow[], { protocol, baseline }: Summary): string => {
+  const shown = columnsBeside(baseline).filter(({ text }) => rows.some((row) => text(row) !== undefined))
   const suffix = protocol === 'context-only' ? '' : `, ${protocol}`
   return markdownTable(
     ['variant', ...shown.map(({ title }) => title)],
@@ -51,9 +50,10 @@ const rowsTable = (rows: readonly SummaryRow[], protocol: Protocol): string => {
   )
 }
 
-export const toMarkdown = ({ protocol, pooled, groups }: Summary): string => {
+export const toMarkdown = (summary: Summary): string => {
+  const { pooled, groups } = summary
   const section = (title: string, rows: readonly SummaryRow[]): string =>
-    `### ${title}\n\n${rowsTable(rows, protocol)}\n`
+    `### ${title}\n\n${rowsTable(rows, summary)}\n`
   const usable = groups.filter(({ isTooHard }) => !isTooHard)
   const apart = groups.filter(({ isTooHard }) => isTooHard)
   const limit = `the whole cache scores below ${leastFullScore * 100}`

@@ -26,7 +26,7 @@ const rows: readonly SummaryRow[] = [
     contexts: 40,
     questions: 80,
     kl: { mean: 0.12345, low: 0.1, high: 0.15, n: 40 },
-    klToRandom: { mean: -0.5, low: -0.625, high: -0.25, n: 40 },
+    klToBaseline: { mean: -0.5, low: -0.625, high: -0.25, n: 40 },
     score: { mean: 0.577, low: 0.44, high: 0.7, n: 30 },
     toFull: { mean: -0.077, low: -0.17, high: 0.014, n: 30 },
   },
@@ -45,7 +45,7 @@ const tableOf = (summary: Summary): string[][] => cellsOf(readMarkup(drawSummary
 
 test('2 rows of 8 columns: kept share and bytes, both counts of contexts, means with bounds, signs; no column without values', () => {
   const only = { name: 'questions', isTooHard: false, rows }
-  assert.deepEqual(tableOf({ protocol: 'joint-prefill', pooled: rows, groups: [only] }), [
+  assert.deepEqual(tableOf({ protocol: 'joint-prefill', baseline: 'random', pooled: rows, groups: [only] }), [
     [
       ...['variant, protocol', 'nominal keep', 'kept, bytes', 'contexts, questions'],
       ...['score', 'less full', 'KL, nats a token', 'KL less random'],
@@ -64,7 +64,7 @@ test('2 rows of 8 columns: kept share and bytes, both counts of contexts, means 
 test('several data sets: pooled first, then each, and those below 20 after the words that say why', () => {
   const group = (name: string, isTooHard: boolean): Summary['groups'][number] => ({ name, isTooHard, rows })
   const groups = [group('hard', true), group('easy', false)]
-  const { text } = drawSummary({ protocol: 'context-only', pooled: rows, groups })
+  const { text } = drawSummary({ protocol: 'context-only', baseline: 'random', pooled: rows, groups })
   const places = ['All 2 data sets pooled', '>easy<', 'Reported apart', 'below 20', '>hard<'].map((part) =>
     text.indexOf(part),
   )
@@ -80,6 +80,7 @@ test('a mean that is not a number is a dash, a mean of 1 context says n = 1 in p
   const single = { mean: 0.5, low: Number.NaN, high: Number.NaN, n: 1 }
   const [, row = []] = tableOf({
     protocol: 'context-only',
+    baseline: 'random',
     pooled: [],
     groups: [
       { name: 'a', isTooHard: false, rows: [{ ...(rows[0] as SummaryRow), kl: single, score: none, flips: single }] },

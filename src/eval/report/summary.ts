@@ -1,7 +1,6 @@
 /** The summary of a run as tables: a line for each variant, every mean with its interval and its number of contexts. */
 import { bytesText, percentText } from '../../number-text.ts'
 import { leastFullScore, type Summary, type SummaryRow } from '../aggregate.ts'
-import type { Protocol } from '../result.ts'
 import type { Interval } from '../statistics.ts'
 import { type Html, html } from './html.ts'
 import { type Column, counted, folded, scrolling, table } from './page.ts'
@@ -24,19 +23,20 @@ export const measuredAs: Readonly<Record<'score' | 'kl', Measured>> = {
   kl: { title: 'KL, nats a token', value: ({ kl }) => kl, text: natsText },
 }
 
-const measured: readonly Measured[] = [
+const measuredBeside = (baseline: string): readonly Measured[] => [
   measuredAs.score,
   { title: 'less full', value: ({ toFull }) => toFull, text: signed },
-  { title: 'less random', value: ({ toRandom }) => toRandom, text: signed },
+  { title: `less ${baseline}`, value: ({ toBaseline }) => toBaseline, text: signed },
   measuredAs.kl,
-  { title: 'KL less random', value: ({ klToRandom }) => klToRandom, text: signedNats },
+  { title: `KL less ${baseline}`, value: ({ klToBaseline }) => klToBaseline, text: signedNats },
   { title: 'flips, %', value: ({ flips }) => flips, text: hundredth },
   { title: 'NLL ratio', value: ({ nllRatio }) => nllRatio, text: (value) => value.toFixed(2) },
 ]
 
 /** Pooled, each data set, and apart those that the full cache cannot do. */
-export const drawSummary = ({ protocol, pooled, groups }: Summary): Html => {
-  const draw = (title: string, rows: readonly SummaryRow[]): Html => rowsTable(title, rows, protocol)
+export const drawSummary = (summary: Summary): Html => {
+  const { pooled, groups } = summary
+  const draw = (title: string, rows: readonly SummaryRow[]): Html => rowsTable(title, rows, summary)
   const usable = groups.filter(({ isTooHard }) => !isTooHard)
   const apart = groups.filter(({ isTooHard }) => isTooHard)
   const note = html`<h4>Reported apart</h4>
@@ -52,8 +52,8 @@ ${apart.length > 0 && note}${apart.map(({ name, rows }) => folded(name, draw(nam
 }
 
 /** Columns without a single value are left out. */
-const rowsTable = (label: string, rows: readonly SummaryRow[], protocol: Protocol): Html => {
-  const shown = measured.filter(({ value }) => rows.some((row) => isMeasured(value(row))))
+const rowsTable = (label: string, rows: readonly SummaryRow[], { protocol, baseline }: Summary): Html => {
+  const shown = measuredBeside(baseline).filter(({ value }) => rows.some((row) => isMeasured(value(row))))
   const columns: Column[] = [
     { title: 'variant, protocol' },
     { title: 'nominal keep', numeric: true },

@@ -2,7 +2,7 @@
  * What attention and scoring cost: attention of a whole document against the f32 multiply-add peak, attention of one
  * new token against plain reading, and attention mass and leverage against the layer's matrix products.
  * Each share is of two things measured in turn in the same run. Options: --threads N (2), --tokens 2048,8192,
- * --model qwen2.5-coder-0.5b|smollm2-135m.
+ * --model qwen2.5-coder-0.5b|smollm2-135m, --activations int8|f32.
  */
 import { parseArgs } from 'node:util'
 import { loadBinding, type PoolHandle } from '../src/backends/binding.ts'
@@ -57,9 +57,13 @@ export const run = (args: string[]): void => {
       threads: { type: 'string', default: '2' },
       tokens: { type: 'string', default: '2048,8192' },
       model: { type: 'string' },
+      activations: { type: 'string', default: 'int8' },
     },
   })
-  const ops = createNativeOps({ threads: Number(values.threads), activations: 'f32' })
+  const ops = createNativeOps({
+    threads: Number(values.threads),
+    activations: values.activations === 'f32' ? 'f32' : 'int8',
+  })
   const bench = { ops, ...measureMachine(Number(values.threads), ops.isa) }
   console.log(`${machineLine(machine())}, ${values.threads} threads, kernels ${ops.isa}\n`)
   const chosen = Object.entries(shapes).filter(([name]) => !values.model || name === values.model)

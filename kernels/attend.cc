@@ -84,7 +84,8 @@ void attend_task_scalar(void* plan, size_t task, int thread) {
 }
 
 bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads, size_t head_dim,
-                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out) {
+                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out,
+                bool bf16) {
   if (n * heads * head_dim == 0) return true;
   AttendPlan plan{};
   plan.q = q;
@@ -105,9 +106,11 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
   }
   Task task = attend_task_scalar;
 #if COMPACTOR_X86
-  if (isa >= Isa::avx2) task = attend_task_avx2;
+  if (isa >= Isa::avx2) task = isa >= Isa::avx512 ? attend_task_avx512 : attend_task_avx2;
+  if (isa >= Isa::avx512 && bf16 && bf16_available()) task = attend_task_bf16;
 #endif
   (void)isa;
+  (void)bf16;
   if (!pool_run(pool, kv_heads * plan.row_blocks * plan.splits, task, &plan)) return false;
   if (plan.splits == 1) return true;
   return pool_run(pool, task_count(kv_heads * plan.rows(), kMergeRows), merge_task, &plan);

@@ -49,5 +49,7 @@ void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room);
 // One row block of one KV head over one span of keys: task = split + splits · (kv_head + kv_heads · block).
 void attend_task_scalar(void* plan, size_t task, int thread);
 void attend_task_avx2(void* plan, size_t task, int thread);
+void attend_task_avx512(void* plan, size_t task, int thread);
+void attend_task_bf16(void* plan, size_t task, int thread);
 
 }  // namespace compactor

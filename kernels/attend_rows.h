@@ -8,16 +8,17 @@
 namespace compactor {
 namespace {
 
-// Scratch of a task, all f32.
+// Scratch of a task, all of 32 bits.
 struct Block {
   size_t rows;
   size_t first_row;
   size_t kv_head;
   size_t width;     // of an output row, padded
-  float* keys;      // packed
-  float* values;    // packed
+  size_t height;    // factors of a key
+  Factor* keys;     // packed
+  Factor* values;   // packed
   float* logits;    // [rows][kKeyBlock], later the weights
-  float* q;         // [rows][head_dim], scaled
+  Factor* q;        // [rows][height], scaled
   float* out;       // [rows][width]
   float* scales;    // [rows], what a larger logit does to the sums so far
   SoftmaxState* states;  // [rows]
@@ -31,16 +32,17 @@ COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_
   block.rows = plan.rows() - block.first_row < plan.block_rows ? plan.rows() - block.first_row : plan.block_rows;
   block.kv_head = kv_head;
   block.width = padded(plan.head_dim);
+  block.height = factor_count(plan.head_dim);
   float* next = static_cast<float*>(scratch);
   const auto take = [&next](size_t count) {
     float* taken = next;
     next += (count + 15) / 16 * 16;
     return taken;
   };
-  block.keys = take(kKeyBlock * plan.head_dim);
-  block.values = take(kKeyBlock * block.width);
+  block.keys = reinterpret_cast<Factor*>(take(kKeyBlock * block.height));
+  block.values = reinterpret_cast<Factor*>(take(factor_count(kKeyBlock) * block.width));
   block.logits = take(block.rows * kKeyBlock);
-  block.q = take(block.rows * plan.head_dim);
+  block.q = reinterpret_cast<Factor*>(take(block.rows * block.height));
   block.out = take(block.rows * block.width);
   block.scales = take(block.rows);
   block.states = reinterpret_cast<SoftmaxState*>(take(2 * block.rows));
@@ -51,7 +53,7 @@ COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_
 COMPACTOR_INLINE void scale_queries(const AttendPlan& plan, const Block& block) {
   for (size_t row = 0; row < block.rows; row++) {
     const float* q = plan.q + plan.row_offset(block.kv_head, block.first_row + row);
-    for (size_t d = 0; d < plan.head_dim; d++) block.q[row * plan.head_dim + d] = q[d] * plan.scale;
+    make_factors(q, plan.head_dim, plan.scale, block.q + row * block.height);
   }
 }
 
@@ -87,16 +89,16 @@ COMPACTOR_INLINE KeyRun key_run(const AttendPlan& plan, const Block& block, cons
 
 // Logits with `count` packed keys, bias not yet added; panels that no row of a tile sees are left out. `ahead` is asked
 // for meanwhile: probably the next block.
-COMPACTOR_INLINE void multiply_keys(const AttendPlan& plan, const Block& block, size_t count, const Rows& ahead) {
+COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count, const Rows& ahead) {
   const Tiling tiling(block.rows);
   for (size_t panel = 0; panel * kPanel < count; panel++) {
     prefetch(ahead, count + panel * kPanel, kPanel);
-    const float* packed = block.keys + panel * kPanel * plan.head_dim;
+    const Factor* packed = block.keys + panel * kPanel * block.height;
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
       if (block.visible[row + height - 1] <= panel * kPanel) continue;
-      kLogitsTiles[height](block.q + row * plan.head_dim, packed, plan.head_dim,
+      kLogitsTiles[height](block.q + row * block.height, packed, block.height,
                            block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
     }
   }
@@ -113,8 +115,10 @@ COMPACTOR_INLINE float* visible_logits(const Block& block, size_t row, const flo
   return logits;
 }
 
+enum class Weights { floats, factors };
+
 // Logits to weights, row by row; hidden keys get weight 0.
-COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, size_t limit) {
+COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, size_t limit, Weights as) {
   float* logits = visible_logits(block, row, bias, limit);
   SoftmaxState& state = block.states[row];
   const float largest = largest_value(logits, limit, state.largest);
@@ -122,18 +126,27 @@ COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, s
   float scale[kLanes];
   save(scale, exp_of_negative(all(state.largest - shift)));
   block.scales[row] = scale[0];
-  state.sum = state.sum * scale[0] + exponentiate(logits, limit, shift);
+#if defined(COMPACTOR_BF16)
+  const float sum = as == Weights::factors ? exponentiate_to_factors(logits, limit, shift)
+                                           : exponentiate(logits, limit, shift);
+#else
+  const float sum = exponentiate(logits, limit, shift);  // which are the factors
+  (void)as;
+#endif
+  state.sum = state.sum * scale[0] + sum;
   state.largest = largest;
 }
 
 // Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
-COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count) {
+COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count,
+                                 Weights as) {
   pack_keys(run.keys, count, plan.head_dim, block.keys);
-  multiply_keys(plan, block, count, run.keys);
+  multiply_keys(block, count, run.keys);
   const Tiling tiling(block.rows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t end = tiling.start(tile + 1);
-    for (size_t row = tiling.start(tile); row < end; row++) weigh(block, row, run.bias, padded(block.visible[end - 1]));
+    const size_t limit = padded(block.visible[end - 1]);
+    for (size_t row = tiling.start(tile); row < end; row++) weigh(block, row, run.bias, limit, as);
   }
 }
 

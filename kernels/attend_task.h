@@ -15,13 +15,13 @@ COMPACTOR_INLINE void begin(const AttendPlan& plan, const Block& block) {
 }
 
 // The way round values that are not finite: a weight of 0 takes nothing from them.
-void add_values_one_by_one(const Block& block, size_t count) {
+void add_values_one_by_one(const AttendPlan& plan, const Block& block, const Rows& values) {
   for (size_t row = 0; row < block.rows; row++) {
-    for (size_t d = 0; d < block.width; d++) {
+    for (size_t d = 0; d < plan.head_dim; d++) {
       float sum = 0;
       for (size_t i = 0; i < block.visible[row]; i++) {
         const float weight = block.logits[row * kKeyBlock + i];
-        if (weight != 0) sum += weight * block.values[(d / kPanel * count + i) * kPanel + d % kPanel];
+        if (weight != 0) sum += weight * load_value(values, i, d);
       }
       float& out = block.out[row * block.width + d];
       out = out * block.scales[row] + sum;
@@ -33,17 +33,19 @@ void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment
   if (!look(plan, block, segment, first_key, count)) return;
   const KeyRun run = key_run(plan, block, segment, first_key);
   count = block.visible[block.rows - 1];
-  weigh_keys(plan, block, run, count);
-  if (!pack_values(run.values, count, plan.head_dim, block.values)) return add_values_one_by_one(block, count);
+  const bool finite = pack_values(run.values, count, plan.head_dim, block.values);
+  weigh_keys(plan, block, run, count, finite ? Weights::factors : Weights::floats);
+  if (!finite) return add_values_one_by_one(plan, block, run.values);
+  const Factor* weights = reinterpret_cast<const Factor*>(block.logits);
   const Tiling tiling(block.rows);
   for (size_t d = 0; d < block.width; d += kPanel) {
     prefetch(run.values, count + d * count / block.width, count * kPanel / block.width);
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
-      kValuesTiles[height](block.logits + row * kKeyBlock, kKeyBlock, block.values + d * count,
-                           block.visible[row + height - 1], block.scales + row, block.out + row * block.width + d,
-                           block.width);
+      kValuesTiles[height](weights + row * kKeyBlock, kKeyBlock, block.values + d * factor_count(count),
+                           factor_count(block.visible[row + height - 1]), block.scales + row,
+                           block.out + row * block.width + d, block.width);
     }
   }
 }

@@ -86,19 +86,24 @@ void received_columns_scalar(void* plan, size_t task, int thread) {
 
 bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads,
                             size_t head_dim, const Segment* segments, size_t segment_count, float scale,
-                            uint32_t first_index, bool maximum, float* out) {
+                            uint32_t first_index, bool maximum, float* out, bool bf16) {
   const size_t count = segments[0].counts[0];
   for (size_t i = 0; i < kv_heads * count; i++) out[i] = 0;
   if (n * heads * count == 0) return true;
   Task row_task = received_rows_scalar;
   Task column_task = received_columns_scalar;
 #if COMPACTOR_X86
-  if (isa != Isa::scalar) {
-    row_task = received_rows_avx2;
-    column_task = received_columns_avx2;
+  if (isa >= Isa::avx2) {
+    row_task = isa >= Isa::avx512 ? received_rows_avx512 : received_rows_avx2;
+    column_task = isa >= Isa::avx512 ? received_columns_avx512 : received_columns_avx2;
+  }
+  if (isa >= Isa::avx512 && bf16 && bf16_available()) {
+    row_task = received_rows_bf16;
+    column_task = received_columns_bf16;
   }
 #endif
   (void)isa;
+  (void)bf16;
   const size_t stretch = kStretchRows / heads;
   for (size_t first = 0; first < n; first += stretch) {
     ReceivedPlan plan{};

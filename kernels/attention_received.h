@@ -22,8 +22,12 @@ struct ReceivedPlan {
 // First step: task = split + splits · (kv_head + kv_heads · block of rows).
 void received_rows_scalar(void* plan, size_t task, int thread);
 void received_rows_avx2(void* plan, size_t task, int thread);
+void received_rows_avx512(void* plan, size_t task, int thread);
+void received_rows_bf16(void* plan, size_t task, int thread);
 // Second step: task = part + parts · (kv_head + kv_heads · block of keys).
 void received_columns_scalar(void* plan, size_t task, int thread);
 void received_columns_avx2(void* plan, size_t task, int thread);
+void received_columns_avx512(void* plan, size_t task, int thread);
+void received_columns_bf16(void* plan, size_t task, int thread);
 
 }  // namespace compactor

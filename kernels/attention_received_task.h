@@ -17,7 +17,8 @@ COMPACTOR_INLINE void received_rows(const ReceivedPlan& plan, size_t task, void*
   for (size_t row = 0; row < block.rows; row++) block.states[row] = {kMinusInfinity, 0};
   for_each_block(rows, kv_head, split, [&](const Segment& segment, size_t first_key, size_t count) {
     if (!look(rows, block, segment, first_key, count)) return;
-    weigh_keys(rows, block, key_run(rows, block, segment, first_key), block.visible[block.rows - 1]);
+    weigh_keys(rows, block, key_run(rows, block, segment, first_key), block.visible[block.rows - 1],
+               Weights::floats);
   });
   for (size_t row = 0; row < block.rows; row++)
     rows.states[(kv_head * rows.rows() + block.first_row + row) * rows.splits + split] = block.states[row];
@@ -29,7 +30,7 @@ COMPACTOR_INLINE void add_weights(const float* logits, size_t limit, const Softm
   const Lanes shift = all(state.largest);
   const Lanes factor = all(1.0f / state.sum);
   for (size_t i = 0; i < limit; i += kLanes) {
-    const Lanes weights = exp_of_negative(load(logits + i) - shift);
+    const Lanes weights = exp_of_logit(load(logits + i) - shift);
     const Lanes before = load(columns + i);
     save(columns + i, kMaximum ? larger(weights * factor, before) : multiply_add(weights, factor, before));
   }
@@ -85,7 +86,7 @@ COMPACTOR_INLINE void received_columns(const ReceivedPlan& plan, size_t task, vo
     if (!packed) pack_keys(run.keys, count, rows.head_dim, block.keys);
     packed = true;
     scale_queries(rows, block);
-    multiply_keys(rows, block, block.visible[block.rows - 1], run.keys);
+    multiply_keys(block, block.visible[block.rows - 1], run.keys);
     add_block(plan, block, run.bias, columns);
   }
   float* target = plan.columns + (kv_head * plan.parts + part) * plan.count + first_key;

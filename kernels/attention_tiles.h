@@ -1,48 +1,23 @@
-// Blocks of attention for the lanes of the including file, shared by attend and chunk_attention_mass: packing keys and
-// values, logits S = Q·Kᵀ, softmax of a row, O += P·V. Matrices are cut into tiles of up to kTileRows rows and one
-// panel of kPanel columns, which fit into registers.
+// Blocks of attention for the lanes and factors of the including file, shared by attend and chunk_attention_mass: packing
+// keys and values, logits S = Q·Kᵀ, softmax of a row, O += P·V. Matrices are cut into tiles of up to kTileRows rows and
+// one panel of kPanel columns, which fit into registers.
 //
 // A row is one query of one query head; the query heads of a KV head are rows side by side, so that a key or value is
 // read and converted once for all of them.
 #pragma once
-#include "half.h"
-#include "lanes.h"
+#include "factors.h"
 
 namespace compactor {
 namespace {
 
+#if defined(COMPACTOR_LANES_AVX512)
+constexpr size_t kTileRows = 12;
+#else
 constexpr size_t kTileRows = 6;
+#endif
 constexpr size_t kPanel = 2 * kLanes;
 
 COMPACTOR_INLINE size_t padded(size_t count) { return (count + kPanel - 1) / kPanel * kPanel; }
-
-// Rows that lie `stride` elements apart: f32, or f16 if half.
-struct Rows {
-  const void* start;
-  size_t stride;
-  bool half;
-};
-
-COMPACTOR_INLINE Lanes load_row(const Rows& rows, size_t row, size_t at) {
-  const size_t index = row * rows.stride + at;
-  if (!rows.half) return load(static_cast<const float*>(rows.start) + index);
-  const uint16_t* source = static_cast<const uint16_t*>(rows.start) + index;
-#if defined(COMPACTOR_LANES_AVX2)
-  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(source)));
-#else
-  float values[kLanes];
-  f32_from_f16_scalar(source, values, kLanes);
-  return load(values);
-#endif
-}
-
-COMPACTOR_INLINE float load_value(const Rows& rows, size_t row, size_t at) {
-  const size_t index = row * rows.stride + at;
-  if (!rows.half) return static_cast<const float*>(rows.start)[index];
-  float value;
-  f32_from_f16_scalar(static_cast<const uint16_t*>(rows.start) + index, &value, 1);
-  return value;
-}
 
 // Asks for `count` rows that lie one after the other, so that they come while something else is computed. A little at a
 // time: more requests than the core can have under way would make it wait. What lies beyond the end may be asked for.
@@ -52,9 +27,36 @@ COMPACTOR_INLINE void prefetch(const Rows& rows, size_t first, size_t count) {
   for (size_t byte = 0; byte < count * row_bytes; byte += 64) __builtin_prefetch(start + byte, 0, 2);
 }
 
-// Rows `row` … of kLanes columns, transposed: target[i · kPanel + lane] = rows[row + lane][at + i].
-COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, float* target) {
-#if defined(COMPACTOR_LANES_AVX2)
+// kLanes factors of each of kLanes rows, transposed: target[i · kPanel + lane] = factor i of row + lane.
+COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, Factor* target) {
+#if defined(COMPACTOR_LANES_AVX512)
+  __m512i r[16], pairs[16], quads[16];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < 16; i++) r[i] = __m512i(load_row_factors(rows, row + i, at));
+#pragma GCC unroll 8
+  for (size_t i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 16; i += 4) {
+    quads[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+    quads[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+    quads[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+    quads[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; i++) {
+    const __m512i even_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0x88);
+    const __m512i even_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0x88);
+    const __m512i odd_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0xdd);
+    const __m512i odd_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0xdd);
+    save_factors(target + i * kPanel, FactorLanes(_mm512_shuffle_i32x4(even_first, even_second, 0x88)));
+    save_factors(target + (i + 4) * kPanel, FactorLanes(_mm512_shuffle_i32x4(odd_first, odd_second, 0x88)));
+    save_factors(target + (i + 8) * kPanel, FactorLanes(_mm512_shuffle_i32x4(even_first, even_second, 0xdd)));
+    save_factors(target + (i + 12) * kPanel, FactorLanes(_mm512_shuffle_i32x4(odd_first, odd_second, 0xdd)));
+  }
+#elif defined(COMPACTOR_LANES_AVX2)
   __m256 r[8], pairs[8], quads[8];
   for (size_t i = 0; i < 8; i++) r[i] = load_row(rows, row + i, at);
   for (size_t i = 0; i < 8; i += 2) {
@@ -79,85 +81,103 @@ COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, f
 #endif
 }
 
-// packed [panels][head_dim][kPanel] ← keys [count][head_dim]; keys beyond `count` are zero.
-COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim, float* packed) {
+// packed [panels][factors of head_dim][kPanel] ← keys [count][head_dim]; keys beyond `count` are zero.
+COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim, Factor* packed) {
+  const size_t height = factor_count(head_dim);
   for (size_t first = 0; first < count; first += kLanes) {
-    float* target = packed + first / kPanel * kPanel * head_dim + first % kPanel;
-    size_t d = 0;
+    Factor* target = packed + first / kPanel * kPanel * height + first % kPanel;
+    size_t i = 0;
     if (count - first >= kLanes)
-      for (; d + kLanes <= head_dim; d += kLanes) transpose_lanes(keys, first, d, target + d * kPanel);
-    for (; d < head_dim; d++)
+      for (; (i + kLanes) * kDepth <= head_dim; i += kLanes) transpose_lanes(keys, first, i * kDepth, target + i * kPanel);
+    for (; i < height; i++)
       for (size_t lane = 0; lane < kLanes; lane++)
-        target[d * kPanel + lane] = first + lane < count ? load_value(keys, first + lane, d) : 0.0f;
+        target[i * kPanel + lane] = first + lane < count ? load_factor(keys, first + lane, i * kDepth, head_dim) : Factor{};
   }
   // A panel whose second half holds no key at all.
   const size_t rest = count % kPanel;
   if (rest == 0 || rest > kLanes) return;
-  float* target = packed + count / kPanel * kPanel * head_dim + kLanes;
-  for (size_t d = 0; d < head_dim; d++) save(target + d * kPanel, Lanes{});
+  Factor* target = packed + count / kPanel * kPanel * height + kLanes;
+  for (size_t i = 0; i < height; i++) save_factors(target + i * kPanel, FactorLanes{});
 }
 
-// packed [panels][count][kPanel] ← values [count][head_dim], columns beyond head_dim zero. False if one is not finite.
-COMPACTOR_INLINE bool pack_values(const Rows& values, size_t count, size_t head_dim, float* packed) {
+// The values at `at` … of the rows that make one factor, kLanes of them; a row from `count` on is zero.
+COMPACTOR_INLINE FactorLanes value_factors(const Rows& values, size_t row, size_t count, size_t at, IntLanes& largest) {
+  const Lanes upper = load_row(values, row, at);
+  largest = larger_magnitude(upper, largest);
+#if defined(COMPACTOR_BF16)
+  const Lanes lower = row + 1 < count ? load_row(values, row + 1, at) : Lanes{};
+  largest = larger_magnitude(lower, largest);
+  return factors_across(upper, lower);
+#else
+  (void)count;
+  return upper;
+#endif
+}
+
+// packed [panels][factors of count][kPanel] ← values [count][head_dim], a factor of rows below one another; columns beyond
+// head_dim are zero. False if one is not finite, or not as a factor.
+COMPACTOR_INLINE bool pack_values(const Rows& values, size_t count, size_t head_dim, Factor* packed) {
   IntLanes largest = {};  // magnitudes as integers: infinity and NaN are the largest of all
-  for (size_t row = 0; row < count; row++) {
-    float* target = packed + row * kPanel;
+  const size_t height = factor_count(count);
+  for (size_t i = 0; i < height; i++) {
+    const size_t row = i * kDepth;
+    Factor* target = packed + i * kPanel;
     size_t d = 0;
     for (; d + kPanel <= head_dim; d += kPanel) {
-      const Lanes left = load_row(values, row, d);
-      const Lanes right = load_row(values, row, d + kLanes);
-      largest = larger_magnitude(right, larger_magnitude(left, largest));
-      save(target, left);
-      save(target + kLanes, right);
-      target += count * kPanel;
+      save_factors(target, value_factors(values, row, count, d, largest));
+      save_factors(target + kLanes, value_factors(values, row, count, d + kLanes, largest));
+      target += height * kPanel;
     }
     if (d == head_dim) continue;
-    float tail[kPanel] = {};
-    for (size_t i = 0; d + i < head_dim; i++) tail[i] = load_value(values, row, d + i);
-    largest = larger_magnitude(load(tail + kLanes), larger_magnitude(load(tail), largest));
-    memcpy(target, tail, sizeof tail);
+    float tail[kDepth * kPanel] = {};
+    for (size_t j = 0; j < kDepth && row + j < count; j++)
+      for (size_t c = 0; d + c < head_dim; c++) tail[j * kPanel + c] = load_value(values, row + j, d + c);
+    const Rows rest{tail, kPanel, false};
+    save_factors(target, value_factors(rest, 0, kDepth, 0, largest));
+    save_factors(target + kLanes, value_factors(rest, 0, kDepth, kLanes, largest));
   }
   bool finite = true;
-  for (size_t i = 0; i < kLanes; i++) finite = finite && largest[i] < 0x7f800000;
+  for (size_t i = 0; i < kLanes; i++) finite = finite && largest[i] < kEndlessBits;
   return finite;
 }
 
-// sums[r] += Σ_i a[r · stride + i] · b[i · kPanel …], for one tile
+// sums[r] += Σ_i a[r · stride + i] · b[i · kPanel …] over `count` factors, for one tile
 template <size_t kRows>
-COMPACTOR_INLINE void multiply_tile(const float* a, size_t stride, const float* b, size_t count,
+COMPACTOR_INLINE void multiply_tile(const Factor* a, size_t stride, const Factor* b, size_t count,
                                     Lanes (&sums)[kRows][2]) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (size_t r = 0; r < kRows; r++) sums[r][0] = sums[r][1] = Lanes{};
   for (size_t i = 0; i < count; i++) {
-    const Lanes left = load(b + i * kPanel);
-    const Lanes right = load(b + i * kPanel + kLanes);
-#pragma GCC unroll 6
+    const FactorLanes left = load_factors(b + i * kPanel);
+    const FactorLanes right = load_factors(b + i * kPanel + kLanes);
+#pragma GCC unroll 12
     for (size_t r = 0; r < kRows; r++) {
-      const Lanes value = all(a[r * stride + i]);
-      sums[r][0] = multiply_add(value, left, sums[r][0]);
-      sums[r][1] = multiply_add(value, right, sums[r][1]);
+      const FactorLanes value = all_factors(a[r * stride + i]);
+      sums[r][0] = add_products(value, left, sums[r][0]);
+      sums[r][1] = add_products(value, right, sums[r][1]);
     }
   }
 }
 
+// q rows and a panel of keys have `height` factors.
 template <size_t kRows>
-void logits_tile(const float* q, const float* keys, size_t head_dim, float* logits, size_t logits_stride) {
+void logits_tile(const Factor* q, const Factor* keys, size_t height, float* logits, size_t logits_stride) {
   Lanes sums[kRows][2];
-  multiply_tile<kRows>(q, head_dim, keys, head_dim, sums);
-#pragma GCC unroll 6
+  multiply_tile<kRows>(q, height, keys, height, sums);
+#pragma GCC unroll 12
   for (size_t r = 0; r < kRows; r++) {
     save(logits + r * logits_stride, sums[r][0]);
     save(logits + r * logits_stride + kLanes, sums[r][1]);
   }
 }
 
-// out[r] = out[r] · scales[r] + Σ weights[r][i] · values[i]
+// out[r] = out[r] · scales[r] + Σ weights[r][i] · values[i] over `count` factors
 template <size_t kRows>
-void values_tile(const float* weights, size_t weights_stride, const float* values, size_t count, const float* scales,
+void values_tile(const Factor* weights, size_t weights_stride, const Factor* values, size_t count, const float* scales,
                  float* out, size_t out_stride) {
   Lanes sums[kRows][2];
   multiply_tile<kRows>(weights, weights_stride, values, count, sums);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (size_t r = 0; r < kRows; r++) {
     float* target = out + r * out_stride;
     save(target, multiply_add(load(target), all(scales[r]), sums[r][0]));
@@ -165,13 +185,18 @@ void values_tile(const float* weights, size_t weights_stride, const float* value
   }
 }
 
-using LogitsTile = void (*)(const float*, const float*, size_t, float*, size_t);
-using ValuesTile = void (*)(const float*, size_t, const float*, size_t, const float*, float*, size_t);
+using LogitsTile = void (*)(const Factor*, const Factor*, size_t, float*, size_t);
+using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const float*, float*, size_t);
 
-constexpr LogitsTile kLogitsTiles[kTileRows + 1] = {nullptr,        logits_tile<1>, logits_tile<2>, logits_tile<3>,
-                                                    logits_tile<4>, logits_tile<5>, logits_tile<6>};
-constexpr ValuesTile kValuesTiles[kTileRows + 1] = {nullptr,        values_tile<1>, values_tile<2>, values_tile<3>,
-                                                    values_tile<4>, values_tile<5>, values_tile<6>};
+#if defined(COMPACTOR_LANES_AVX512)
+#define COMPACTOR_TILES(tile)                                                                              \
+  {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>, tile<7>, tile<8>, tile<9>, tile<10>, tile<11>, tile<12>}
+#else
+#define COMPACTOR_TILES(tile) \
+  {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>}
+#endif
+constexpr LogitsTile kLogitsTiles[kTileRows + 1] = COMPACTOR_TILES(logits_tile);
+constexpr ValuesTile kValuesTiles[kTileRows + 1] = COMPACTOR_TILES(values_tile);
 
 // How `rows` are cut into tiles of nearly equal height: 7 rows are 4 + 3, not 6 + 1.
 struct Tiling {
@@ -193,14 +218,46 @@ COMPACTOR_INLINE float largest_value(const float* values, size_t count, float la
   return largest_of(larger(a, b));
 }
 
+#if defined(COMPACTOR_BF16)
+// e^x for x ≤ 0 to about the precision of a factor: 1e-4 of itself. The polynomial is the minimax fit of 2^r, |r| ≤ 1/2.
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x) {
+  const Lanes t = _mm512_max_ps(all(-216.0f), x * all(kLog2E));  // in this order NaN passes
+  const Lanes n = _mm512_roundscale_ps(t, 0);
+  const Lanes r = t - n;
+  Lanes p = all(5.5171769e-2f);
+  p = multiply_add(p, r, all(2.4261035e-1f));
+  p = multiply_add(p, r, all(6.9326098e-1f));
+  p = multiply_add(p, r, all(9.9992807e-1f));
+  return _mm512_scalef_ps(p, n);
+}
+
+// As exponentiate below, but the first count / kDepth places hold the result as factors.
+COMPACTOR_INLINE float exponentiate_to_factors(float* values, size_t count, float largest) {
+  const Lanes shift = all(largest);
+  Lanes left = {};
+  Lanes right = {};
+  Factor* factors = reinterpret_cast<Factor*>(values);
+  for (size_t i = 0; i < count; i += kPanel) {
+    const Lanes a = exp_of_logit(load(values + i) - shift);
+    const Lanes b = exp_of_logit(load(values + i + kLanes) - shift);
+    save_factors(factors + i / kDepth, factors_of(a, b));
+    left += a;
+    right += b;
+  }
+  return sum_of(left + right);
+}
+#else
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x) { return exp_of_negative(x); }
+#endif
+
 // values ← e^(values − largest); gives their sum. Every value is ≤ largest, −∞ or NaN; count a multiple of kPanel.
 COMPACTOR_INLINE float exponentiate(float* values, size_t count, float largest) {
   const Lanes shift = all(largest);
   Lanes left = {};
   Lanes right = {};
   for (size_t i = 0; i < count; i += kPanel) {
-    const Lanes a = exp_of_negative(load(values + i) - shift);
-    const Lanes b = exp_of_negative(load(values + i + kLanes) - shift);
+    const Lanes a = exp_of_logit(load(values + i) - shift);
+    const Lanes b = exp_of_logit(load(values + i + kLanes) - shift);
     save(values + i, a);
     save(values + i + kLanes, b);
     left += a;

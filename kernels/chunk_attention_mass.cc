@@ -70,7 +70,7 @@ bool chunk_attention_mass_f32(Pool& pool, Isa isa, const float* q, const float* 
   share_out(plan);
   Task task = mass_task_scalar;
 #if COMPACTOR_X86
-  if (isa >= Isa::avx2) task = mass_task_avx2;
+  if (isa >= Isa::avx2) task = isa >= Isa::avx512 ? mass_task_avx512 : mass_task_avx2;
 #endif
   (void)isa;
   const size_t per_run = kSharedScratchBytes / (kv_heads * plan.parts * plan.chunk * sizeof(float));

@@ -33,5 +33,6 @@ struct MassPlan {
 // One part of the rows of one chunk: task = part + parts · (chunk + chunk_count · kv_head).
 void mass_task_scalar(void* plan, size_t task, int thread);
 void mass_task_avx2(void* plan, size_t task, int thread);
+void mass_task_avx512(void* plan, size_t task, int thread);
 
 }  // namespace compactor

@@ -14,18 +14,19 @@ struct MassBlock {
   size_t keys;         // of the chunk
   size_t stride;       // of a row of logits
   size_t kv_head;
-  float* q;       // [block_rows][head_dim], scaled
-  float* packed;  // one block of keys
-  float* logits;  // [block_rows][stride]
+  Factor* q;       // [block_rows][factors of head_dim], scaled
+  Factor* packed;  // one block of keys
+  float* logits;   // [block_rows][stride]
 };
 
 // Logits of `rows` rows from `first_row` on with all keys of the chunk.
 COMPACTOR_INLINE void chunk_logits(const MassPlan& plan, const MassBlock& block, size_t first_row, size_t rows) {
+  const size_t height = factor_count(plan.head_dim);
   for (size_t row = 0; row < rows; row++) {
     const size_t token = block.first_token + (first_row + row) / plan.group();
     const size_t head = block.kv_head * plan.group() + (first_row + row) % plan.group();
     const float* q = plan.q + (token * plan.heads + head) * plan.head_dim;
-    for (size_t d = 0; d < plan.head_dim; d++) block.q[row * plan.head_dim + d] = q[d] * plan.scale;
+    make_factors(q, plan.head_dim, plan.scale, block.q + row * height);
   }
   const Tiling tiling(rows);
   for (size_t first = 0; first < block.keys; first += kMassKeyBlock) {
@@ -35,9 +36,8 @@ COMPACTOR_INLINE void chunk_logits(const MassPlan& plan, const MassBlock& block,
     for (size_t panel = 0; panel * kPanel < count; panel++)
       for (size_t tile = 0; tile < tiling.tiles; tile++) {
         const size_t row = tiling.start(tile);
-        kLogitsTiles[tiling.height(tile)](block.q + row * plan.head_dim, block.packed + panel * kPanel * plan.head_dim,
-                                          plan.head_dim, block.logits + row * block.stride + first + panel * kPanel,
-                                          block.stride);
+        kLogitsTiles[tiling.height(tile)](block.q + row * height, block.packed + panel * kPanel * height, height,
+                                          block.logits + row * block.stride + first + panel * kPanel, block.stride);
       }
   }
 }
@@ -62,8 +62,8 @@ COMPACTOR_INLINE void mass_part(const MassPlan& plan, size_t task, float* scratc
   block.stride = padded(block.keys);
   float* mass = scratch;  // [stride]
   block.logits = mass + block.stride;
-  block.q = block.logits + plan.block_rows * block.stride;
-  block.packed = block.q + plan.block_rows * plan.head_dim;
+  block.q = reinterpret_cast<Factor*>(block.logits + plan.block_rows * block.stride);
+  block.packed = block.q + plan.block_rows * factor_count(plan.head_dim);
   for (size_t i = 0; i < block.stride; i++) mass[i] = 0;
   const size_t rows = block.keys * plan.group();
   const size_t end = (part + 1) * plan.task_rows < rows ? (part + 1) * plan.task_rows : rows;

@@ -70,4 +70,13 @@ bool isa_available(Isa isa) {
 #endif
 }
 
+bool bf16_available() {
+#if COMPACTOR_X86
+  static const bool available = isa_available(Isa::avx512) && __builtin_cpu_supports("avx512bf16") != 0;
+  return available;
+#else
+  return false;
+#endif
+}
+
 }  // namespace compactor

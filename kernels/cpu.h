@@ -19,6 +19,9 @@ bool isa_available(Isa isa);
 
 constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2, Isa::avx512};
 
+// Whether the products of bfloat16 pairs that some processors have beside AVX-512 can be used.
+bool bf16_available();
+
 // A processor feature worth naming in `inspect cpu`, whether a kernel uses it or not.
 struct CpuFeature {
   const char* name;

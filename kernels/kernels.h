@@ -59,8 +59,10 @@ struct Segment {
 };
 
 // q, out [n][heads][head_dim]. A query that sees nothing gets zeros.
+// bf16 = true allows products of numbers rounded to bfloat16, summed in f32, where that is faster; false keeps f32.
 bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads, size_t head_dim,
-                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out);
+                const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out,
+                bool bf16);
 
 // target [kv_heads][capacity][head_dim] rows at … at+n of each head ← source [n][kv_heads][head_dim]
 bool store_kv(Pool& pool, Isa isa, void* target, bool half, size_t capacity, size_t at, const float* source, size_t n,
@@ -79,13 +81,13 @@ bool leverage_f32(Pool& pool, Isa isa, const float* k, size_t tokens, size_t kv_
                   const float* sketch, size_t sketch_size, double ridge, size_t chunk, float* out);
 
 // Attention received by the runs of segments[0], whose counts are all the same (attentionReceived in ops.ts): the sum, or
-// the maximum, over rows. out [kv_heads][count]. At most kMostReceivedKeys keys over all KV heads and
+// the maximum, over rows; bf16 as for attend. out [kv_heads][count]. At most kMostReceivedKeys keys over all KV heads and
 // kMostReceivingHeads query heads, so that scratch memory suffices.
 constexpr size_t kMostReceivedKeys = 1u << 22;
 constexpr size_t kMostReceivingHeads = 1u << 16;
 bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, size_t kv_heads,
                             size_t head_dim, const Segment* segments, size_t segment_count, float scale,
-                            uint32_t first_index, bool maximum, float* out);
+                            uint32_t first_index, bool maximum, float* out, bool bf16);
 
 // x [tokens][kv_heads][head_dim] → out [kv_heads][tokens], cosine with the mean of x / max(‖x‖, 1e-12); f64
 bool cosine_to_mean_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);

@@ -1,6 +1,6 @@
 // Vectors of the instruction set that the including file is compiled for, so that one source serves several. A file
 // that wants AVX2 defines COMPACTOR_LANES_AVX2 and says `#pragma GCC target("avx2,fma,f16c")` before including this,
-// and after every other header.
+// and after every other header; one that wants AVX-512, COMPACTOR_LANES_AVX512 and "avx512f,avx512bw,avx512vl" besides.
 //
 // Everything here has internal linkage on purpose: an inline function shared between two files would be merged by the
 // linker, and the scalar path might run the AVX2 copy. For the same reason no standard templates are used here.
@@ -9,14 +9,16 @@
 #include <cstdint>
 #include <cstring>
 
-#if defined(COMPACTOR_LANES_AVX2) || defined(__SSE2__)
+#if defined(COMPACTOR_LANES_AVX512) || defined(COMPACTOR_LANES_AVX2) || defined(__SSE2__)
 #include <immintrin.h>
 #endif
 
 namespace compactor {
 namespace {
 
-#if defined(COMPACTOR_LANES_AVX2)
+#if defined(COMPACTOR_LANES_AVX512)
+constexpr size_t kLanes = 16;
+#elif defined(COMPACTOR_LANES_AVX2)
 constexpr size_t kLanes = 8;
 #else
 constexpr size_t kLanes = 4;
@@ -53,7 +55,9 @@ COMPACTOR_INLINE WideLanes all_wide(double value) { return value - WideLanes{}; 
 
 // a · b + c; one rounding where the instruction set has it
 COMPACTOR_INLINE Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
-#if defined(COMPACTOR_LANES_AVX2)
+#if defined(COMPACTOR_LANES_AVX512)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(COMPACTOR_LANES_AVX2)
   return _mm256_fmadd_ps(a, b, c);
 #else
   return a * b + c;
@@ -61,7 +65,9 @@ COMPACTOR_INLINE Lanes multiply_add(Lanes a, Lanes b, Lanes c) {
 }
 
 COMPACTOR_INLINE WideLanes multiply_add_wide(WideLanes a, WideLanes b, WideLanes c) {
-#if defined(COMPACTOR_LANES_AVX2)
+#if defined(COMPACTOR_LANES_AVX512)
+  return _mm512_fmadd_pd(a, b, c);
+#elif defined(COMPACTOR_LANES_AVX2)
   return _mm256_fmadd_pd(a, b, c);
 #else
   return a * b + c;
@@ -78,7 +84,9 @@ COMPACTOR_INLINE WideLanes widen(Lanes lanes, size_t half) {
 
 // The larger; `b` where `a` is NaN.
 COMPACTOR_INLINE Lanes larger(Lanes a, Lanes b) {
-#if defined(COMPACTOR_LANES_AVX2)
+#if defined(COMPACTOR_LANES_AVX512)
+  return _mm512_max_ps(a, b);
+#elif defined(COMPACTOR_LANES_AVX2)
   return _mm256_max_ps(a, b);
 #elif defined(__SSE2__)
   return _mm_max_ps(a, b);
@@ -102,7 +110,9 @@ COMPACTOR_INLINE IntLanes bits_of_lanes(Lanes lanes) {
 // The larger of |value|, as the integer its bits are, and `largest`: both orders are the same for magnitudes.
 COMPACTOR_INLINE IntLanes larger_magnitude(Lanes value, IntLanes largest) {
   const IntLanes magnitude = bits_of_lanes(value) & 0x7fffffff;
-#if defined(COMPACTOR_LANES_AVX2)
+#if defined(COMPACTOR_LANES_AVX512)
+  return IntLanes(_mm512_max_epi32(__m512i(magnitude), __m512i(largest)));
+#elif defined(COMPACTOR_LANES_AVX2)
   return IntLanes(_mm256_max_epi32(__m256i(magnitude), __m256i(largest)));
 #else
   return magnitude > largest ? magnitude : largest;
@@ -133,12 +143,9 @@ COMPACTOR_INLINE float largest_of(Lanes lanes) {
   return values[0];
 }
 
-// e^x for x ≤ 0, relative error below 2e-7; 0 below -87.3 (where the result would be subnormal), NaN for NaN.
-// x = n·ln 2 + r with |r| ≤ ln 2 / 2; the polynomial is Cephes' minimax fit of (e^r − 1 − r) / r².
-COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
-  const Lanes shifter = all(12582912.0f);  // 1.5 · 2^23: adding it rounds to a whole number, left in the low bits
-  const Lanes shifted = multiply_add(x, all(1.44269504088896341f), shifter);
-  const Lanes n = shifted - shifter;
+// e^x / 2^n for x near n·ln 2: x = n·ln 2 + r with |r| ≤ ln 2 / 2; the polynomial is Cephes' minimax fit of
+// (e^r − 1 − r) / r².
+COMPACTOR_INLINE Lanes exp_mantissa(Lanes x, Lanes n) {
   Lanes r = multiply_add(n, all(-0.693359375f), x);
   r = multiply_add(n, all(2.12194440e-4f), r);
   Lanes p = all(1.9875691500e-4f);
@@ -147,13 +154,30 @@ COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
   p = multiply_add(p, r, all(4.1665795894e-2f));
   p = multiply_add(p, r, all(1.6666665459e-1f));
   p = multiply_add(p, r, all(5.0000001201e-1f));
-  p = multiply_add(p, r * r, r + 1.0f);
+  return multiply_add(p, r * r, r + 1.0f);
+}
+
+constexpr float kLog2E = 1.44269504088896341f;
+
+// e^x for x ≤ 0, relative error below 2e-7; NaN for NaN. Below -87.3 the result would be subnormal: it is that, or 0.
+#if defined(COMPACTOR_LANES_AVX512)
+COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
+  const Lanes bounded = _mm512_max_ps(all(-150.0f), x);  // in this order NaN passes; e^-150 is 0
+  const Lanes n = _mm512_roundscale_ps(bounded * all(kLog2E), 0);
+  return _mm512_scalef_ps(exp_mantissa(bounded, n), n);
+}
+#else
+COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
+  const Lanes shifter = all(12582912.0f);  // 1.5 · 2^23: adding it rounds to a whole number, left in the low bits
+  const Lanes shifted = multiply_add(x, all(kLog2E), shifter);
+  const Lanes p = exp_mantissa(x, shifted - shifter);
   // For x so small that the result is cleared below, the exponent wraps around.
   const WrappingLanes exponent = WrappingLanes(bits_of_lanes(shifted)) << 23;
   const IntLanes bits = IntLanes(WrappingLanes(bits_of_lanes(p)) + exponent);
   const Lanes scaled = lanes_of_bits(bits) + (x - x);  // x − x: NaN stays
   return lanes_of_bits(bits_of_lanes(scaled) & ~IntLanes(x < -87.3f));
 }
+#endif
 
 }  // namespace
 }  // namespace compactor

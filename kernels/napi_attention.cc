@@ -17,9 +17,9 @@ size_t check_queries(Arguments& arguments, size_t values, const HeadShape& shape
 
 }  // namespace
 
-// attend(pool, q, heads, kvHeads, headDim, segments, scale, firstIndex, out)
+// attend(pool, q, heads, kvHeads, headDim, segments, scale, firstIndex, out, bf16)
 napi_value attend_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "attend", 9);
+  Arguments arguments(env, info, "attend", 10);
   const SegmentList list = fetch_segments(arguments, arguments.value(5));
   const PoolHandle handle = arguments.pool(0);
   const Span<float> q = arguments.f32(1, "q");
@@ -27,6 +27,7 @@ napi_value attend_call(napi_env env, napi_callback_info info) {
   const double scale = arguments.number(6, "scale");
   const uint32_t first_index = arguments.index(7, "firstIndex");
   const Span<float> out = arguments.f32(8, "out");
+  const bool bf16 = arguments.boolean(9, "bf16");
   if (!check_heads(arguments, shape)) return nullptr;
   const size_t n = check_queries(arguments, q.count, shape, first_index);
   arguments.require(out.count == q.count, "out has %zu values, q has %zu", out.count, q.count);
@@ -34,12 +35,12 @@ napi_value attend_call(napi_env env, napi_callback_info info) {
   read_segments(arguments, list, shape, segments);
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, attend_f32(*handle.pool, handle.isa, q.data, n, shape.heads, shape.kv_heads, shape.head_dim,
-                                       segments.list, segments.count, float(scale), first_index, out.data));
+                                       segments.list, segments.count, float(scale), first_index, out.data, bf16));
 }
 
-// attentionReceived(pool, q, heads, kvHeads, headDim, segments, scale, firstIndex, maximum, out)
+// attentionReceived(pool, q, heads, kvHeads, headDim, segments, scale, firstIndex, maximum, out, bf16)
 napi_value attention_received_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "attentionReceived", 10);
+  Arguments arguments(env, info, "attentionReceived", 11);
   const SegmentList list = fetch_segments(arguments, arguments.value(5));
   const PoolHandle handle = arguments.pool(0);
   const Span<float> q = arguments.f32(1, "q");
@@ -48,6 +49,7 @@ napi_value attention_received_call(napi_env env, napi_callback_info info) {
   const uint32_t first_index = arguments.index(7, "firstIndex");
   const bool maximum = arguments.boolean(8, "maximum");
   const Span<float> out = arguments.f32(9, "out");
+  const bool bf16 = arguments.boolean(10, "bf16");
   if (!check_heads(arguments, shape)) return nullptr;
   const size_t n = check_queries(arguments, q.count, shape, first_index);
   arguments.require(shape.heads <= kMostReceivingHeads, "%zu query heads are too many, at most %zu", shape.heads,
@@ -67,7 +69,7 @@ napi_value attention_received_call(napi_env env, napi_callback_info info) {
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, attention_received_f32(*handle.pool, handle.isa, q.data, n, shape.heads, shape.kv_heads,
                                                    shape.head_dim, segments.list, segments.count, float(scale),
-                                                   first_index, maximum, out.data));
+                                                   first_index, maximum, out.data, bf16));
 }
 
 }  // namespace compactor

@@ -1,9 +1,11 @@
 /** Cases of attention: group sizes, head dims, ragged runs, bias, causal borders, many keys, and what is not finite. */
+import { numbersOf } from './deviation.conformance.ts'
 import { normals } from './draw.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
 import type { Ops, Precision, Segment, Tensor } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
 import { cpu } from './tensor.ts'
+import { tolerances } from './tolerances.ts'
 import { tokenCounts } from './transformer-cases.conformance.ts'
 
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
@@ -19,7 +21,7 @@ export interface Runs {
   readonly spoil?: (k: Float32Array, v: Float32Array) => void
 }
 
-interface Attention {
+export interface Attention {
   readonly n: number
   readonly group: number
   readonly headDim: number
@@ -66,17 +68,20 @@ export const segmentOf = (
   }
 }
 
-const attend = (
+export const inputsOf = (
   ops: Ops,
   { n, group, headDim, runs, firstIndex = 0, scale, spoilQ }: Attention,
-  change = (values: Float32Array) => values,
-): Tensor => {
+  change: (values: Float32Array) => Float32Array = (values) => values,
+): [q: Tensor, segments: Segment[], options: { scale: number; firstIndex: number }] => {
   const heads = group * (runs[0]?.counts.length ?? 1)
   const q = normals(n * heads * headDim, n + headDim)
   spoilQ?.(q)
   const segments = runs.map((run) => segmentOf(ops, run, headDim, change))
-  return ops.attend(ops.from(q, [n, heads, headDim]), segments, { scale: scale ?? 1 / Math.sqrt(headDim), firstIndex })
+  return [ops.from(q, [n, heads, headDim]), segments, { scale: scale ?? 1 / Math.sqrt(headDim), firstIndex }]
 }
+
+const attend = (ops: Ops, attention: Attention, change?: (values: Float32Array) => Float32Array): Tensor =>
+  ops.attend(...inputsOf(ops, attention, change))
 
 /** The terms of attention's sum: what it gives for the values' absolute values. */
 const attentionTerms = (attention: Attention): Float64Array =>
@@ -85,12 +90,52 @@ const attentionTerms = (attention: Attention): Float64Array =>
     (terms) => terms * Math.max(1, (attention.largestLogit ?? 0) / 10),
   )
 
+/**
+ * How far weights may be off, relatively, for each query and query head, where factors are rounded to 8 bits: each by 2^-9
+ * of itself, so a logit by 2^-8 of its terms, and a weight by e to twice that at most (its own logit and all others').
+ */
+export const weightErrorsOf = (attention: Attention): Float64Array => {
+  const [q, segments, { scale }] = inputsOf(createReferenceOps(), attention)
+  const { group, headDim } = attention
+  const heads = q.shape[1] ?? 1
+  const queries = numbersOf(cpu(q))
+  const runs = segments.map(({ k, starts, counts }) => ({ k: numbersOf(cpu(k)), starts, counts }))
+  return Float64Array.from({ length: queries.length / headDim }, (_, row) => {
+    const kvHead = Math.floor((row % heads) / group)
+    let largest = 0
+    for (const { k, starts, counts } of runs) {
+      const start = starts[kvHead] ?? 0
+      for (let key = start; key < start + (counts[kvHead] ?? 0); key++) {
+        let terms = 0
+        for (let d = 0; d < headDim; d++)
+          terms += Math.abs((queries[row * headDim + d] ?? 0) * (k[key * headDim + d] ?? 0))
+        if (Number.isFinite(terms)) largest = Math.max(largest, terms * scale)
+      }
+    }
+    return Math.expm1(2 * 2 ** -8 * largest)
+  })
+}
+
+/** The errors of the weights, the values' and the weights' own rounding; but no mean is further off than twice the largest value. */
+const roundedBoundOf = (attention: Attention): Float64Array => {
+  const [, segments] = inputsOf(createReferenceOps(), attention)
+  const largest = segments
+    .flatMap(({ v }) => [...numbersOf(cpu(v))])
+    .reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0)
+  const errors = weightErrorsOf(attention)
+  return attentionTerms(attention).map((terms, i) => {
+    const spread = Math.min(terms * (errors[Math.floor(i / attention.headDim)] ?? 0), 2 * largest)
+    return spread + (2 ** -8 + tolerances.attention.limit) * terms
+  })
+}
+
 const attendCase = (name: string, attention: Attention): OpCase => ({
   op: 'attend',
   name: `${name}: ${attention.n} queries, ${attention.group} per KV head, head dim ${attention.headDim}`,
   family: 'attention',
   run: (ops) => attend(ops, attention),
   magnitude: () => attentionTerms(attention),
+  roundedBound: () => roundedBoundOf(attention),
 })
 
 export const groups: readonly number[] = [1, 3, 7, 8]

@@ -61,18 +61,18 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, true, floats(0)),
   'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, true, floats(4)),
   'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, true, floats(2)),
-  'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, [run([1, 1])], 1, 0, floats(6)),
-  'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([5])], 1, 0, floats(2)),
+  'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, [run([1, 1])], 1, 0, floats(6), false),
+  'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([5])], 1, 0, floats(2), false),
   'attend: start + count past 2^32': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([2]), starts: indices(0xffffffff) }], 1, 0, floats(2)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([2]), starts: indices(0xffffffff) }], 1, 0, floats(2), false),
   'attend: v shorter than k': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: floats(6) }], 1, 0, floats(2)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: floats(6) }], 1, 0, floats(2), false),
   'attend: bias of other length': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), bias: floats(3) }], 1, 0, floats(2)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), bias: floats(3) }], 1, 0, floats(2), false),
   'attend: causalFrom -1': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2)),
-  'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2)),
-  'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2), false),
+  'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2), false),
+  'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0), false),
   'attend: 65 segments': (b, p) =>
     b.attend(
       p,
@@ -84,8 +84,9 @@ const outOfRange: Readonly<Record<string, Call>> = {
       1,
       0,
       floats(2),
+      false,
     ),
-  'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 2 ** 32, floats(2)),
+  'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 2 ** 32, floats(2), false),
   'store: past the capacity': (b, p) => b.store(p, floats(8), 4, 3, floats(4), 1, 2),
   'store: target of another size': (b, p) => b.store(p, floats(7), 4, 0, floats(2), 1, 2),
   'convert: lengths 2 and 3': (b, p) => b.convert(p, floats(2), new Uint16Array(3)),
@@ -97,21 +98,22 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'leverage: product past 2^64': (b, p) => b.leverage(p, floats(0), huge, huge, 1000, undefined, 1, 2, floats(0)),
   'mass: chunk 0': (b, p) => b.chunkAttentionMass(p, floats(4), floats(4), 2, 1, 1, 2, 0, 1, floats(2)),
   'mass: 3 heads on 2': (b, p) => b.chunkAttentionMass(p, floats(6), floats(4), 1, 3, 2, 2, 1, 1, floats(2)),
-  'received: no segment': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [], 1, 0, false, floats(0)),
+  'received: no segment': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [], 1, 0, false, floats(0), false),
   'received: runs of 2 lengths': (b, p) =>
-    b.attentionReceived(p, floats(4), 2, 2, 2, [run([1, 2])], 1, 0, false, floats(3)),
+    b.attentionReceived(p, floats(4), 2, 2, 2, [run([1, 2])], 1, 0, false, floats(3), false),
   'received: run past the end': (b, p) =>
-    b.attentionReceived(p, floats(2), 1, 1, 2, [run([5])], 1, 0, false, floats(5)),
-  'received: out too short': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([4])], 1, 0, false, floats(3)),
+    b.attentionReceived(p, floats(2), 1, 1, 2, [run([5])], 1, 0, false, floats(5), false),
+  'received: out too short': (b, p) =>
+    b.attentionReceived(p, floats(2), 1, 1, 2, [run([4])], 1, 0, false, floats(3), false),
   'received: 2^16 + 1 heads': (b, p) =>
-    b.attentionReceived(p, floats(2 * 65_537), 65_537, 1, 2, [run([4])], 1, 0, false, floats(4)),
+    b.attentionReceived(p, floats(2 * 65_537), 65_537, 1, 2, [run([4])], 1, 0, false, floats(4), false),
   'received: 2^22 + 1 keys': (b, p) => {
     const keys = new Uint16Array(2 ** 22 + 1)
     const segment = { ...run([keys.length]), k: keys, v: keys }
-    return b.attentionReceived(p, floats(1), 1, 1, 1, [segment], 1, 0, false, floats(keys.length))
+    return b.attentionReceived(p, floats(1), 1, 1, 1, [segment], 1, 0, false, floats(keys.length), false)
   },
   'received: index past 2^32': (b, p) =>
-    b.attentionReceived(p, floats(4), 1, 1, 2, [run([1])], 1, 2 ** 32 - 2, false, floats(1)),
+    b.attentionReceived(p, floats(4), 1, 1, 2, [run([1])], 1, 2 ** 32 - 2, false, floats(1), false),
   'cosine: out too short': (b, p) => b.cosineToMean(p, floats(4), 2, 1, 2, floats(1)),
   'cosine: headDim 1,025': (b, p) => b.cosineToMean(p, floats(1025), 1, 1, 1025, floats(1)),
   'lag: partition 0': (b, p) => b.lagSpread(p, floats(4), 2, 1, 2, 0, 0, floats(2)),
@@ -158,14 +160,15 @@ const wrongKinds: Readonly<Record<string, Call>> = {
   'f16 for x': (b, p) => b.swiglu(p, wrong(new Uint16Array(1)), floats(1), floats(1)),
   'f64 for x': (b, p) => b.swiglu(p, wrong(new Float64Array(1)), floats(1), floats(1)),
   'a string for eps': (b, p) => b.rmsNorm(p, floats(2), floats(2), wrong('1e-5'), floats(2)),
-  'segments that are not a list': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong({}), 1, 0, floats(2)),
-  'a segment of null': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong([null]), 1, 0, floats(2)),
+  'segments that are not a list': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong({}), 1, 0, floats(2), false),
+  'a segment of null': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong([null]), 1, 0, floats(2), false),
   'a segment without counts': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), counts: wrong(undefined) }], 1, 0, floats(2)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), counts: wrong(undefined) }], 1, 0, floats(2), false),
   'k f32 and v f16': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: new Uint16Array(8) }], 1, 0, floats(2)),
-  'maximum as 1': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([1])], 1, 0, wrong(1), floats(1)),
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: new Uint16Array(8) }], 1, 0, floats(2), false),
+  'maximum as 1': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([1])], 1, 0, wrong(1), floats(1), false),
   'an array for picks': (b, p) => b.describeRows(p, floats(2), 2, floats(2), wrong([0]), floats(4)),
+  'bf16 as 1': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 0, floats(2), wrong(1)),
   'int8 as 1': (b, p) =>
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), undefined, undefined, floats(1), wrong(1)),
   'convert f32 to f32': (b, p) => b.convert(p, floats(1), floats(1)),
@@ -225,7 +228,7 @@ test('addon: runs of keys that lie in the memory of the output are those of the 
   const starts = new Uint32Array(out.buffer, 0, 2)
   const counts = new Uint32Array(out.buffer, 8, 2).fill(4)
   const segment = { ...run([4, 4]), v: floats(8).fill(7), starts, counts }
-  binding().attend(pool, floats(out.length), 2, 2, 2, [segment], 1, 0, out)
+  binding().attend(pool, floats(out.length), 2, 2, 2, [segment], 1, 0, out, false)
   assert.ok(out.every((value) => value === 7))
   binding().disposePool(pool)
 })
@@ -246,8 +249,10 @@ test('addon: a getter that disposes the pool or detaches the queries is noticed 
   })
   const disposing = segmentThat(() => binding().disposePool(lost))
   const detaching = segmentThat(() => structuredClone(memory, { transfer: [memory] }))
-  assert.throws(() => binding().attend(lost, floats(2), 1, 1, 2, [disposing], 1, 0, floats(2)), { name: 'TypeError' })
-  assert.throws(() => binding().attend(kept, q, 1, 1, 2, [detaching], 1, 0, floats(2)), { name: 'RangeError' })
+  assert.throws(() => binding().attend(lost, floats(2), 1, 1, 2, [disposing], 1, 0, floats(2), false), {
+    name: 'TypeError',
+  })
+  assert.throws(() => binding().attend(kept, q, 1, 1, 2, [detaching], 1, 0, floats(2), false), { name: 'RangeError' })
   binding().disposePool(kept)
 })
 

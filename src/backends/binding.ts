@@ -68,6 +68,7 @@ export interface Binding {
       scale: number,
       firstIndex: number,
       out: Float32Array,
+      bf16: boolean,
     ]
   ): boolean
   attentionReceived(
@@ -82,6 +83,7 @@ export interface Binding {
       firstIndex: number,
       maximum: boolean,
       out: Float32Array,
+      bf16: boolean,
     ]
   ): boolean
   store(

@@ -31,7 +31,7 @@ export const compare = (got: CpuTensor, want: CpuTensor, measure: Measure): Devi
   return worst
 }
 
-const numbersOf = ({ data }: CpuTensor): Float32Array =>
+export const numbersOf = ({ data }: CpuTensor): Float32Array =>
   data instanceof Float32Array ? data : Float32Array.from(data, f32FromF16)
 
 const distance = (got: number, want: number, magnitude: number | undefined, { family, terms }: Measure): number => {
@@ -40,7 +40,7 @@ const distance = (got: number, want: number, magnitude: number | undefined, { fa
   if (family === 'exact') return 1
   if (!Number.isFinite(want) || !Number.isFinite(got))
     return isSameKind(got, want, family) ? 0 : Number.POSITIVE_INFINITY
-  const size = family === 'int8' ? (magnitude ?? 0) : Math.max(magnitude ?? 0, Math.abs(want), smallestNormal)
+  const size = family === 'rounded' ? (magnitude ?? 0) : Math.max(magnitude ?? 0, Math.abs(want), smallestNormal)
   const share = Math.abs(got - want) / size
   if (family === 'elementwise') return Math.abs(got - want) / ulp(size)
   if (family === 'reduction') return share / (Math.sqrt(terms) * 2 ** -24)

@@ -124,7 +124,7 @@ const matmul = (name: string, product: Product): OpCase => {
     terms: product.independent ? columns + 2 : (columns + 2) ** 2,
     run: (ops) => multiply(ops, product),
     magnitude: () => termsOf(product),
-    ...(isQuantised(type) ? { int8Bound: () => int8BoundOf(product) } : {}),
+    ...(isQuantised(type) ? { roundedBound: () => int8BoundOf(product) } : {}),
   }
 }
 

@@ -40,7 +40,10 @@ export interface NativeOptions {
   readonly threads: number
   /** Default: COMPACTOR_ISA, else the best this processor has. */
   readonly isa?: Isa
-  /** int8 (default) lets quantised weights be multiplied with activations of 8 bits; f32 keeps all arithmetic in f32. */
+  /**
+   * int8 (default) lets quantised weights be multiplied with activations of 8 bits, and where the processor has such
+   * products, attention of many queries with keys and values rounded to bfloat16; f32 keeps all arithmetic in f32.
+   */
   readonly activations?: 'int8' | 'f32'
   /** One shared word: nonzero makes the running op, and each later one, throw CompactorError('aborted'). */
   readonly abortWord?: Int32Array
@@ -82,7 +85,7 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
     binding.disposePool(handle) // its threads would live until the garbage collector finds it
     throw error
   }
-  const context: Context = { binding, handle, pool: new TensorPool(), int8: activations === 'int8' }
+  const context: Context = { binding, handle, pool: new TensorPool(), isRounding: activations === 'int8' }
   return {
     name: 'native',
     isa,
@@ -104,7 +107,8 @@ interface Context {
   readonly binding: Binding
   readonly handle: PoolHandle
   readonly pool: TensorPool
-  readonly int8: boolean
+  /** Whether kernels may round what they multiply: activations to 8 bits, keys and values to bfloat16. */
+  readonly isRounding: boolean
 }
 
 const chooseIsa = (binding: Binding, option: Isa | undefined): Isa => {
@@ -152,7 +156,7 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
 
 type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'rope'>
 
-const transformerOps = ({ binding, handle, pool, int8 }: Context): TransformerOps => ({
+const transformerOps = ({ binding, handle, pool, isRounding }: Context): TransformerOps => ({
   embed: (weight, ids) => {
     checkEmbed(weight, ids)
     const out = pool.take([ids.length, weight.shape[1]], 'f32')
@@ -164,7 +168,7 @@ const transformerOps = ({ binding, handle, pool, int8 }: Context): TransformerOp
     const bias = options.bias && f32(options.bias)
     const add = options.add && f32(options.add)
     const out = pool.take([n, weight.shape[0]], 'f32')
-    finished(binding.matmul(handle, ...weightArguments(weight), f32(x), bias, add, f32(out), int8))
+    finished(binding.matmul(handle, ...weightArguments(weight), f32(x), bias, add, f32(out), isRounding))
     return out
   },
   rmsNorm: (x, gain, eps) => {
@@ -199,13 +203,13 @@ const segmentArguments = ({ k, v, starts, counts, bias, causalFrom }: Segment): 
 
 type CacheOps = Pick<Ops, 'attend' | 'store' | 'gather'>
 
-const cacheOps = ({ binding, handle, pool }: Context): CacheOps => ({
+const cacheOps = ({ binding, handle, pool, isRounding }: Context): CacheOps => ({
   attend: (q, segments, options) => {
     const { heads, kvHeads, headDim } = checkAttend(q, segments, options)
     const { scale, firstIndex } = options
     const out = pool.take(q.shape, 'f32')
     const runs = segments.map(segmentArguments)
-    finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, runs, scale, firstIndex, f32(out)))
+    finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, runs, scale, firstIndex, f32(out), isRounding))
     return out
   },
   store: (target, at, source) => {
@@ -276,14 +280,15 @@ type MethodOps = Pick<
   'attentionReceived' | 'cosineToMean' | 'lagSpread' | 'lagRanks' | 'expectedAttention' | 'meanOverHeads'
 >
 
-const methodOps = ({ binding, handle, pool }: Context): MethodOps => ({
+const methodOps = ({ binding, handle, pool, isRounding }: Context): MethodOps => ({
   attentionReceived: (q, segments, options) => {
     const { heads, kvHeads, headDim, count } = checkReceived(q, segments, options)
     const { scale, firstIndex, reduce } = options
     const out = pool.take([kvHeads, count], 'f32')
     const runs = segments.map(segmentArguments)
     const sizes = [heads, kvHeads, headDim] as const
-    finished(binding.attentionReceived(handle, f32(q), ...sizes, runs, scale, firstIndex, reduce === 'max', f32(out)))
+    const places = [scale, firstIndex, reduce === 'max'] as const
+    finished(binding.attentionReceived(handle, f32(q), ...sizes, runs, ...places, f32(out), isRounding))
     return out
   },
   cosineToMean: (x) => {

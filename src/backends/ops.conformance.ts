@@ -32,8 +32,8 @@ export interface OpCase {
   readonly terms?: number
   /** What errors are measured against, one per value of the result; absent: the result. */
   readonly magnitude?: () => Float64Array
-  /** With activations of 8 bits the result may be as far off as this, one per value. */
-  readonly int8Bound?: () => Float64Array
+  /** Where the backend may round factors, the result may be as far off as this, one per value. */
+  readonly roundedBound?: () => Float64Array
 }
 
 export interface Skip {
@@ -43,8 +43,8 @@ export interface Skip {
 
 export interface SuiteOptions {
   readonly skip?: readonly Skip[]
-  /** 'int8' if the backend may round the activations of a matrix product to 8 bits. */
-  readonly activations?: 'f32' | 'int8'
+  /** Ops in which the backend rounds factors, to 8 bits or to bfloat16. Default: none. */
+  readonly rounding?: readonly OpName[]
 }
 
 const cases: readonly OpCase[] = [
@@ -72,7 +72,7 @@ const once = <T>(make: (opCase: OpCase) => T): ((opCase: OpCase) => T) => {
 
 const expectedOf = once((opCase) => opCase.run(createReferenceOps()))
 const magnitudeOf = once((opCase) => opCase.magnitude?.())
-const int8BoundOf = once((opCase) => opCase.int8Bound?.())
+const roundedBoundOf = once((opCase) => opCase.roundedBound?.())
 
 const isRequired = (name: string): boolean =>
   (process.env.REQUIRE_BACKENDS ?? '').split(',').includes(name.split(' ')[0] ?? '')
@@ -90,7 +90,7 @@ const absence = (name: string, createOps: () => CpuOps): string | undefined => {
 
 /** `name` begins with the backend's name, as REQUIRE_BACKENDS has it. */
 export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOptions = {}): void => {
-  const { skip = [], activations = 'f32' } = options
+  const { skip = [], rounding = [] } = options
   const absent = absence(name, createOps)
   describe(`${name} ops`, { skip: absent ?? false }, () => {
     for (const op of opNames) {
@@ -99,7 +99,7 @@ export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOpt
         const ops = createOps()
         try {
           const mine = cases.filter((opCase) => opCase.op === op)
-          const results = mine.map((opCase) => ({ opCase, ...deviationOf(ops, opCase, activations) }))
+          const results = mine.map((opCase) => ({ opCase, ...deviationOf(ops, opCase, rounding.includes(opCase.op)) }))
           for (const line of summary(results)) context.diagnostic(`${name} ${op}: ${line}`)
           const failures = results.filter(({ limit, error }) => !(error <= limit))
           assert.deepEqual(failures.map(describeFailure), [])
@@ -138,13 +138,13 @@ interface Result extends Deviation {
   readonly limit: number
 }
 
-const deviationOf = (ops: Ops, opCase: OpCase, activations: 'f32' | 'int8'): Omit<Result, 'opCase'> => {
+const deviationOf = (ops: Ops, opCase: OpCase, mayRound: boolean): Omit<Result, 'opCase'> => {
   const want = cpu(expectedOf(opCase))
   const got = cpu(ops.scope(() => copyOf(opCase.run(ops))))
   assert.deepEqual([...got.shape, got.dtype], [...want.shape, want.dtype], `shape of ${opCase.name}`)
-  const rounded = activations === 'int8' && opCase.int8Bound !== undefined
-  const family = rounded ? 'int8' : opCase.family
-  const magnitude = rounded ? int8BoundOf(opCase) : magnitudeOf(opCase)
+  const rounded = mayRound && opCase.roundedBound !== undefined
+  const family = rounded ? 'rounded' : opCase.family
+  const magnitude = rounded ? roundedBoundOf(opCase) : magnitudeOf(opCase)
   return {
     family,
     limit: tolerances[family].limit,

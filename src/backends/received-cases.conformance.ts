@@ -1,55 +1,42 @@
 /** Cases of attentionReceived: as those of attention, with runs of one length in the first segment, and few or many queries. */
-import { biasOf, groups, type Runs, segmentOf } from './attention-cases.conformance.ts'
-import { normals } from './draw.conformance.ts'
+import { type Attention, biasOf, groups, inputsOf, type Runs, weightErrorsOf } from './attention-cases.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
 import type { Ops, ReceivedOptions, Tensor } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
 import { cpu } from './tensor.ts'
+import { tolerances } from './tolerances.ts'
 import { tokenCounts } from './transformer-cases.conformance.ts'
 
 const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
 
-interface Received {
-  readonly n: number
-  readonly group: number
-  readonly headDim: number
-  readonly runs: readonly Runs[]
-  readonly firstIndex?: number
-  readonly scale?: number
-  readonly spoilQ?: (q: Float32Array) => void
-  /** The largest logit, where it is far above 10: an f32 logit is rounded in proportion, and so is its weight. */
-  readonly largestLogit?: number
-}
-
-const received = (
-  ops: Ops,
-  { n, group, headDim, runs, firstIndex = 0, scale, spoilQ }: Received,
-  reduce: ReceivedOptions['reduce'],
-): Tensor => {
-  const heads = group * (runs[0]?.counts.length ?? 1)
-  const q = normals(n * heads * headDim, n + headDim)
-  spoilQ?.(q)
-  return ops.attentionReceived(
-    ops.from(q, [n, heads, headDim]),
-    runs.map((run) => segmentOf(ops, run, headDim)),
-    { scale: scale ?? 1 / Math.sqrt(headDim), firstIndex, reduce },
-  )
+const received = (ops: Ops, attention: Attention, reduce: ReceivedOptions['reduce']): Tensor => {
+  const [q, segments, options] = inputsOf(ops, attention)
+  return ops.attentionReceived(q, segments, { ...options, reduce })
 }
 
 /** Every weight is as uncertain as its logit; weights below e^-87 may be 0. */
-const magnitude = (options: Received, reduce: ReceivedOptions['reduce']): Float64Array =>
+const magnitude = (options: Attention, reduce: ReceivedOptions['reduce']): Float64Array =>
   Float64Array.from(
     cpu(received(createReferenceOps(), options, reduce)).data,
     (value) => value * Math.max(1, (options.largestLogit ?? 0) / 10) + 1e-30,
   )
 
-const both = (name: string, options: Received): OpCase[] =>
+const roundedBound = (options: Attention, reduce: ReceivedOptions['reduce']): Float64Array => {
+  const error = weightErrorsOf(options).reduce((most, value) => Math.max(most, value), 0)
+  const rows = options.n * options.group
+  return magnitude(options, reduce).map((terms) =>
+    Math.min(terms * error + (2 ** -8 + tolerances.attention.limit) * terms, reduce === 'max' ? 1 : rows),
+  )
+}
+
+const both = (name: string, options: Attention): OpCase[] =>
   (['sum', 'max'] as const).map((reduce) => ({
     op: 'attentionReceived',
     name: `${name}, ${reduce}: ${options.n} queries, ${options.group} per KV head, head dim ${options.headDim}`,
     family: 'attention',
     run: (ops) => received(ops, options, reduce),
     magnitude: () => magnitude(options, reduce),
+    roundedBound: () => roundedBound(options, reduce),
   }))
 
 const gridCases: OpCase[] = tokenCounts.flatMap((n) =>

@@ -9,7 +9,7 @@ export interface Tolerance {
   readonly limit: number
 }
 
-export type Family = 'exact' | 'elementwise' | 'reduction' | 'attention' | 'leverage' | 'int8'
+export type Family = 'exact' | 'elementwise' | 'reduction' | 'attention' | 'leverage' | 'rounded'
 
 /**
  * Errors are measured against a magnitude that the case gives for each value: where nothing is said, the value itself;
@@ -26,6 +26,6 @@ export const tolerances: Record<Family, Tolerance> = {
   attention: { unit: 'of the terms', limit: 2e-6 },
   /** Gram matrix and Cholesky in f64; the rest is one rounding to f32 and the condition of the matrix. */
   leverage: { unit: 'of the value', limit: 2e-7 },
-  /** Activations in 8 bits: a bound computed from the case's own numbers, see `int8Bound`. */
-  int8: { unit: 'of the bound', limit: 1 },
+  /** Factors rounded to 8 bits or bfloat16: a bound computed from the case's own numbers, see `roundedBound`. */
+  rounded: { unit: 'of the bound', limit: 1 },
 }

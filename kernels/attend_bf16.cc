@@ -1,0 +1,21 @@
+// attend_task.h compiled for AVX-512 with products of bfloat16 pairs; the plan and the scalar variant are in attend.cc.
+#include "attend.h"
+#include "cpu.h"
+
+#if COMPACTOR_X86
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
+#include "half.h"
+#define COMPACTOR_LANES_AVX512
+#define COMPACTOR_BF16
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512bf16")
+#include "attend_task.h"
+
+namespace compactor {
+
+void attend_task_bf16(void* plan, size_t task, int thread) {
+  const AttendPlan& attend = *static_cast<const AttendPlan*>(plan);
+  attend_block(attend, task, pool_scratch(*attend.pool, thread));
+}
+
+}  // namespace compactor
+#endif

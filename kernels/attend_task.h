@@ -14,10 +14,13 @@ COMPACTOR_INLINE void begin(const AttendPlan& plan, const Block& block) {
   }
 }
 
-// The way round values that are not finite: a weight of 0 takes nothing from them.
-void add_values_one_by_one(const AttendPlan& plan, const Block& block, const Rows& values) {
-  for (size_t row = 0; row < block.rows; row++) {
-    for (size_t d = 0; d < plan.head_dim; d++) {
+constexpr size_t kFewRows = 12;
+
+// The way round values that are not finite: a weight of 0 takes nothing from them. `columns` from `at` on of some rows.
+void add_values_one_by_one(const Block& block, size_t row, size_t height, const Rows& values, size_t at,
+                           size_t columns) {
+  for (const size_t end = row + height; row < end; row++) {
+    for (size_t d = at; d < at + columns; d++) {
       float sum = 0;
       for (size_t i = 0; i < block.visible[row]; i++) {
         const float weight = block.logits[row * kKeyBlock + i];
@@ -29,17 +32,28 @@ void add_values_one_by_one(const AttendPlan& plan, const Block& block, const Row
   }
 }
 
-void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key, size_t count) {
-  if (!look(plan, block, segment, first_key, count)) return;
-  const KeyRun run = key_run(plan, block, segment, first_key);
-  count = block.visible[block.rows - 1];
-  const bool finite = pack_values(run.values, count, plan.head_dim, block.values);
-  weigh_keys(plan, block, run, count, finite ? Weights::factors : Weights::floats);
-  if (!finite) return add_values_one_by_one(plan, block, run.values);
+// As add_values, straight from where they lie: for few rows, packing them would cost more than it saves.
+void add_loose_values(const Block& block, const Rows& values) {
+  const Tiling tiling(block.rows);
+  for (size_t tile = 0; tile < tiling.tiles; tile++) {
+    const size_t row = tiling.start(tile);
+    const size_t height = tiling.height(tile);
+    for (size_t d = 0; d < block.width;) {
+      const size_t columns = loose_columns(height, block.width - d);
+      if (!kLooseValuesTiles[height](block.logits + row * kKeyBlock, kKeyBlock, values, d,
+                                     block.visible[row + height - 1], block.scales + row,
+                                     block.out + row * block.width + d, block.width, columns))
+        add_values_one_by_one(block, row, height, values, d, columns);
+      d += columns;
+    }
+  }
+}
+
+void add_values(const Block& block, const Rows& values, size_t count) {
   const Factor* weights = reinterpret_cast<const Factor*>(block.logits);
   const Tiling tiling(block.rows);
   for (size_t d = 0; d < block.width; d += kPanel) {
-    prefetch(run.values, count + d * count / block.width, count * kPanel / block.width);
+    prefetch(values, count + d * count / block.width, count * kPanel / block.width);
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
@@ -48,6 +62,21 @@ void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment
                            block.out + row * block.width + d, block.width);
     }
   }
+}
+
+void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key, size_t count) {
+  if (!look(plan, block, segment, first_key, count)) return;
+  const KeyRun run = key_run(plan, block, segment, first_key);
+  count = block.visible[block.rows - 1];
+  const bool loose = block.rows <= kFewRows && plan.head_dim % kPanel == 0;
+  const bool packed = !loose && pack_values(run.values, count, plan.head_dim, block.values);
+  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats);
+  if (loose)
+    add_loose_values(block, run.values);
+  else if (packed)
+    add_values(block, run.values, count);
+  else
+    add_values_one_by_one(block, 0, block.rows, run.values, 0, plan.head_dim);
 }
 
 COMPACTOR_INLINE void finish(const AttendPlan& plan, const Block& block, size_t split) {

@@ -100,6 +100,12 @@ COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim,
   for (size_t i = 0; i < height; i++) save_factors(target + i * kPanel, FactorLanes{});
 }
 
+COMPACTOR_INLINE bool are_finite(IntLanes magnitudes) {
+  bool finite = true;
+  for (size_t i = 0; i < kLanes; i++) finite = finite && magnitudes[i] < kEndlessBits;
+  return finite;
+}
+
 // The values at `at` … of the rows that make one factor, kLanes of them; a row from `count` on is zero.
 COMPACTOR_INLINE FactorLanes value_factors(const Rows& values, size_t row, size_t count, size_t at, IntLanes& largest) {
   const Lanes upper = load_row(values, row, at);
@@ -136,9 +142,7 @@ COMPACTOR_INLINE bool pack_values(const Rows& values, size_t count, size_t head_
     save_factors(target, value_factors(rest, 0, kDepth, 0, largest));
     save_factors(target + kLanes, value_factors(rest, 0, kDepth, kLanes, largest));
   }
-  bool finite = true;
-  for (size_t i = 0; i < kLanes; i++) finite = finite && largest[i] < kEndlessBits;
-  return finite;
+  return are_finite(largest);
 }
 
 // sums[r] += Σ_i a[r · stride + i] · b[i · kPanel …] over `count` factors, for one tile
@@ -185,6 +189,62 @@ void values_tile(const Factor* weights, size_t weights_stride, const Factor* val
   }
 }
 
+// The same for kWidth · kLanes columns from `at` on of `count` values that are not packed: worth it where few rows would
+// share the packing. False, with nothing written, if a value is not finite.
+template <size_t kRows, size_t kWidth>
+COMPACTOR_INLINE bool add_loose_values(const float* weights, size_t weights_stride, const Rows& values, size_t at,
+                                       size_t count, const float* scales, float* out, size_t out_stride) {
+  constexpr size_t kAhead = 16;  // rows
+  Lanes sums[kRows][kWidth] = {};
+  IntLanes largest = {};
+  for (size_t i = 0; i < count; i++) {
+    prefetch(values, i + kAhead, 1);
+#pragma GCC unroll 4
+    for (size_t c = 0; c < kWidth; c++) {
+      const Lanes value = load_row(values, i, at + c * kLanes);
+      largest = larger_magnitude(value, largest);
+#pragma GCC unroll 12
+      for (size_t r = 0; r < kRows; r++)
+        sums[r][c] = multiply_add(all(weights[r * weights_stride + i]), value, sums[r][c]);
+    }
+  }
+  if (!are_finite(largest)) return false;
+#pragma GCC unroll 12
+  for (size_t r = 0; r < kRows; r++) {
+#pragma GCC unroll 4
+    for (size_t c = 0; c < kWidth; c++) {
+      float* target = out + r * out_stride + c * kLanes;
+      save(target, multiply_add(load(target), all(scales[r]), sums[r][c]));
+    }
+  }
+  return true;
+}
+
+// How many columns a tile of so many rows takes at a time, of `rest`: all of a row of 64 where the registers suffice, so
+// that it is read in one go.
+COMPACTOR_INLINE size_t loose_columns(size_t rows, size_t rest) {
+#if defined(COMPACTOR_LANES_AVX512)
+  if (rows <= 7 && rest >= 4 * kLanes) return 4 * kLanes;
+#endif
+  (void)rows;
+  (void)rest;
+  return kPanel;
+}
+
+template <size_t kRows>
+bool loose_values_tile(const float* weights, size_t weights_stride, const Rows& values, size_t at, size_t count,
+                       const float* scales, float* out, size_t out_stride, size_t columns) {
+#if defined(COMPACTOR_LANES_AVX512)
+  if constexpr (kRows <= 7)
+    if (columns == 4 * kLanes)
+      return add_loose_values<kRows, 4>(weights, weights_stride, values, at, count, scales, out, out_stride);
+#endif
+  (void)columns;
+  return add_loose_values<kRows, 2>(weights, weights_stride, values, at, count, scales, out, out_stride);
+}
+
+using LooseValuesTile = bool (*)(const float*, size_t, const Rows&, size_t, size_t, const float*, float*, size_t,
+                                 size_t);
 using LogitsTile = void (*)(const Factor*, const Factor*, size_t, float*, size_t);
 using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const float*, float*, size_t);
 
@@ -197,6 +257,7 @@ using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const 
 #endif
 constexpr LogitsTile kLogitsTiles[kTileRows + 1] = COMPACTOR_TILES(logits_tile);
 constexpr ValuesTile kValuesTiles[kTileRows + 1] = COMPACTOR_TILES(values_tile);
+constexpr LooseValuesTile kLooseValuesTiles[kTileRows + 1] = COMPACTOR_TILES(loose_values_tile);
 
 // How `rows` are cut into tiles of nearly equal height: 7 rows are 4 + 3, not 6 + 1.
 struct Tiling {

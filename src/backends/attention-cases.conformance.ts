@@ -279,6 +279,31 @@ const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float3
   ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
 ]
 
+/** Few rows of wide heads, whose values are not packed. Row 30 is the last key (after a gap of one), which the last query alone sees. */
+const looseCases: OpCase[] = ([64, 96, 128] as const).flatMap((headDim) =>
+  ([1, 3, 4] as const).flatMap((group) =>
+    [undefined, nan, infinity].map((value) =>
+      attendCase(`few rows, ${value === undefined ? 'all finite' : `the last key's value ${value}`}`, {
+        n: 3,
+        group,
+        headDim,
+        firstIndex: 27,
+        runs: [
+          {
+            counts: [30],
+            gap: 1,
+            dtype: 'f16',
+            causalFrom: 0,
+            ...(value === undefined
+              ? {}
+              : { spoil: (_: Float32Array, v: Float32Array) => v.fill(value, 30 * headDim + 5, 30 * headDim + 6) }),
+          },
+        ],
+      }),
+    ),
+  ),
+)
+
 const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
   (['f32', 'f16'] as const).flatMap((dtype) =>
     [1, 17].flatMap((n) => [
@@ -303,6 +328,7 @@ const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =
 
 export const attentionCases: readonly OpCase[] = [
   ...gridCases,
+  ...looseCases,
   ...headDimCases,
   ...longCases,
   ...borderCases,

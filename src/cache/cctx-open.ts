@@ -95,7 +95,7 @@ export const isContextFile = async (path: string): Promise<boolean> => {
 
 /** Throws CompactorError('context-mismatch') naming both models. */
 export const checkModel = (
-  { model }: ContextHeader,
+  { model }: Pick<ContextHeader, 'model'>,
   given: { readonly name: string; readonly fingerprint: string },
 ): void => {
   if (model.fingerprint === given.fingerprint) return

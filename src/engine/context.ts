@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { Answer } from './answer.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
-import type { ContextInfo } from './protocol.ts'
+import type { AskRequest, ContextInfo } from './protocol.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { ContextStats } from './stats.ts'
 import type { WorkerClient } from './worker-client.ts'
@@ -23,12 +23,30 @@ export interface SaveOptions {
 
 const askOptions = ['maxTokens', 'stop', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
+/** Throws TypeError for an unknown option or a text that is none. */
+export const askRequest = (
+  call: string,
+  question: string,
+  options: AskOptions,
+): AskRequest & { readonly signal: AbortSignal | undefined } => {
+  refuseUnknown(call, options, askOptions)
+  requireText('question', question)
+  const { signal, stop = [], ...rest } = options
+  const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
+  return { ...rest, question, stop: stops, signal }
+}
+
 export class Context {
   readonly stats: ContextStats
   /** What the caller should know about how this was made, a sentence each. */
   readonly warnings: readonly string[]
   readonly #client: WorkerClient
   readonly #context: Promise<number>
+
+  /** What a request names it by. */
+  static handleOf(context: Context): Promise<number> {
+    return context.#context
+  }
 
   constructor(
     client: WorkerClient,
@@ -47,12 +65,9 @@ export class Context {
    * CompactorError 'question-invalid' (empty, or does not fit), 'aborted', 'disposed'.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    refuseUnknown('ask', options, askOptions)
-    requireText('question', question)
-    const { signal, stop = [], ...rest } = options
-    const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
+    const { signal, ...request } = askRequest('ask', question, options)
     return new Answer(
-      async (call) => this.#client.call('ask', { ...rest, context: await this.#context, question, stop: stops }, call),
+      async (call) => this.#client.call('ask', { ...request, context: await this.#context }, call),
       signal,
     )
   }

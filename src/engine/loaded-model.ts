@@ -2,6 +2,8 @@ import { folderStore, type Store } from '../cache/store.ts'
 import { CompactorError } from '../error.ts'
 import { contextsDirectory } from '../hub/home.ts'
 import type { ModelConfig } from '../models/model.ts'
+import type { Answer } from './answer.ts'
+import { type BatchAsk, type BatchOptions, batch } from './batch.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
 import { Context } from './context.ts'
@@ -64,6 +66,16 @@ export class LoadedModel {
     refuseUnknown('openContext', options, ['signal'])
     requireText('path', path)
     return new Context(this.#client, await this.#client.call('openContext', { model: this.#model, path }, options))
+  }
+
+  /**
+   * Answers several questions at once, about one context or several of this model: every step reads the weights once for
+   * all of them. The same answers as one after another, but for rounding. → an answer for each, in their order; each can be
+   * read, stopped and can fail by itself.
+   * Throws TypeError and RangeError for wrong options; everything else rejects in the answers, as from `Context.ask`.
+   */
+  batch(asks: readonly BatchAsk[], options: BatchOptions = {}): Answer[] {
+    return batch(this.#client, this.#model, asks, options)
   }
 
   /** Contexts made from this model stay usable. */

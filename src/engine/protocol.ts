@@ -5,7 +5,7 @@ import { CompactorError, type ErrorCode } from '../error.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Keep } from './budget.ts'
-import type { FinishReason } from './generate.ts'
+import type { FinishReason } from './generation.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { ContextStats } from './stats.ts'
 
@@ -35,6 +35,13 @@ export interface AskRequest extends SamplingOptions {
   readonly stop: readonly string[]
 }
 
+/** Questions that are answered together, about any contexts of one model. */
+export interface BatchRequest {
+  readonly model: number
+  readonly asks: readonly (AskRequest & { readonly context: number; readonly control: SharedArrayBuffer })[]
+  readonly maxBytes: number
+}
+
 export interface SaveRequest {
   readonly path: string
   readonly force: boolean
@@ -49,6 +56,7 @@ export interface Requests {
   compress: CompressRequest & { readonly model: number }
   openContext: { readonly model: number; readonly path: string }
   ask: AskRequest & { readonly context: number }
+  batch: BatchRequest
   save: SaveRequest & { readonly context: number }
   fork: { readonly context: number }
   release: { readonly model: number } | { readonly context: number }
@@ -94,6 +102,7 @@ export interface Results {
   compress: ContextInfo
   openContext: ContextInfo
   ask: AnswerInfo
+  batch: undefined // each answer's end is a message of its own
   save: { readonly bytes: number }
   fork: { readonly context: number }
   release: undefined
@@ -115,8 +124,12 @@ export interface WireError {
   readonly stack?: string
 }
 
+/** How one of several answers ended. */
+export type Outcome = { readonly value: AnswerInfo } | { readonly error: WireError }
+
 export type ReplyMessage =
-  | { readonly id: number; readonly type: 'piece'; readonly text: string }
+  | { readonly id: number; readonly type: 'piece'; readonly text: string; readonly index: number } // of the answer
+  | { readonly id: number; readonly type: 'answered'; readonly index: number; readonly outcome: Outcome }
   | { readonly id: number; readonly type: 'done'; readonly value: unknown }
   | { readonly id: number; readonly type: 'error'; readonly error: WireError }
 

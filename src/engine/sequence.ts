@@ -143,6 +143,44 @@ export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor 
   return x
 }
 
+/** Rows of logits that the backend holds at once. */
+const mostLogitRows = 64
+
+/**
+ * The next tokens of several sequences through the model → the logits after the last token of each part [vocabulary], or of
+ * those that `of` names, in their order. Call outside `ops.scope`.
+ */
+export async function* logitsAfter<P extends Part>(
+  ops: Ops,
+  model: Model,
+  {
+    parts,
+    control,
+    of = () => true,
+  }: { readonly parts: readonly P[]; readonly control: Control; readonly of?: (part: P) => boolean },
+): AsyncGenerator<Float32Array> {
+  control.check()
+  for (const { sequence, ids } of parts) sequence.reserve(ids.length)
+  let end = 0
+  const rows = parts.flatMap((part) => {
+    end += part.ids.length
+    return of(part) ? [end - 1] : []
+  })
+  const reads = ops.scope(() => {
+    const x = forward(ops, model, parts)
+    return Array.from({ length: Math.ceil(rows.length / mostLogitRows) }, (_, i) => {
+      const picks = Uint32Array.from(rows.slice(i * mostLogitRows, (i + 1) * mostLogitRows))
+      return ops.read(model.logits(ops.gather(x, picks)))
+    })
+  })
+  const { vocabularySize } = model.config
+  for (const read of reads) {
+    const logits = (await read) as Float32Array
+    for (let start = 0; start < logits.length; start += vocabularySize)
+      yield logits.subarray(start, start + vocabularySize)
+  }
+}
+
 const joined = (arrays: readonly Uint32Array[]): Uint32Array => {
   const [only] = arrays
   if (arrays.length === 1 && only) return only

@@ -1,20 +1,20 @@
 /** The worker's state: the backend, models and contexts by handle, and what each request does with them. */
 import type { CpuOps } from '../backends/tensor.ts'
-import { CompactorError } from '../error.ts'
+import { checkModel } from '../cache/cctx-open.ts'
+import { answerTogether } from './answer-together.ts'
+import { askJob } from './ask-job.ts'
 import { type ContextState, compressDocument, openSavedContext, saveContext, tellContext } from './context-state.ts'
-import type { Control } from './control.ts'
-import { answerRoom } from './fit.ts'
-import { generate } from './generate.ts'
+import { Control } from './control.ts'
 import { Handles } from './handles.ts'
 import { type ModelFile, openModelFile } from './model-file.ts'
-import type { Kind, Requests, Results } from './protocol.ts'
-import { createSampler } from './sampler.ts'
-import { Sequence } from './sequence.ts'
+import { type Kind, type Outcome, type Requests, type Results, toWire } from './protocol.ts'
 import { createOps } from './settings.ts'
 
 export interface Call {
   readonly control: Control
-  readonly onPiece: (text: string) => void
+  /** `index` says of which of several answers. */
+  readonly onPiece: (text: string, index: number) => void
+  readonly onAnswered: (index: number, outcome: Outcome) => void
 }
 
 type Handlers = { readonly [K in Kind]: (request: Requests[K], call: Call) => Promise<Results[K]> }
@@ -45,33 +45,36 @@ export class Session {
       return tellContext(this.#contexts.add(state), state)
     },
 
-    ask: async ({ context, question, stop, maxTokens, ...sampling }, { control, onPiece }) => {
-      const { model, block, origin, between, end } = this.#contexts.get(context)
-      const { nextPosition } = origin
-      const sampler = createSampler(sampling)
-      if (question.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
-      const ids = Uint32Array.from([...between, ...model.tokenizer.encode(question), ...end])
-      const { contextLength } = model.model.config
-      const room = answerRoom({ contextLength, before: nextPosition, question: ids.length, maxTokens })
-      const { precision } = block.shape
-      const sequence = new Sequence(this.#backend, model.model, { block, nextPosition, precision })
-      const answer = generate(sequence, model.tokenizer, { ids, maxTokens: room, sampler, stop, control })
-      for (;;) {
-        const { value, done } = await answer.next()
-        if (!done) {
-          onPiece(value)
-          continue
+    ask: async ({ context, ...ask }, { control, onPiece }) => {
+      const state = this.#contexts.get(context)
+      return new Promise((resolve, reject) => {
+        const listeners = { control, onPiece: (text: string) => onPiece(text, 0), onEnd: resolve, onError: reject }
+        const job = askJob(this.#backend, state, ask, listeners)
+        answerTogether(this.#backend, state.model.model, [job], { maxBytes: 0, control }).catch(reject)
+      })
+    },
+
+    batch: async ({ model, asks, maxBytes }, { control, onPiece, onAnswered }) => {
+      const file = this.#models.get(model)
+      const jobs = asks.flatMap(({ context, control: own, ...ask }, index) => {
+        const onError = (error: unknown): void => onAnswered(index, { error: toWire(error) })
+        try {
+          const state = this.#contexts.get(context)
+          checkModel(state.origin, file)
+          const job = askJob(this.#backend, state, ask, {
+            control: new Control(own),
+            onPiece: (text) => onPiece(text, index),
+            onEnd: (value) => onAnswered(index, { value }),
+            onError,
+          })
+          return [job]
+        } catch (error) {
+          onError(error)
+          return []
         }
-        const { finishReason, tokens, questionMs, answerMs } = value
-        const inputTokens = nextPosition + ids.length
-        const usage = {
-          inputTokens,
-          cachedInputTokens: nextPosition,
-          outputTokens: tokens.length,
-          totalTokens: inputTokens + tokens.length,
-        }
-        return { finishReason, usage, timings: { questionMs, answerMs } }
-      }
+      })
+      await answerTogether(this.#backend, file.model, jobs, { maxBytes, control })
+      return undefined
     },
 
     save: async ({ context, ...request }, { control }) =>

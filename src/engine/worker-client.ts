@@ -3,7 +3,15 @@ import type { Worker } from 'node:worker_threads'
 import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
 import { Control } from './control.ts'
-import { fromWire, type Kind, type ReplyMessage, type RequestMessage, type Requests, type Results } from './protocol.ts'
+import {
+  fromWire,
+  type Kind,
+  type Outcome,
+  type ReplyMessage,
+  type RequestMessage,
+  type Requests,
+  type Results,
+} from './protocol.ts'
 import { startWorker } from './start-worker.ts'
 import { abortedBy, Turns } from './turns.ts'
 
@@ -14,14 +22,15 @@ export interface Progress {
 
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
-  readonly onPiece?: ((text: string) => void) | undefined
+  readonly onPiece?: ((text: string, index: number) => void) | undefined
+  readonly onAnswered?: ((index: number, outcome: Outcome) => void) | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
 interface Pending {
   readonly resolve: (value: never) => void
   readonly reject: (error: Error) => void
-  readonly onPiece: ((text: string) => void) | undefined
+  readonly listeners: Pick<CallOptions, 'onPiece' | 'onAnswered'>
 }
 
 const progressMs = 100
@@ -57,7 +66,7 @@ export class WorkerClient {
   }
 
   async #run<K extends Kind>(kind: K, request: Requests[K], options: CallOptions): Promise<Results[K]> {
-    const { signal, onPiece, onProgress } = options
+    const { signal, onPiece, onAnswered, onProgress } = options
     if (this.#end) throw this.#end
     if (signal?.aborted) throw abortedBy(signal)
     const control = new Control()
@@ -65,7 +74,7 @@ export class WorkerClient {
     signal?.addEventListener('abort', abort, { once: true })
     const progress = new ProgressReports(control, onProgress)
     try {
-      const result = await this.#send(kind, { request, control: control.buffer, onPiece })
+      const result = await this.#send(kind, { request, control: control.buffer, listeners: { onPiece, onAnswered } })
       progress.report()
       return result
     } catch (error) {
@@ -110,7 +119,7 @@ export class WorkerClient {
 
   #send<K extends Kind>(
     kind: K,
-    { request, control, onPiece }: { request: Requests[K]; control: SharedArrayBuffer; onPiece: Pending['onPiece'] },
+    { request, control, listeners }: { request: Requests[K]; control: SharedArrayBuffer } & Pick<Pending, 'listeners'>,
   ): Promise<Results[K]> {
     const id = this.#nextId++
     const message: RequestMessage<K> = { id, kind, request, control }
@@ -121,7 +130,7 @@ export class WorkerClient {
         reject(new TypeError('options must be plain values, not functions or objects of a class', { cause }))
         return
       }
-      this.#pending.set(id, { resolve, reject, onPiece })
+      this.#pending.set(id, { resolve, reject, listeners })
       this.#worker.ref()
     })
   }
@@ -130,7 +139,11 @@ export class WorkerClient {
     const pending = this.#pending.get(message.id)
     if (!pending) return // ended already, by close()
     if (message.type === 'piece') {
-      pending.onPiece?.(message.text)
+      pending.listeners.onPiece?.(message.text, message.index)
+      return
+    }
+    if (message.type === 'answered') {
+      pending.listeners.onAnswered?.(message.index, message.outcome)
       return
     }
     this.#pending.delete(message.id)

@@ -11,8 +11,11 @@ const reply = (message: ReplyMessage): void => port.postMessage(message)
 
 const answer = async ({ id, kind, request, control }: RequestMessage): Promise<void> => {
   try {
-    const onPiece = (text: string): void => reply({ id, type: 'piece', text })
-    const value = await session.handle(kind, request, { control: new Control(control), onPiece })
+    const value = await session.handle(kind, request, {
+      control: new Control(control),
+      onPiece: (text, index) => reply({ id, type: 'piece', text, index }),
+      onAnswered: (index, outcome) => reply({ id, type: 'answered', index, outcome }),
+    })
     reply({ id, type: 'done', value })
   } catch (error) {
     reply({ id, type: 'error', error: toWire(error) })

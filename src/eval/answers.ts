@@ -1,6 +1,7 @@
 /** Greedy answers of several sequences at once, the weights read once for all of them. */
 import { AnswerText } from '../engine/answer-text.ts'
-import { forward, type Sequence } from '../engine/sequence.ts'
+import { argmax } from '../engine/sampler.ts'
+import { logitsAfter, type Part, type Sequence } from '../engine/sequence.ts'
 import type { Subject } from './subject.ts'
 
 /** What is answered: a sequence, and the ids it reads first; with an `opening` nothing is read but those tokens. */
@@ -18,9 +19,8 @@ export interface Answer {
   readonly isEnded: boolean
 }
 
-/** Token rows that go through the model together, and rows of logits that are held at once. */
+/** Token rows that go through the model together. */
 export const mostRows = 2048
-const mostLogitRows = 64
 
 interface Running extends Required<Prompt> {
   readonly text: AnswerText
@@ -62,38 +62,10 @@ const take = ({ file }: Subject, one: Running, token: number): void => {
 }
 
 /** The most likely token after each part. */
-const greedy = async (
-  { ops, file, control }: Subject,
-  parts: readonly { readonly sequence: Sequence; readonly ids: Uint32Array }[],
-): Promise<number[]> => {
-  control.check()
-  for (const { sequence, ids } of parts) sequence.reserve(ids.length)
-  const reads = ops.scope(() => {
-    const x = forward(ops, file.model, parts)
-    let end = 0
-    const last = Uint32Array.from(parts, ({ ids }) => {
-      end += ids.length
-      return end - 1
-    })
-    return [...slicesOf(last.length, mostLogitRows)].map(({ start, count }) =>
-      ops.read(file.model.logits(ops.gather(x, last.subarray(start, start + count)))),
-    )
-  })
-  const { vocabularySize } = file.model.config
+const greedy = async ({ ops, file, control }: Subject, parts: readonly Part[]): Promise<number[]> => {
   const found: number[] = []
-  for (const read of reads) {
-    const logits = await read
-    for (let start = 0; start < logits.length; start += vocabularySize)
-      found.push(argMax(logits.subarray(start, start + vocabularySize)))
-  }
+  for await (const logits of logitsAfter(ops, file.model, { parts, control })) found.push(argmax(logits))
   return found
-}
-
-/** Index of the largest value; the first of equals. */
-const argMax = (values: ArrayLike<number>): number => {
-  let best = 0
-  for (let i = 1; i < values.length; i++) if ((values[i] ?? 0) > (values[best] ?? 0)) best = i
-  return best
 }
 
 /** Consecutive items whose sizes together stay below `most`; a larger one stands alone. */

@@ -1,0 +1,106 @@
+/**
+ * Answers that grow together: at every step all of them take their next tokens through the model, whose weights are read
+ * once for all. Those that do not fit beside the others wait until one has ended.
+ */
+import type { Ops } from '../backends/ops.ts'
+import { CompactorError } from '../error.ts'
+import type { Model } from '../models/model.ts'
+import type { Control } from './control.ts'
+import type { Generated, Generation } from './generation.ts'
+import { logitsAfter, type Part, type Sequence } from './sequence.ts'
+
+export interface Job {
+  /** What it holds while it runs, besides what it shares. */
+  readonly bytes: number
+  /** What it reads and may share with others; counted once. */
+  readonly shared: { readonly key: unknown; readonly bytes: number }
+  readonly control: Control
+  readonly begin: () => { readonly sequence: Sequence; readonly generation: Generation }
+  readonly onPiece: (text: string) => void
+  readonly onEnd: (result: Generated) => void
+  readonly onError: (error: unknown) => void
+}
+
+export interface TogetherOptions {
+  /** Jobs run together as long as what they hold and share is no more; one always runs. */
+  readonly maxBytes: number
+  /** Stops all of them. */
+  readonly control: Control
+}
+
+/** Token rows that go through the model in a step: answers take one each, the rest is shared by what is being read. */
+const stepTokens = 512
+/** And of one of them, so that a long question holds nobody up for long. */
+const panelTokens = 256
+
+interface Running extends ReturnType<Job['begin']> {
+  readonly job: Job
+}
+
+/** Every job hears of its own end. Throws what ends all of them: CompactorError('aborted'), a failure of the backend. */
+export const answerTogether = async (
+  ops: Ops,
+  model: Model,
+  jobs: readonly Job[],
+  { maxBytes, control }: TogetherOptions,
+): Promise<void> => {
+  const waiting = [...jobs]
+  let running: Running[] = []
+  for (;;) {
+    running = running.filter(({ job }) => !isStopped(job))
+    admit(waiting, running, maxBytes)
+    if (running.length === 0) return
+    await step(ops, model, running, control)
+    running = running.filter(({ job, generation: { result } }) => {
+      if (result) job.onEnd(result)
+      return result === undefined
+    })
+  }
+}
+
+const isStopped = ({ control, onError }: Job): boolean => {
+  if (!control.isAborted) return false
+  onError(new CompactorError('aborted', 'stopped on request'))
+  return true
+}
+
+/** First come, first served: nobody passes one that waits for room. */
+const admit = (waiting: Job[], running: Running[], maxBytes: number): void => {
+  for (let job = waiting[0]; job !== undefined; job = waiting[0]) {
+    const fits = running.length === 0 || bytesOf([...running.map((one) => one.job), job]) <= maxBytes
+    if (!fits) return
+    waiting.shift()
+    if (isStopped(job)) continue
+    try {
+      running.push({ job, ...job.begin() })
+    } catch (error) {
+      job.onError(error)
+    }
+  }
+}
+
+const bytesOf = (jobs: readonly Job[]): number => {
+  const shared = new Map(jobs.map(({ shared: { key, bytes } }) => [key, bytes]))
+  return jobs.reduce((sum, { bytes }) => sum + bytes, 0) + [...shared.values()].reduce((sum, bytes) => sum + bytes, 0)
+}
+
+const step = async (ops: Ops, model: Model, running: readonly Running[], control: Control): Promise<void> => {
+  const parts: (Part & { readonly one: Running })[] = []
+  let room = stepTokens
+  const shortFirst = [...running].sort((a, b) => a.generation.unread - b.generation.unread)
+  for (const one of shortFirst) {
+    const { sequence, generation } = one
+    if (room === 0) break
+    const ids = generation.read(Math.min(room, panelTokens))
+    room -= ids.length
+    parts.push({ one, sequence, ids })
+  }
+  const isRead = ({ one }: { readonly one: Running }): boolean => one.generation.unread === 0
+  let part = 0
+  const read = parts.filter(isRead)
+  for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead })) {
+    const { job, generation } = (read[part++] as (typeof read)[number]).one
+    const piece = generation.take(logits)
+    if (piece !== '') job.onPiece(piece)
+  }
+}

@@ -1,0 +1,127 @@
+/** Several questions in one request, as the caller sees it: an answer for each, which ends, fails and is stopped by itself. */
+import { Answer } from './answer.ts'
+import { refuseUnknown } from './check-options.ts'
+import { type AskOptions, askRequest, Context } from './context.ts'
+import { Control } from './control.ts'
+import { type AnswerInfo, fromWire, type Outcome } from './protocol.ts'
+import { abortedBy } from './turns.ts'
+import type { CallOptions, WorkerClient } from './worker-client.ts'
+
+export interface BatchAsk extends AskOptions {
+  readonly context: Context
+  readonly question: string
+}
+
+export interface BatchOptions {
+  /**
+   * Questions run together while the contexts they read (each once) and the caches of questions and answers have no more
+   * bytes than this; the others wait, in order. Default 2 GiB.
+   */
+  readonly maxBytes?: number | undefined
+}
+
+const defaultMaxBytes = 2 ** 31
+
+export const batch = (
+  client: WorkerClient,
+  model: number,
+  asks: readonly BatchAsk[],
+  options: BatchOptions,
+): Answer[] => {
+  refuseUnknown('batch', options, ['maxBytes'])
+  const { maxBytes = defaultMaxBytes } = options
+  if (!(maxBytes > 0)) throw new RangeError(`maxBytes must be a number above 0, got ${maxBytes}`)
+  if (!Array.isArray(asks)) throw new TypeError(`batch takes a list of { context, question }, got ${typeof asks}`)
+  const entries = asks.map((ask: BatchAsk) => new Entry(ask))
+  const answers = entries.map((entry) => new Answer((call) => entry.run(call), entry.signal))
+  void run(client, { model, maxBytes }, entries)
+  return answers
+}
+
+const run = async (
+  client: WorkerClient,
+  request: { readonly model: number; readonly maxBytes: number },
+  entries: readonly Entry[],
+): Promise<void> => {
+  const all = new AbortController()
+  let left = entries.length
+  for (const entry of entries)
+    void entry.isOver.then(() => {
+      left--
+      if (left === 0) all.abort() // nobody waits for anything any more; nothing to stop where all have ended
+    })
+  try {
+    const requests = await Promise.all(entries.map((entry) => entry.request()))
+    if (requests.length > 0)
+      await client.call(
+        'batch',
+        { ...request, asks: requests },
+        {
+          signal: all.signal,
+          onPiece: (text, index) => entries[index]?.onPiece(text),
+          onAnswered: (index, outcome) => entries[index]?.settle(outcome),
+        },
+      )
+  } catch (error) {
+    for (const entry of entries) entry.fail(error)
+  }
+}
+
+/** One question of a batch on the caller's side. */
+class Entry {
+  readonly signal: AbortSignal | undefined
+  readonly isOver: Promise<void>
+  readonly #request: ReturnType<typeof askRequest>
+  readonly #context: Context
+  readonly #control = new Control()
+  readonly #outcome: Promise<AnswerInfo>
+  #resolve: (info: AnswerInfo) => void = () => undefined
+  #reject: (error: unknown) => void = () => undefined
+  #listener: ((text: string) => void) | undefined
+
+  constructor({ context, question, ...options }: BatchAsk) {
+    if (!(context instanceof Context)) throw new TypeError('every question of a batch needs its context')
+    this.#context = context
+    this.#request = askRequest('batch', question, options)
+    this.signal = this.#request.signal
+    this.#outcome = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.isOver = this.#outcome.then(
+      () => undefined,
+      () => undefined,
+    )
+  }
+
+  async request() {
+    const { signal: _, ...request } = this.#request
+    return { ...request, context: await Context.handleOf(this.#context), control: this.#control.buffer }
+  }
+
+  /** What an Answer waits for. Stopped, it ends at once; the worker hears of it before its next step. */
+  run({ signal, onPiece }: CallOptions): Promise<AnswerInfo> {
+    this.#listener = (text) => onPiece?.(text, 0)
+    const stop = (): void => {
+      this.#control.abort()
+      this.#listener = undefined
+      if (signal) this.fail(abortedBy(signal))
+    }
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    return this.#outcome
+  }
+
+  onPiece(text: string): void {
+    this.#listener?.(text)
+  }
+
+  settle(outcome: Outcome): void {
+    if ('value' in outcome) this.#resolve(outcome.value)
+    else this.#reject(fromWire(outcome.error))
+  }
+
+  fail(error: unknown): void {
+    this.#reject(error)
+  }
+}

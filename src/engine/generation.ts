@@ -1,0 +1,81 @@
+/** One answer as it grows: what the model reads next, and what each row of logits becomes. Not here: the model. */
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+import { AnswerText } from './answer-text.ts'
+import type { Sampler } from './sampler.ts'
+
+export interface GenerationOptions {
+  readonly ids: Uint32Array // what the answer follows, at least one
+  readonly maxTokens: number
+  readonly sampler: Sampler
+  readonly stop: readonly string[]
+}
+
+/** `stop`: the model ended its turn or a stop string was met; `length`: maxTokens were made. */
+export type FinishReason = 'stop' | 'length'
+
+export interface Generated {
+  readonly finishReason: FinishReason
+  readonly tokens: readonly number[] // without the end token
+  readonly questionMs: number // until the first token was known
+  readonly answerMs: number // all after that
+}
+
+export class Generation {
+  readonly #tokenizer: Tokenizer
+  readonly #options: GenerationOptions
+  readonly #text: AnswerText
+  readonly #tokens: number[] = []
+  readonly #begun = performance.now()
+  #unread: Uint32Array
+  #first: number | undefined // when the first token was known
+  #result: Generated | undefined
+
+  constructor(tokenizer: Tokenizer, options: GenerationOptions) {
+    this.#tokenizer = tokenizer
+    this.#options = options
+    this.#text = new AnswerText(options.stop)
+    this.#unread = options.ids
+  }
+
+  /** Tokens that the model has yet to read before its next logits are of use. */
+  get unread(): number {
+    return this.#unread.length
+  }
+
+  /** How it ended; undefined while it goes on. */
+  get result(): Generated | undefined {
+    return this.#result
+  }
+
+  /** The next tokens for the model to read, at most so many. */
+  read(most: number): Uint32Array {
+    const ids = this.#unread.subarray(0, most)
+    this.#unread = this.#unread.subarray(ids.length)
+    return ids
+  }
+
+  /** The logits after everything was read → text that can be shown now. */
+  take(logits: Float32Array): string {
+    this.#first ??= performance.now()
+    const token = this.#options.sampler(logits)
+    // A control token (end of turn, another role's header) is never part of an answer.
+    if (this.#tokenizer.endTokens.has(token) || this.#tokenizer.isControl(token)) return this.#finish('stop')
+    this.#tokens.push(token)
+    this.#unread = Uint32Array.of(token)
+    const piece = this.#text.push(this.#tokenizer.decodeBytes(token))
+    if (this.#text.isStopped) return piece + this.#finish('stop')
+    return this.#tokens.length < this.#options.maxTokens ? piece : piece + this.#finish('length')
+  }
+
+  #finish(finishReason: FinishReason): string {
+    const now = performance.now()
+    const first = this.#first ?? now
+    this.#result = {
+      finishReason,
+      tokens: this.#tokens,
+      questionMs: first - this.#begun,
+      answerMs: now - first,
+    }
+    return this.#text.finish()
+  }
+}

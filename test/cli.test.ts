@@ -232,7 +232,7 @@ test('inspect cpu names the kernels that were chosen and those that were forced'
 
 test('every command has help with examples, also as `help COMMAND`; no command at all is a mistake', async (t) => {
   const place = newPlace(t)
-  for (const command of ['pull', 'model', 'compress', 'ask', 'context', 'inspect']) {
+  for (const command of ['pull', 'model', 'compress', 'ask', 'extract', 'context', 'inspect']) {
     const help = await succeed(place, [command, '--help'])
     assert.match(help, /Usage: compactor[\s\S]*Examples:\n {2}\S/, command)
     assert.equal(await succeed(place, ['help', command]), help)
@@ -246,6 +246,41 @@ test('every command has help with examples, also as `help COMMAND`; no command a
   assert.match(await succeed(place, ['--help']), /compress .*\n[\s\S]*Examples:/)
   const { exitCode, stdout } = await place.run([])
   assert.deepEqual([exitCode, stdout], [2, ''])
+})
+
+test('--schema holds an answer to JSON, extract finds fields, both valid; what is not a schema is refused in one sentence', async (t) => {
+  const place = newPlace(t)
+  const schema = {
+    type: 'object',
+    properties: { day: { type: 'integer', minimum: 1, maximum: 31 }, rain: { type: 'boolean' } },
+    required: ['day', 'rain'],
+  }
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  writeFileSync(join(place.folder, 'schema.json'), JSON.stringify(schema))
+  writeFileSync(join(place.folder, 'broken.json'), '{"type":')
+  await succeed(place, compress(place, 'a.txt', '--keep', '0.5'))
+  const isValid = (value: { day: number; rain: boolean }): boolean =>
+    Number.isInteger(value.day) && value.day >= 1 && value.day <= 31 && typeof value.rain === 'boolean'
+  const sampling = ['--temperature', '1', '--max-tokens', '60']
+  const words = ['--schema', 'schema.json', ...sampling]
+  assert.ok(isValid(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'When?', ...words]))))
+  assert.ok(isValid(JSON.parse(await succeed(place, ['extract', 'a.cctx', ...words]))))
+  const fromPipe = ['extract', 'a.cctx', '--schema', '-', ...sampling, '-o', 'out.json']
+  assert.equal(await succeed(place, fromPipe, { input: JSON.stringify(schema) }), '')
+  assert.ok(isValid(JSON.parse(readFileSync(join(place.folder, 'out.json'), 'utf8'))))
+  const cases: readonly (readonly [words: readonly string[], code: number, sentence: RegExp])[] = [
+    [['extract', 'a.cctx', '--schema', 'broken.json'], 2, /broken\.json is not JSON .*--schema takes a JSON Schema/],
+    [['extract', 'a.cctx', '--schema', 'missing.json'], 1, /missing\.json cannot be read/],
+    [['extract', '-', '--schema', '-'], 2, /only one of document and schema/],
+    [['extract', 'a.cctx', '--schema', 'schema.json', '-o', 'out.json'], 1, /out\.json exists/],
+    [['ask', 'a.cctx', '-', '--schema', '-'], 2, /only one of document, question and schema/],
+    [['extract', 'a.cctx'], 2, /--schema/],
+  ]
+  for (const [words, code, sentence] of cases) {
+    const { exitCode, stdout, stderr } = await place.run(words)
+    assert.deepEqual([exitCode, stdout], [code, ''], stderr)
+    assert.match(stderr, sentence)
+  }
 })
 
 test('a reader that closes the pipe ends an answer quietly', async (t) => {

@@ -13,7 +13,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
  * is handed `attend`, a method a view, the cache scores, so that a new one of either touches its own folder only. The
  * engine puts them together. The command line is a user like any other and sees the package's entries alone.
  */
-const parts = ['methods', 'models', 'cache', 'tokenizer', 'formats', 'documents', 'hub']
+const parts = ['methods', 'models', 'cache', 'tokenizer', 'formats', 'documents', 'grammar', 'hub']
 const allowed: Record<string, readonly string[]> = {
   backends: [],
   ...Object.fromEntries(parts.map((part) => [part, ['backends']])),

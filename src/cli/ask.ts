@@ -1,12 +1,9 @@
 /** compactor ask: a question about a context, or about a text file that becomes one first. */
-import { stat } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
-import type { AnswerInfo, Context } from '../index.ts'
-import { showCompress } from './compress.ts'
-import { findContextModel, getNamedModel } from './context-model.ts'
-import { checkSource, nameOfSource, readSource } from './document-source.ts'
+import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
+import { type Asked, openAskedSource } from './asked-source.ts'
+import { checkSource, readSource } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -20,7 +17,7 @@ import {
   seedFlag,
   wholeNumber,
 } from './flags.ts'
-import { type OpenModel, openModel } from './open-model.ts'
+import { readSchema } from './read-schema.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
@@ -32,7 +29,8 @@ Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
   cat *.md | compactor ask - "What is left to do?"
-  echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json`
+  echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
+  compactor ask report.cctx "Who signed, and when?" --schema signature.json`
 
 interface AskFlags extends EngineFlags {
   readonly model?: string
@@ -43,6 +41,7 @@ interface AskFlags extends EngineFlags {
   readonly minP?: number
   readonly seed?: number
   readonly stop?: readonly string[]
+  readonly schema?: string
   readonly json?: boolean
   readonly stats?: boolean
 }
@@ -77,13 +76,14 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     )
     .addOption(seedFlag('of the sampling (default: 0)'))
     .addOption(new Option('--stop <text>', 'end the answer before this text; may be repeated').argParser(collect))
+    .option('--schema <file>', 'JSON Schema that the answer keeps to: it is JSON then, - for standard input')
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
     .addHelpText('after', help)
     .action((source: string, question: string, flags: AskFlags) => {
       // A preferred model from the environment or the file is for new documents; a context knows its own.
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
-      return ask({ source, question, model: named }, flags, terminal)
+      return ask({ source, model: named, question }, flags, terminal)
     })
   for (const option of engineFlags()) command.addOption(option)
 }
@@ -92,24 +92,26 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
 const readQuestion = async (terminal: Terminal): Promise<string> =>
   (await readSource('-', terminal)).replace(/\r?\n$/, '')
 
-interface Asked {
-  readonly source: string
-  readonly question: string
-  readonly model: string | undefined // named on the command line
-}
-
-const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<void> => {
+const ask = async (
+  asked: Asked & { readonly question: string },
+  flags: AskFlags,
+  terminal: Terminal,
+): Promise<void> => {
   const { source, question } = asked
   checkSource(source)
-  if (source === '-' && question === '-')
-    throw new CompactorError('usage', 'only one of document and question can come from standard input, got - for both')
+  if ([source, question, flags.schema].filter((word) => word === '-').length > 1)
+    throw new CompactorError(
+      'usage',
+      'only one of document, question and schema can come from standard input, got - for more than one',
+    )
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
+  const schema = flags.schema === undefined ? undefined : await readSchema(flags.schema, terminal)
   const begun = performance.now()
-  const opened = await openSource(asked, flags, terminal)
+  const opened = await openAskedSource(asked, flags, terminal)
   try {
     const loadSeconds = (performance.now() - begun) / 1000
-    await sayAnswer({ context: opened.context, question: text, loadSeconds }, flags, terminal)
+    await sayAnswer({ context: opened.context, question: text, schema, loadSeconds }, flags, terminal)
   } finally {
     await opened.dispose()
   }
@@ -118,18 +120,19 @@ const ask = async (asked: Asked, flags: AskFlags, terminal: Terminal): Promise<v
 interface Opened {
   readonly context: Context
   readonly question: string
+  readonly schema: JsonSchema | undefined
   readonly loadSeconds: number
 }
 
 const sayAnswer = async (
-  { context, question, loadSeconds }: Opened,
+  { context, question, schema, loadSeconds }: Opened,
   flags: AskFlags,
   terminal: Terminal,
 ): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
   const { maxTokens, temperature, topK, topP, minP, seed, stop } = flags
   const answer = context.ask(question, {
-    ...given({ maxTokens, temperature, topK, topP, minP, seed, stop }),
+    ...given({ maxTokens, temperature, topK, topP, minP, seed, stop, schema }),
     signal: terminal.signal,
   })
   if (flags.json) {
@@ -145,80 +148,6 @@ const sayAnswer = async (
   if (!last.endsWith('\n')) terminal.write('\n')
   const info = await answer.done
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
-}
-
-interface OpenSource {
-  readonly context: Context
-  dispose(): Promise<void>
-}
-
-const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
-  const file = await findSource(source)
-  if (!file.isContext) return openTextFile(file.path, flags, terminal)
-  const { readContextHeader } = await import('../index.ts')
-  const { header } = await readContextHeader(file.path)
-  const made = { file: source, by: header.model }
-  const spec = await (model === undefined ? findContextModel(made, terminal) : getNamedModel(model, made, terminal))
-  return withModel(spec, flags, terminal, (opened) => opened.model.openContext(file.path, { signal: terminal.signal }))
-}
-
-/** A file, standard input, or the id of a remembered context. */
-const findSource = async (source: string): Promise<{ path: string; isContext: boolean }> => {
-  if (source === '-') return { path: source, isContext: false }
-  const found = await stat(source).catch(() => undefined) // may be an id; reading it says why it cannot be read
-  if (found?.isDirectory())
-    throw new CompactorError(
-      'file-unreadable',
-      `${source} is a directory; give a .cctx file, the id of a remembered context or a text file`,
-    )
-  // A pipe can be read once only: it is text, and decoding it says so if it is not.
-  if (found && !found.isFile()) return { path: source, isContext: false }
-  const { contextsDirectory, folderStore, homeDirectory, isContextFile } = await import('../index.ts')
-  try {
-    return { path: source, isContext: await isContextFile(source) }
-  } catch (error) {
-    if (!/^[0-9a-f]{4,64}$/.test(source)) throw error
-    const store = folderStore(contextsDirectory(homeDirectory()))
-    const path = await store.open(await store.find(source))
-    if (path === undefined) throw error
-    return { path, isContext: true }
-  }
-}
-
-const openTextFile = async (file: string, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
-  if (file.endsWith('.cctx'))
-    throw new CompactorError(
-      'context-corrupt',
-      `${file} is not a context: its first bytes are not those of a .cctx file`,
-    )
-  const document = await readSource(file, terminal)
-  const documentName = nameOfSource(file)
-  return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {
-    let isAnnounced = false
-    const onProgress = (): void => {
-      if (!isAnnounced)
-        terminal.note(
-          `reading ${documentName} with ${model.name}; this is remembered, the next question about it starts at once`,
-        )
-      isAnnounced = true
-    }
-    return showCompress(basename(documentName), model, terminal, { document, documentName, remember: true, onProgress })
-  })
-}
-
-const withModel = async (
-  spec: string,
-  flags: EngineFlags,
-  terminal: Terminal,
-  open: (opened: OpenModel) => Promise<Context>,
-): Promise<OpenSource> => {
-  const opened = await openModel(spec, flags, terminal)
-  try {
-    return { context: await open(opened), dispose: () => opened.dispose() }
-  } catch (error) {
-    await opened.dispose()
-    throw error
-  }
 }
 
 const describeAnswer = (

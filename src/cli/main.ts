@@ -39,6 +39,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./ask.ts')).defineAsk,
   },
   {
+    names: ['extract'],
+    summary: 'find the fields of a schema in a document, all at once, as JSON',
+    load: async () => (await import('./extract.ts')).defineExtract,
+  },
+  {
     names: ['context', 'ctx', 'contexts'],
     summary: 'list, show or remove remembered contexts',
     load: async () => (await import('./context.ts')).defineContext,

@@ -46,6 +46,20 @@ export class Answer {
     return this.#text
   }
 
+  /**
+   * The value of an answer that was asked with a schema. Rejects like `done`, and with a TypeError where the text is not JSON
+   * because no schema was given.
+   */
+  get object(): Promise<unknown> {
+    return this.text.then((text) => {
+      try {
+        return JSON.parse(text) as unknown
+      } catch (cause) {
+        throw new TypeError('the answer is not JSON; ask with a schema to get a value', { cause })
+      }
+    })
+  }
+
   /** Usage, timings and why it ended. Rejects with CompactorError, code 'aborted' if it was stopped. */
   get done(): Promise<AnswerInfo> {
     this.#isAwaited = true

@@ -3,7 +3,7 @@ import { Answer } from './answer.ts'
 import { refuseUnknown } from './check-options.ts'
 import { type AskOptions, askRequest, Context } from './context.ts'
 import { Control } from './control.ts'
-import { type AnswerInfo, fromWire, type Outcome } from './protocol.ts'
+import { type AnswerInfo, type BatchRequest, fromWire, type Outcome } from './protocol.ts'
 import { abortedBy } from './turns.ts'
 import type { CallOptions, WorkerClient } from './worker-client.ts'
 
@@ -24,7 +24,7 @@ const defaultMaxBytes = 2 ** 31
 
 export const batch = (
   client: WorkerClient,
-  model: number,
+  model: number | undefined,
   asks: readonly BatchAsk[],
   options: BatchOptions,
 ): Answer[] => {
@@ -34,13 +34,13 @@ export const batch = (
   if (!Array.isArray(asks)) throw new TypeError(`batch takes a list of { context, question }, got ${typeof asks}`)
   const entries = asks.map((ask: BatchAsk) => new Entry(ask))
   const answers = entries.map((entry) => new Answer((call) => entry.run(call), entry.signal))
-  void run(client, { model, maxBytes }, entries)
+  void run(client, { maxBytes, ...(model === undefined ? {} : { model }) }, entries)
   return answers
 }
 
 const run = async (
   client: WorkerClient,
-  request: { readonly model: number; readonly maxBytes: number },
+  request: Pick<BatchRequest, 'model' | 'maxBytes'>,
   entries: readonly Entry[],
 ): Promise<void> => {
   const all = new AbortController()

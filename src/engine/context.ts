@@ -1,7 +1,9 @@
 /** A document in small, as the caller holds it: ask it, save it, share it. */
 import { resolve } from 'node:path'
+import type { JsonSchema } from '../grammar/json-schema.ts'
 import { Answer } from './answer.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
+import { type Extracted, type ExtractOptions, extract } from './extract.ts'
 import type { AskRequest, ContextInfo } from './protocol.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { ContextStats } from './stats.ts'
@@ -12,6 +14,11 @@ export interface AskOptions extends SamplingOptions {
   readonly maxTokens?: number | undefined
   /** The answer ends before any of these texts. */
   readonly stop?: string | readonly string[] | undefined
+  /**
+   * The answer is JSON text of this schema, whatever the model would rather say, and `answer.object` its value. What of
+   * JSON Schema is understood is in docs/api.md; the rest is refused. Told to the model behind the question.
+   */
+  readonly schema?: JsonSchema | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -21,7 +28,7 @@ export interface SaveOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-const askOptions = ['maxTokens', 'stop', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+const askOptions = ['maxTokens', 'stop', 'schema', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 /** Throws TypeError for an unknown option or a text that is none. */
 export const askRequest = (
@@ -33,6 +40,8 @@ export const askRequest = (
   requireText('question', question)
   const { signal, stop = [], ...rest } = options
   const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
+  if (options.schema !== undefined && stops.length > 0)
+    throw new TypeError('an answer of a schema ends where its JSON does; leave out stop')
   return { ...rest, question, stop: stops, signal }
 }
 
@@ -70,6 +79,14 @@ export class Context {
       async (call) => this.#client.call('ask', { ...request, context: await this.#context }, call),
       signal,
     )
+  }
+
+  /**
+   * Finds the fields of a schema (of an object; each property with its description is a question) and answers all of them at
+   * once. Throws TypeError for an unknown option; CompactorError 'usage' for a schema that cannot be kept to, and as `ask`.
+   */
+  extract(schema: JsonSchema, options: ExtractOptions = {}): Promise<Extracted> {
+    return extract(this.#client, this, schema, options)
   }
 
   /**

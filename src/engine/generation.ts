@@ -1,6 +1,8 @@
 /** One answer as it grows: what the model reads next, and what each row of logits becomes. Not here: the model. */
+import { CompactorError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { AnswerText } from './answer-text.ts'
+import type { Constraint } from './constraint.ts'
 import type { Sampler } from './sampler.ts'
 
 export interface GenerationOptions {
@@ -8,6 +10,8 @@ export interface GenerationOptions {
   readonly maxTokens: number
   readonly sampler: Sampler
   readonly stop: readonly string[]
+  /** What the answer's text must be. Absent: anything. */
+  readonly constraint?: Constraint
 }
 
 /** `stop`: the model ended its turn or a stop string was met; `length`: maxTokens were made. */
@@ -57,14 +61,26 @@ export class Generation {
   /** The logits after everything was read → text that can be shown now. */
   take(logits: Float32Array): string {
     this.#first ??= performance.now()
-    const token = this.#options.sampler(logits)
+    const token = this.#choose(logits)
     // A control token (end of turn, another role's header) is never part of an answer.
     if (this.#tokenizer.endTokens.has(token) || this.#tokenizer.isControl(token)) return this.#finish('stop')
     this.#tokens.push(token)
     this.#unread = Uint32Array.of(token)
     const piece = this.#text.push(this.#tokenizer.decodeBytes(token))
-    if (this.#text.isStopped) return piece + this.#finish('stop')
+    if (this.#text.isStopped || this.#options.constraint?.accept(token)) return piece + this.#finish('stop')
     return this.#tokens.length < this.#options.maxTokens ? piece : piece + this.#finish('length')
+  }
+
+  #choose(logits: Float32Array): number {
+    const { sampler, constraint, maxTokens } = this.#options
+    if (!constraint) return sampler(logits)
+    const left = maxTokens - this.#tokens.length - 1
+    const token = sampler(logits, (id) => constraint.allows(id, left))
+    if (token >= 0) return token
+    throw new CompactorError(
+      'model-unsupported',
+      'the model has no token with which the answer could go on as its schema asks; use another model or no schema',
+    )
   }
 
   #finish(finishReason: FinishReason): string {

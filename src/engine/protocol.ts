@@ -2,6 +2,7 @@
 import type { Isa } from '../backends/native.ts'
 import type { Precision } from '../backends/ops.ts'
 import { CompactorError, type ErrorCode } from '../error.ts'
+import type { JsonSchema } from '../grammar/json-schema.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Keep } from './budget.ts'
@@ -33,11 +34,13 @@ export interface AskRequest extends SamplingOptions {
   readonly question: string
   readonly maxTokens?: number | undefined
   readonly stop: readonly string[]
+  readonly schema?: JsonSchema | undefined
 }
 
 /** Questions that are answered together, about any contexts of one model. */
 export interface BatchRequest {
-  readonly model: number
+  /** Absent: the model of the first context. */
+  readonly model?: number
   readonly asks: readonly (AskRequest & { readonly context: number; readonly control: SharedArrayBuffer })[]
   readonly maxBytes: number
 }

@@ -15,7 +15,9 @@ export interface SamplingOptions {
   readonly seed?: number | undefined
 }
 
-export type Sampler = (logits: Float32Array) => number
+/** Chooses among the tokens that are allowed; all are if nothing is said. −1 if none is. */
+export type Sampler = (logits: Float32Array, allows?: Allows) => number
+export type Allows = (id: number) => boolean
 
 const inRange = (name: string, value: number, [low, high]: readonly [number, number]): number => {
   if (!(value >= low && value <= high)) throw new RangeError(`${name} must be between ${low} and ${high}, got ${value}`)
@@ -32,20 +34,20 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
   requireCount('seed', options.seed ?? 0)
   if (temperature === 0) return argmax
   const uniform = uniformNumbers(options.seed ?? 0)
-  return (logits) => {
-    const candidates = minimum(nucleus(mostLikely(logits, topK), topP), minP)
+  return (logits, allows) => {
+    const candidates = minimum(nucleus(mostLikely(logits, topK, allows), topP), minP)
     const best = candidates[0]?.logit ?? 0
     const weights = candidates.map(({ logit }) => Math.exp((logit - best) / temperature))
-    return candidates[pick(weights, uniform())]?.id ?? argmax(logits)
+    return candidates[pick(weights, uniform())]?.id ?? argmax(logits, allows)
   }
 }
 
-export const argmax = (logits: Float32Array): number => {
-  let best = 0
+export const argmax: Sampler = (logits, allows) => {
+  let best = allows ? logits.findIndex((_, id) => allows(id)) : 0 // where every logit is −∞ or NaN
   let bestLogit = -Infinity
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number
-    if (logit > bestLogit) {
+    if (logit > bestLogit && (!allows || allows(id))) {
       bestLogit = logit
       best = id
     }
@@ -61,16 +63,18 @@ interface Candidate {
 const byLogit = (a: Candidate, b: Candidate): number => b.logit - a.logit || a.id - b.id
 
 /** The k largest, largest first. k = 0: all of them. One pass, no full sort while k is small. */
-const mostLikely = (logits: Float32Array, k: number): Candidate[] => {
+const mostLikely = (logits: Float32Array, k: number, allows: Allows = () => true): Candidate[] => {
   if (k === 0 || k > 1024) {
-    const all = Array.from(logits, (logit, id) => ({ id, logit })).sort(byLogit)
+    const all = Array.from(logits, (logit, id) => ({ id, logit }))
+      .filter(({ id }) => allows(id))
+      .sort(byLogit)
     return k === 0 ? all : all.slice(0, k)
   }
   const kept: Candidate[] = []
   let threshold = -Infinity
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number
-    if (kept.length === k && !(logit > threshold)) continue
+    if ((kept.length === k && !(logit > threshold)) || !allows(id)) continue
     if (kept.length === k) kept.pop()
     kept.splice(insertionPoint(kept, logit), 0, { id, logit })
     threshold = kept.at(-1)?.logit ?? -Infinity

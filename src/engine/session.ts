@@ -55,7 +55,9 @@ export class Session {
     },
 
     batch: async ({ model, asks, maxBytes }, { control, onPiece, onAnswered }) => {
-      const file = this.#models.get(model)
+      const [first] = asks
+      if (!first) return undefined
+      const file = model === undefined ? this.#contexts.get(first.context).model : this.#models.get(model)
       const jobs = asks.flatMap(({ context, control: own, ...ask }, index) => {
         const onError = (error: unknown): void => onAnswered(index, { error: toWire(error) })
         try {

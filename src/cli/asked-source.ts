@@ -1,0 +1,99 @@
+/** What a question is about: a context file, the id of a remembered context, or a text that becomes one first. */
+import { stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { CompactorError } from '../error.ts'
+import type { Context } from '../index.ts'
+import { showCompress } from './compress.ts'
+import { findContextModel, getNamedModel } from './context-model.ts'
+import { nameOfSource, readSource } from './document-source.ts'
+import { defaultModel, type EngineFlags } from './flags.ts'
+import { type OpenModel, openModel } from './open-model.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface Asked {
+  readonly source: string
+  readonly model: string | undefined // named on the command line
+}
+
+export interface AskedFlags extends EngineFlags {
+  readonly model?: string
+}
+
+export interface OpenSource {
+  readonly context: Context
+  dispose(): Promise<void>
+}
+
+/** Opens it, compressing a text file that is new; remembered for the next time. */
+export const openAskedSource = async (
+  { source, model }: Asked,
+  flags: AskedFlags,
+  terminal: Terminal,
+): Promise<OpenSource> => {
+  const file = await findSource(source)
+  if (!file.isContext) return openTextFile(file.path, flags, terminal)
+  const { readContextHeader } = await import('../index.ts')
+  const { header } = await readContextHeader(file.path)
+  const made = { file: source, by: header.model }
+  const spec = await (model === undefined ? findContextModel(made, terminal) : getNamedModel(model, made, terminal))
+  return withModel(spec, flags, terminal, (opened) => opened.model.openContext(file.path, { signal: terminal.signal }))
+}
+
+/** A file, standard input, or the id of a remembered context. */
+const findSource = async (source: string): Promise<{ path: string; isContext: boolean }> => {
+  if (source === '-') return { path: source, isContext: false }
+  const found = await stat(source).catch(() => undefined) // may be an id; reading it says why it cannot be read
+  if (found?.isDirectory())
+    throw new CompactorError(
+      'file-unreadable',
+      `${source} is a directory; give a .cctx file, the id of a remembered context or a text file`,
+    )
+  // A pipe can be read once only: it is text, and decoding it says so if it is not.
+  if (found && !found.isFile()) return { path: source, isContext: false }
+  const { contextsDirectory, folderStore, homeDirectory, isContextFile } = await import('../index.ts')
+  try {
+    return { path: source, isContext: await isContextFile(source) }
+  } catch (error) {
+    if (!/^[0-9a-f]{4,64}$/.test(source)) throw error
+    const store = folderStore(contextsDirectory(homeDirectory()))
+    const path = await store.open(await store.find(source))
+    if (path === undefined) throw error
+    return { path, isContext: true }
+  }
+}
+
+const openTextFile = async (file: string, flags: AskedFlags, terminal: Terminal): Promise<OpenSource> => {
+  if (file.endsWith('.cctx'))
+    throw new CompactorError(
+      'context-corrupt',
+      `${file} is not a context: its first bytes are not those of a .cctx file`,
+    )
+  const document = await readSource(file, terminal)
+  const documentName = nameOfSource(file)
+  return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {
+    let isAnnounced = false
+    const onProgress = (): void => {
+      if (!isAnnounced)
+        terminal.note(
+          `reading ${documentName} with ${model.name}; this is remembered, the next question about it starts at once`,
+        )
+      isAnnounced = true
+    }
+    return showCompress(basename(documentName), model, terminal, { document, documentName, remember: true, onProgress })
+  })
+}
+
+const withModel = async (
+  spec: string,
+  flags: EngineFlags,
+  terminal: Terminal,
+  open: (opened: OpenModel) => Promise<Context>,
+): Promise<OpenSource> => {
+  const opened = await openModel(spec, flags, terminal)
+  try {
+    return { context: await open(opened), dispose: () => opened.dispose() }
+  } catch (error) {
+    await opened.dispose()
+    throw error
+  }
+}

@@ -1,0 +1,85 @@
+/** compactor extract: the fields of a schema, found in a document and answered together. */
+import { type Command, Option } from 'commander'
+import { CompactorError } from '../error.ts'
+import { type AskedFlags, openAskedSource } from './asked-source.ts'
+import { checkSource } from './document-source.ts'
+import { countText } from './figures.ts'
+import { decimal, defaultModel, engineFlags, given, modelFlag, seedFlag, wholeNumber } from './flags.ts'
+import { readSchema } from './read-schema.ts'
+import type { Terminal } from './terminal.ts'
+import { checkOutput, writeOutput } from './write-output.ts'
+
+const help = `
+FIELDS is a JSON Schema of an object: each property is a field, its description says what to look for. A field that is not
+required is left out where the document does not say. SOURCE is what \`compactor ask\` takes.
+
+Examples:
+  compactor extract contract.cctx --schema fields.json
+  compactor extract invoice.txt --schema fields.json -o invoice.json
+
+fields.json:
+  {"type": "object", "required": ["total"], "properties": {
+    "supplier": {"type": "string", "maxLength": 60, "description": "who sends the invoice"},
+    "total": {"type": "number", "description": "amount to pay, in euros"},
+    "paid": {"type": "boolean"}}}`
+
+interface ExtractFlags extends AskedFlags {
+  readonly schema: string
+  readonly output: string
+  readonly force?: boolean
+  readonly maxTokens?: number
+  readonly temperature?: number
+  readonly seed?: number
+  readonly stats?: boolean
+}
+
+export const defineExtract = (command: Command, terminal: Terminal): void => {
+  command
+    .argument('<source>', 'context file or id, a text file, or - for text on standard input')
+    .requiredOption('--schema <file>', 'JSON Schema of an object, a property for each field; - for standard input')
+    .option('-o, --output <file>', 'where the JSON goes; - for standard output', '-')
+    .option('--force', 'replace the output if it exists')
+    .addOption(modelFlag(`model (default: the one that made the context, for a text file ${defaultModel})`))
+    .addOption(
+      new Option('--max-tokens <count>', 'at most so many tokens for each field (default: 128)').argParser(wholeNumber),
+    )
+    .addOption(new Option('--temperature <number>', 'above 0 answers are sampled (default: 0)').argParser(decimal))
+    .addOption(seedFlag('of the sampling (default: 0)'))
+    .option('--stats', 'print tokens and times on stderr')
+    .addHelpText('after', help)
+    .action((source: string, flags: ExtractFlags) => {
+      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
+      return extractFields({ source, model: named }, flags, terminal)
+    })
+  for (const option of engineFlags()) command.addOption(option)
+}
+
+const extractFields = async (
+  asked: { readonly source: string; readonly model: string | undefined },
+  flags: ExtractFlags,
+  terminal: Terminal,
+): Promise<void> => {
+  checkSource(asked.source)
+  if (asked.source === '-' && flags.schema === '-')
+    throw new CompactorError('usage', 'only one of document and schema can come from standard input, got - for both')
+  const output = { path: flags.output, flag: '-o', force: flags.force ?? false }
+  await checkOutput(output)
+  const schema = await readSchema(flags.schema, terminal)
+  const opened = await openAskedSource(asked, flags, terminal)
+  try {
+    for (const warning of opened.context.warnings) terminal.note(warning)
+    const { maxTokens, temperature, seed } = flags
+    const begun = performance.now()
+    const { object, fields } = await opened.context.extract(schema, {
+      ...given({ maxTokens, temperature, seed }),
+      signal: terminal.signal,
+    })
+    writeOutput(output, `${JSON.stringify(object, undefined, 2)}\n`, terminal)
+    if (!flags.stats) return
+    const tokens = Object.values(fields).reduce((sum, { usage }) => sum + usage.outputTokens, 0)
+    const seconds = ((performance.now() - begun) / 1000).toFixed(2)
+    terminal.note(`${countText(Object.keys(fields).length)} fields, ${countText(tokens)} tokens in ${seconds} s`)
+  } finally {
+    await opened.dispose()
+  }
+}

@@ -1,0 +1,49 @@
+/** An answer held to a schema token by token: which may come next, and where it ends. */
+import { CompactorError } from '../error.ts'
+import { type JsonSchema, ruleOfSchema } from '../grammar/json-schema.ts'
+import { Matcher, type State } from '../grammar/matcher.ts'
+import type { Tokenizer } from '../tokenizer/tokenizer.ts'
+
+export class Constraint {
+  readonly #matcher: Matcher
+  readonly #tokenizer: Tokenizer
+  #state: State
+
+  /** Throws CompactorError('usage') for a schema that cannot be kept to. */
+  constructor(schema: JsonSchema, tokenizer: Tokenizer) {
+    this.#matcher = new Matcher(ruleOfSchema(schema))
+    this.#tokenizer = tokenizer
+    this.#state = this.#matcher.start
+  }
+
+  /** Throws CompactorError('question-invalid') if not even the shortest value is sure to fit into so many tokens. */
+  checkRoom(tokens: number): void {
+    const least = this.#matcher.bytesLeft(this.#state)
+    if (least > tokens)
+      throw new CompactorError(
+        'question-invalid',
+        `the shortest JSON of the schema has ${least} bytes, and the answer may have only ${tokens} tokens; allow more tokens or ask for less`,
+      )
+  }
+
+  /**
+   * Whether the answer may go on with this token when `left` tokens may follow it. A token is at least a byte, so that with
+   * no fewer tokens left than bytes to the shortest end there is always a way to it.
+   */
+  allows(id: number, left: number): boolean {
+    if (this.#tokenizer.endTokens.has(id)) return this.#state.isComplete
+    if (this.#tokenizer.isControl(id)) return false
+    const bytes = this.#tokenizer.decodeBytes(id)
+    if (bytes.length === 0) return false
+    const state = this.#matcher.advance(this.#state, bytes)
+    return state !== undefined && this.#matcher.bytesLeft(state) <= left
+  }
+
+  /** Takes a token that is allowed; true if nothing can follow it. */
+  accept(id: number): boolean {
+    const state = this.#matcher.advance(this.#state, this.#tokenizer.decodeBytes(id))
+    if (!state) throw new TypeError(`token ${id} is not allowed here`)
+    this.#state = state
+    return state.ways.length === 0
+  }
+}

@@ -1,0 +1,95 @@
+/** Many fields of one document at once: a question for each property of a schema, answered together over the same memory. */
+import { CompactorError } from '../error.ts'
+import type { JsonSchema } from '../grammar/json-schema.ts'
+import { batch } from './batch.ts'
+import { refuseUnknown } from './check-options.ts'
+import type { Context } from './context.ts'
+import type { AnswerInfo } from './protocol.ts'
+import type { SamplingOptions } from './sampler.ts'
+import type { WorkerClient } from './worker-client.ts'
+
+export interface ExtractOptions extends SamplingOptions {
+  /** At most this many tokens for each field. Default 128. */
+  readonly maxTokens?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Extracted {
+  /** In the order of the schema; a field that is not required and not in the document is left out. */
+  readonly object: Readonly<Record<string, unknown>>
+  /** What each field cost, by its name. */
+  readonly fields: Readonly<Record<string, AnswerInfo>>
+}
+
+const defaultMaxTokens = 128
+const optionNames = ['maxTokens', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+
+export const extract = async (
+  client: WorkerClient,
+  context: Context,
+  schema: JsonSchema,
+  options: ExtractOptions,
+): Promise<Extracted> => {
+  refuseUnknown('extract', options, optionNames)
+  const fields = fieldsOf(schema)
+  const asks = fields.map(({ question, schema }) => ({
+    maxTokens: defaultMaxTokens,
+    ...options,
+    context,
+    question,
+    schema,
+  }))
+  const answers = batch(client, undefined, asks, {})
+  try {
+    const values = await Promise.all(answers.map(({ object }) => object))
+    const infos = await Promise.all(answers.map(({ done }) => done))
+    const found = fields.flatMap(({ name, isNeeded }, i) =>
+      values[i] === null && !isNeeded ? [] : [[name, values[i]] as const],
+    )
+    return {
+      object: Object.fromEntries(found),
+      fields: Object.fromEntries(fields.map(({ name }, i) => [name, infos[i] as AnswerInfo])),
+    }
+  } finally {
+    for (const answer of answers) answer.stop() // one that failed ends the others
+  }
+}
+
+interface Field {
+  readonly name: string
+  readonly question: string
+  readonly schema: JsonSchema
+  readonly isNeeded: boolean
+}
+
+type SchemaObject = Exclude<JsonSchema, boolean>
+
+/** Throws CompactorError('usage') for a schema that is not of an object with properties. */
+const fieldsOf = (schema: JsonSchema): Field[] => {
+  const properties = typeof schema === 'object' && schema !== null ? schema.properties : undefined
+  if (typeof schema !== 'object' || typeof properties !== 'object' || properties === null)
+    throw new CompactorError(
+      'usage',
+      'the schema must be of an object with properties, a field each, as {"type":"object","properties":{"date":{"type":"string"}}}',
+    )
+  const { $defs, definitions, required } = schema
+  const needed: readonly unknown[] = Array.isArray(required) ? required : []
+  const shared = { ...($defs === undefined ? {} : { $defs }), ...(definitions === undefined ? {} : { definitions }) }
+  const entries = Object.entries(properties as Record<string, JsonSchema>)
+  if (entries.length === 0) throw new CompactorError('usage', 'the schema has no property; name at least one field')
+  return entries.map(([name, own]) => {
+    const isNeeded = needed.includes(name)
+    const schema = isNeeded ? withShared(own, shared) : { ...shared, anyOf: [own, { type: 'null' }] }
+    return { name, question: questionOf(name, own, isNeeded), schema, isNeeded }
+  })
+}
+
+const withShared = (schema: JsonSchema, shared: SchemaObject): JsonSchema =>
+  typeof schema === 'object' ? { ...shared, ...schema } : schema
+
+const questionOf = (name: string, schema: JsonSchema, isNeeded: boolean): string => {
+  const { title, description } = typeof schema === 'object' ? schema : {}
+  const label = typeof title === 'string' ? title : name
+  const about = typeof description === 'string' ? ` (${description})` : ''
+  return `What does the document say: ${label}${about}?${isNeeded ? '' : ' If it does not say, the answer is null.'}`
+}

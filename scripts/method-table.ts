@@ -3,9 +3,10 @@
  * contexts with their intervals, as Markdown: the table of a comparison of many methods (docs/methods.md).
  *
  *   node --import tsx scripts/method-table.ts RUN_FOLDER [--measure kl|flips|score] [--baseline METHOD] [--by data]
+ *     [--alias NAME=METHOD]…
  *
  * With a baseline, the paired difference to it stands in each cell. With --by data a column is a file at the one share of
- * --keep.
+ * --keep. An alias stands for a method and the options it begins with: what comes after is named beside it.
  */
 import { parseArgs } from 'node:util'
 import { readRun, type SummaryRow, summarise } from '../src/eval/index.ts'
@@ -19,6 +20,7 @@ const { values, positionals } = parseArgs({
     baseline: { type: 'string' },
     by: { type: 'string' },
     keep: { type: 'string', default: '0.25' },
+    alias: { type: 'string', multiple: true, default: [] },
   },
 })
 const [folder] = positionals
@@ -45,6 +47,13 @@ const shown = (row: SummaryRow | undefined): string => {
 }
 const methodOf = ({ variant }: SummaryRow): string => variant.slice(0, variant.lastIndexOf('@'))
 
+const aliases = values.alias.map((text) => text.split(/=(.*)/s) as [string, string])
+const labelOf = (method: string): string => {
+  const [name, start] = aliases.find(([, begin]) => method === begin || method.startsWith(`${begin}&`)) ?? []
+  if (name === undefined || start === undefined) return `\`${method}\``
+  return method === start ? name : `${name}, \`${method.slice(start.length + 1)}\``
+}
+
 const keeps = [...new Set(settings.variants.map(({ keep }) => keep))]
 const methods = [...new Set(settings.variants.map(({ name }) => name.slice(0, name.lastIndexOf('@'))))]
 const columns: readonly (readonly [title: string, rows: readonly SummaryRow[]])[] =
@@ -57,7 +66,7 @@ process.stdout.write(
   markdownTable(
     ['method', ...columns.map(([title]) => title)],
     methods.map((method) => [
-      `\`${method}\``,
+      labelOf(method),
       ...columns.map(([, rows]) => shown(rows.find((row) => methodOf(row) === method))),
     ]),
   ),

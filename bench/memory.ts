@@ -8,14 +8,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { createReferenceOps } from '../src/backends/reference.ts'
-import { openModelFile } from '../src/engine/model-file.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
+import { documentOf } from './document.ts'
 import { table, writeResult } from './table.ts'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
@@ -50,16 +49,6 @@ const peak = async (
   const [code] = await ended
   if (code !== 0 && ms === Number.POSITIVE_INFINITY) throw new Error(`node ${args.join(' ')} ended with status ${code}`)
   return { bytes, seconds: (performance.now() - start) / 1000 }
-}
-
-/** The example document over and over, cut after exactly `tokens` tokens. */
-const documentOf = (model: string, tokens: number): string => {
-  const home = process.env.COMPACTOR_HOME ?? join(homedir(), '.compactor')
-  const source = { path: join(home, 'models', `${model}.gguf`), name: model, fingerprint: '' }
-  const { tokenizer } = openModelFile(createReferenceOps(), source)
-  const text = readFileSync(path('../examples/document.txt'), 'utf8').repeat(Math.ceil(tokens / 3000))
-  const end = tokenizer.encodeWithOffsets(text).offsets[tokens]
-  return Buffer.from(text).subarray(0, end).toString()
 }
 
 export const run = async (args: string[]): Promise<void> => {

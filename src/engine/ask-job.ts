@@ -1,4 +1,4 @@
-/** A question about a context as something that can be answered beside others. */
+/** A question as something that can be answered beside others: about a context alone, or within a conversation. */
 import type { Ops } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import type { JsonSchema } from '../grammar/json-schema.ts'
@@ -11,53 +11,77 @@ import type { AnswerInfo, AskRequest } from './protocol.ts'
 import { createSampler } from './sampler.ts'
 import { Sequence } from './sequence.ts'
 
-/** The model is told what it will be held to. */
-const withSchema = (question: string, schema: JsonSchema): string =>
-  `${question}\n\nAnswer with JSON of this schema: ${JSON.stringify(schema)}`
-
 interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
-  readonly onEnd: (info: AnswerInfo) => void
+  readonly onEnd: (info: AnswerInfo, generation: Generation) => void
 }
 
-/** Throws CompactorError('question-invalid'), RangeError for sampling options and a maxTokens out of range. */
+/** What stands before a question, and how it is continued. */
+export interface Beginning {
+  /** Tokens before what is read now, of the document at its original length. */
+  readonly before: number
+  /** All that is read before the answer, from the question's own tokens. */
+  readonly wrap: (question: Uint32Array) => Uint32Array
+  readonly sequence: () => Sequence
+}
+
+/** The model is told what it will be held to. */
+const withSchema = (question: string, schema: JsonSchema | undefined): string =>
+  schema === undefined ? question : `${question}\n\nAnswer with JSON of this schema: ${JSON.stringify(schema)}`
+
+/** The question's own tokens. Throws CompactorError('question-invalid') for an empty one. */
+export const questionTokens = (
+  { model }: ContextState,
+  { question, schema }: Pick<AskRequest, 'question' | 'schema'>,
+): Uint32Array => {
+  if (question.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
+  return model.tokenizer.encode(withSchema(question, schema))
+}
+
+/** A conversation of one question: right behind the document. */
+export const firstBeginning = (ops: Ops, { model, block, origin, between, end }: ContextState): Beginning => ({
+  before: origin.nextPosition,
+  wrap: (question) => Uint32Array.from([...between, ...question, ...end]),
+  sequence: () => {
+    const { nextPosition } = origin
+    return new Sequence(ops, model.model, { block, nextPosition, precision: block.shape.precision })
+  },
+})
+
+/** Throws CompactorError('question-invalid'), 'usage' (a schema); RangeError for sampling options and a maxTokens out of range. */
 export const askJob = (
-  ops: Ops,
   state: ContextState,
   { question, stop, maxTokens, schema, ...sampling }: AskRequest,
+  { before, wrap, sequence }: Beginning,
   { onEnd, ...listeners }: Listeners,
 ): Job => {
-  const { model, block, origin, between, end } = state
-  const { nextPosition } = origin
+  const { model, block } = state
   const sampler = createSampler(sampling)
-  if (question.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const constraint = schema === undefined ? undefined : new Constraint(schema, model.tokenizer)
-  const text = schema === undefined ? question : withSchema(question, schema)
-  const ids = Uint32Array.from([...between, ...model.tokenizer.encode(text), ...end])
+  const ids = wrap(questionTokens(state, { question, schema }))
   const { contextLength } = model.model.config
-  const room = answerRoom({ contextLength, before: nextPosition, question: ids.length, maxTokens })
+  const room = answerRoom({ contextLength, before, question: ids.length, maxTokens })
   constraint?.checkRoom(room)
   const { pairBytes, headPartBytes, pairs } = block.stats()
-  const { layerCount, kvHeadCount, precision } = block.shape
+  const { layerCount, kvHeadCount } = block.shape
+  const options = { ids, maxTokens: room, sampler, stop, ...(constraint && { constraint }) }
+  let generation: Generation | undefined
   return {
     ...listeners,
     bytes: (pairBytes / pairs) * layerCount * kvHeadCount * (ids.length + room),
     shared: { key: block, bytes: pairBytes + headPartBytes },
-    begin: () => ({
-      sequence: new Sequence(ops, model.model, { block, nextPosition, precision }),
-      generation: new Generation(model.tokenizer, {
-        ...{ ids, maxTokens: room, sampler, stop },
-        ...(constraint && { constraint }),
-      }),
-    }),
+    begin: () => {
+      generation = new Generation(model.tokenizer, options)
+      return { sequence: sequence(), generation }
+    },
     onEnd: ({ finishReason, tokens, questionMs, answerMs }) => {
-      const inputTokens = nextPosition + ids.length
+      const inputTokens = before + ids.length
       const usage = {
         inputTokens,
-        cachedInputTokens: nextPosition,
+        cachedInputTokens: before,
         outputTokens: tokens.length,
         totalTokens: inputTokens + tokens.length,
       }
-      onEnd({ finishReason, usage, timings: { questionMs, answerMs } })
+      onEnd({ finishReason, usage, timings: { questionMs, answerMs } }, generation as Generation)
     },
   }
 }

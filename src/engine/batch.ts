@@ -1,7 +1,9 @@
 /** Several questions in one request, as the caller sees it: an answer for each, which ends, fails and is stopped by itself. */
 import { Answer } from './answer.ts'
+import { type AskOptions, askRequest } from './ask-options.ts'
 import { refuseUnknown } from './check-options.ts'
-import { type AskOptions, askRequest, Context } from './context.ts'
+import type { Context } from './context.ts'
+import { handleOf } from './context-handle.ts'
 import { Control } from './control.ts'
 import { type AnswerInfo, type BatchRequest, fromWire, type Outcome } from './protocol.ts'
 import { abortedBy } from './turns.ts'
@@ -72,7 +74,7 @@ class Entry {
   readonly signal: AbortSignal | undefined
   readonly isOver: Promise<void>
   readonly #request: ReturnType<typeof askRequest>
-  readonly #context: Context
+  readonly #context: Promise<number>
   readonly #control = new Control()
   readonly #outcome: Promise<AnswerInfo>
   #resolve: (info: AnswerInfo) => void = () => undefined
@@ -80,8 +82,9 @@ class Entry {
   #listener: ((text: string) => void) | undefined
 
   constructor({ context, question, ...options }: BatchAsk) {
-    if (!(context instanceof Context)) throw new TypeError('every question of a batch needs its context')
-    this.#context = context
+    const handle = typeof context === 'object' && context !== null ? handleOf(context) : undefined
+    if (!handle) throw new TypeError('every question of a batch needs its context')
+    this.#context = handle
     this.#request = askRequest('batch', question, options)
     this.signal = this.#request.signal
     this.#outcome = new Promise((resolve, reject) => {
@@ -96,7 +99,7 @@ class Entry {
 
   async request() {
     const { signal: _, ...request } = this.#request
-    return { ...request, context: await Context.handleOf(this.#context), control: this.#control.buffer }
+    return { ...request, context: await this.#context, control: this.#control.buffer }
   }
 
   /** What an Answer waits for. Stopped, it ends at once; the worker hears of it before its next step. */

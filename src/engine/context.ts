@@ -2,47 +2,19 @@
 import { resolve } from 'node:path'
 import type { JsonSchema } from '../grammar/json-schema.ts'
 import { Answer } from './answer.ts'
+import { type AskOptions, askRequest } from './ask-options.ts'
+import { Chat } from './chat.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
+import { rememberHandle } from './context-handle.ts'
 import { type Extracted, type ExtractOptions, extract } from './extract.ts'
-import type { AskRequest, ContextInfo } from './protocol.ts'
-import type { SamplingOptions } from './sampler.ts'
+import type { ContextInfo } from './protocol.ts'
 import type { ContextStats } from './stats.ts'
 import type { WorkerClient } from './worker-client.ts'
-
-export interface AskOptions extends SamplingOptions {
-  /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
-  readonly maxTokens?: number | undefined
-  /** The answer ends before any of these texts. */
-  readonly stop?: string | readonly string[] | undefined
-  /**
-   * The answer is JSON text of this schema, whatever the model would rather say, and `answer.object` its value. What of
-   * JSON Schema is understood is in docs/api.md; the rest is refused. Told to the model behind the question.
-   */
-  readonly schema?: JsonSchema | undefined
-  readonly signal?: AbortSignal | undefined
-}
 
 export interface SaveOptions {
   /** Replace an existing file. Default false: refuse with 'output-exists'. */
   readonly force?: boolean | undefined
   readonly signal?: AbortSignal | undefined
-}
-
-const askOptions = ['maxTokens', 'stop', 'schema', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
-
-/** Throws TypeError for an unknown option or a text that is none. */
-export const askRequest = (
-  call: string,
-  question: string,
-  options: AskOptions,
-): AskRequest & { readonly signal: AbortSignal | undefined } => {
-  refuseUnknown(call, options, askOptions)
-  requireText('question', question)
-  const { signal, stop = [], ...rest } = options
-  const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
-  if (options.schema !== undefined && stops.length > 0)
-    throw new TypeError('an answer of a schema ends where its JSON does; leave out stop')
-  return { ...rest, question, stop: stops, signal }
 }
 
 export class Context {
@@ -52,17 +24,13 @@ export class Context {
   readonly #client: WorkerClient
   readonly #context: Promise<number>
 
-  /** What a request names it by. */
-  static handleOf(context: Context): Promise<number> {
-    return context.#context
-  }
-
   constructor(
     client: WorkerClient,
     info: Omit<ContextInfo, 'context'> & { readonly context: number | Promise<number> },
   ) {
     this.#client = client
     this.#context = Promise.resolve(info.context)
+    rememberHandle(this, this.#context)
     this.#context.catch(() => undefined) // whoever uses a failed fork learns of it then
     this.stats = info.stats
     this.warnings = info.warnings
@@ -79,6 +47,14 @@ export class Context {
       async (call) => this.#client.call('ask', { ...request, context: await this.#context }, call),
       signal,
     )
+  }
+
+  /**
+   * A conversation about this context: each question sees what was said before. Its own cache is beside the context's bytes,
+   * which it keeps alive; dispose of it on its own.
+   */
+  chat(): Chat {
+    return new Chat(this.#client, this.#context)
   }
 
   /**

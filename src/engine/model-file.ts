@@ -6,7 +6,7 @@ import { ggufWeights } from '../formats/gguf-weights.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { architectureOf } from '../models/index.ts'
 import type { Model } from '../models/model.ts'
-import { createTemplate, type Template } from '../tokenizer/template.ts'
+import { createTemplate, createTurn, type Template } from '../tokenizer/template.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { Shared } from './shared.ts'
 
@@ -18,6 +18,8 @@ export interface ModelFile {
   readonly tokenizer: Tokenizer
   /** The chat template's pieces around document and question; rendered when a document is compressed. */
   template(system?: string): Promise<Template>
+  /** What stands between an answer and the next question; rendered when a conversation begins. */
+  turn(): Promise<Uint32Array>
   /** Its contexts own it too. */
   readonly owners: Shared
 }
@@ -44,6 +46,7 @@ export const openModelFile = (ops: Ops, { path, name, fingerprint }: ModelFileSo
       model,
       tokenizer,
       template: (system) => createTemplate(gguf.metadata, tokenizer, system),
+      turn: () => createTurn(gguf.metadata, tokenizer),
       owners: new Shared(() => file.release()),
     }
   } catch (error) {

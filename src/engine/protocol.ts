@@ -62,7 +62,9 @@ export interface Requests {
   batch: BatchRequest
   save: SaveRequest & { readonly context: number }
   fork: { readonly context: number }
-  release: { readonly model: number } | { readonly context: number }
+  chat: { readonly context: number }
+  say: AskRequest & { readonly chat: number }
+  release: { readonly model: number } | { readonly context: number } | { readonly chat: number }
 }
 
 export interface ModelInfo {
@@ -80,6 +82,8 @@ export interface AnswerInfo {
   readonly finishReason: FinishReason
   readonly usage: Usage
   readonly timings: Timings
+  /** Of a conversation: turns, the oldest first, that were forgotten because there was no more room for them. */
+  readonly forgottenTurns?: number
 }
 
 /** Counts in tokens; names as in the AI SDK. */
@@ -108,6 +112,8 @@ export interface Results {
   batch: undefined // each answer's end is a message of its own
   save: { readonly bytes: number }
   fork: { readonly context: number }
+  chat: { readonly chat: number }
+  say: AnswerInfo
   release: undefined
 }
 

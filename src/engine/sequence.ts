@@ -85,6 +85,12 @@ export class Sequence {
     return other
   }
 
+  /** Forgets all but the first `length` tokens. Throws RangeError for more than there are. */
+  truncate(length: number): void {
+    this.#tail.truncate(length)
+    this.#length = length
+  }
+
   // What `forward` does with a sequence, in this order: room before `ops.scope`, positions, every layer, the count.
 
   /** Room for `count` more tokens; call outside `ops.scope`. */

@@ -2,7 +2,8 @@
 import type { CpuOps } from '../backends/tensor.ts'
 import { checkModel } from '../cache/cctx-open.ts'
 import { answerTogether } from './answer-together.ts'
-import { askJob } from './ask-job.ts'
+import { askJob, firstBeginning } from './ask-job.ts'
+import { ChatState } from './chat-state.ts'
 import { type ContextState, compressDocument, openSavedContext, saveContext, tellContext } from './context-state.ts'
 import { Control } from './control.ts'
 import { Handles } from './handles.ts'
@@ -23,6 +24,7 @@ export class Session {
   #ops: CpuOps | undefined
   readonly #models = new Handles<ModelFile>('model')
   readonly #contexts = new Handles<ContextState>('context')
+  readonly #chats = new Handles<ChatState>('conversation')
 
   readonly #handlers: Handlers = {
     start: async (settings) => {
@@ -49,7 +51,7 @@ export class Session {
       const state = this.#contexts.get(context)
       return new Promise((resolve, reject) => {
         const listeners = { control, onPiece: (text: string) => onPiece(text, 0), onEnd: resolve, onError: reject }
-        const job = askJob(this.#backend, state, ask, listeners)
+        const job = askJob(state, ask, firstBeginning(this.#backend, state), listeners)
         answerTogether(this.#backend, state.model.model, [job], { maxBytes: 0, control }).catch(reject)
       })
     },
@@ -63,7 +65,7 @@ export class Session {
         try {
           const state = this.#contexts.get(context)
           checkModel(state.origin, file)
-          const job = askJob(this.#backend, state, ask, {
+          const job = askJob(state, ask, firstBeginning(this.#backend, state), {
             control: new Control(own),
             onPiece: (text) => onPiece(text, index),
             onEnd: (value) => onAnswered(index, { value }),
@@ -88,9 +90,18 @@ export class Session {
       return { context: this.#contexts.add(state) }
     },
 
+    chat: async ({ context }) => {
+      const state = this.#contexts.get(context)
+      const chat = new ChatState(this.#backend, state, await state.model.turn())
+      state.owners.retain()
+      return { chat: this.#chats.add(chat) }
+    },
+
+    say: async ({ chat, ...ask }, { control, onPiece }) =>
+      this.#chats.get(chat).say(ask, { control, onPiece: (text) => onPiece(text, 0) }),
+
     release: async (request) => {
-      const held = 'context' in request ? this.#contexts.remove(request.context) : this.#models.remove(request.model)
-      held?.owners.release()
+      this.#removed(request)?.owners.release()
       return undefined
     },
   }
@@ -99,6 +110,11 @@ export class Session {
     call.control.check()
     this.#ops?.watchAbort(call.control.words)
     return this.#handlers[kind](request, call)
+  }
+
+  #removed(request: Requests['release']): ModelFile | ContextState | undefined {
+    if ('chat' in request) return this.#chats.remove(request.chat)?.context
+    return 'context' in request ? this.#contexts.remove(request.context) : this.#models.remove(request.model)
   }
 
   get #backend(): CpuOps {

@@ -16,13 +16,19 @@ export interface Template {
 }
 
 interface Message {
-  readonly role: 'system' | 'user'
+  readonly role: 'system' | 'user' | 'assistant'
   readonly content: string
 }
 
 // White space at both ends and characters that escaping would change, so that a template which trims or escapes is noticed.
 const mark = (place: string): string => `\n <compactor "${place}" & 'mark'> \n`
-const marks = { system: mark('system'), document: mark('document'), question: mark('question') }
+const marks = {
+  system: mark('system'),
+  document: mark('document'),
+  question: mark('question'),
+  answer: mark('answer'),
+  next: mark('next question'),
+}
 const BETWEEN = '\n\n'
 
 /**
@@ -34,18 +40,10 @@ export const createTemplate = async (
   tokenizer: Tokenizer,
   system?: string,
 ): Promise<Template> => {
-  const text = source.get('tokenizer.chat_template')
-  if (typeof text !== 'string')
-    throw new CompactorError(
-      'model-unsupported',
-      'the model has no chat template, expected an instruction-tuned one; take an "instruct" or "chat" version of it',
-    )
+  const text = templateText(source)
   const user: Message = { role: 'user', content: marks.document + BETWEEN + marks.question }
   const messages: Message[] = system === undefined ? [user] : [{ role: 'system', content: marks.system }, user]
-  const rendered = await render(text, messages, {
-    bos_token: tokenizer.textOfNamed(source, 'bos'),
-    eos_token: tokenizer.textOfNamed(source, 'eos'),
-  })
+  const rendered = await render(text, messages, namesOf(source, tokenizer))
   const places: Place[] = system === undefined ? ['document', 'question'] : ['system', 'document', 'question']
   const [end = '', between = '', beforeDocument = '', beforeSystem] = cut(rendered, places).reverse()
   const control = (piece: string): Uint32Array => tokenizer.encode(piece, { control: true })
@@ -55,6 +53,35 @@ export const createTemplate = async (
       : join(control(beforeSystem), tokenizer.encode(system), control(beforeDocument))
   return withHash({ head: withBegin(head, tokenizer.beginToken), between: control(between), end: control(end) })
 }
+
+/**
+ * What stands between an answer and the next question of a conversation; after it comes `end` again. The begin token is not
+ * repeated. Throws CompactorError('model-unsupported') when the template does not hand conversations through unchanged.
+ */
+export const createTurn = async (source: TokenizerSource, tokenizer: Tokenizer): Promise<Uint32Array> => {
+  const messages: Message[] = [
+    { role: 'user', content: marks.document + BETWEEN + marks.question },
+    { role: 'assistant', content: marks.answer },
+    { role: 'user', content: marks.next },
+  ]
+  const rendered = await render(templateText(source), messages, namesOf(source, tokenizer))
+  const pieces = cut(rendered, ['document', 'question', 'answer', 'next'])
+  return tokenizer.encode(pieces[3] ?? '', { control: true })
+}
+
+const templateText = (source: TokenizerSource): string => {
+  const text = source.get('tokenizer.chat_template')
+  if (typeof text === 'string') return text
+  throw new CompactorError(
+    'model-unsupported',
+    'the model has no chat template, expected an instruction-tuned one; take an "instruct" or "chat" version of it',
+  )
+}
+
+const namesOf = (source: TokenizerSource, tokenizer: Tokenizer): Record<string, string> => ({
+  bos_token: tokenizer.textOfNamed(source, 'bos'),
+  eos_token: tokenizer.textOfNamed(source, 'eos'),
+})
 
 const render = async (text: string, messages: readonly Message[], names: Record<string, string>): Promise<string> => {
   const { Template: Jinja } = await import('@huggingface/jinja') // loaded only here: it would delay every start

@@ -1,0 +1,19 @@
+/** The example document, as long as a measurement needs it. */
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { createReferenceOps } from '../src/backends/reference.ts'
+import { openModelFile } from '../src/engine/model-file.ts'
+
+export const modelFile = (model: string): string =>
+  join(process.env.COMPACTOR_HOME ?? join(homedir(), '.compactor'), 'models', `${model}.gguf`)
+
+/** Over and over, cut after exactly `tokens` tokens. */
+export const documentOf = (model: string, tokens: number): string => {
+  const source = { path: modelFile(model), name: model, fingerprint: '' }
+  const { tokenizer } = openModelFile(createReferenceOps(), source)
+  const example = readFileSync(new URL('../examples/document.txt', import.meta.url), 'utf8')
+  const text = example.repeat(Math.ceil(tokens / 3000))
+  const end = tokenizer.encodeWithOffsets(text).offsets[tokens]
+  return Buffer.from(text).subarray(0, end).toString()
+}

@@ -1,0 +1,35 @@
+/** What may be said with a question, checked and made ready for the worker. */
+import type { JsonSchema } from '../grammar/json-schema.ts'
+import { refuseUnknown, requireText } from './check-options.ts'
+import type { AskRequest } from './protocol.ts'
+import type { SamplingOptions } from './sampler.ts'
+
+export interface AskOptions extends SamplingOptions {
+  /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
+  readonly maxTokens?: number | undefined
+  /** The answer ends before any of these texts. */
+  readonly stop?: string | readonly string[] | undefined
+  /**
+   * The answer is JSON text of this schema, whatever the model would rather say, and `answer.object` its value. What of
+   * JSON Schema is understood is in docs/api.md; the rest is refused. Told to the model behind the question.
+   */
+  readonly schema?: JsonSchema | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+const askOptions = ['maxTokens', 'stop', 'schema', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+
+/** Throws TypeError for an unknown option or a text that is none. */
+export const askRequest = (
+  call: string,
+  question: string,
+  options: AskOptions,
+): AskRequest & { readonly signal: AbortSignal | undefined } => {
+  refuseUnknown(call, options, askOptions)
+  requireText('question', question)
+  const { signal, stop = [], ...rest } = options
+  const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
+  if (options.schema !== undefined && stops.length > 0)
+    throw new TypeError('an answer of a schema ends where its JSON does; leave out stop')
+  return { ...rest, question, stop: stops, signal }
+}

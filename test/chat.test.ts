@@ -1,0 +1,104 @@
+/** Conversations about a context, on smollm2-135m with the native backend. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { CompactorError, type Context, createEngine, type Engine, type LoadedModel } from '../src/index.ts'
+import { modelPath } from './models.ts'
+
+const document = readFileSync(new URL('./fixtures/passage.txt', import.meta.url), 'utf8')
+const first = 'What is this text about?'
+const second = 'What did I ask you before?'
+const maxTokens = 16
+
+let folder: string
+let engine: Engine
+let model: LoadedModel
+let context: Context
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'compactor-chat-'))
+  engine = await createEngine({ threads: 2, home: folder, backend: 'native', activations: 'f32' })
+  model = await engine.loadModel(modelPath('smollm2-135m'))
+  context = await model.compress({ document, keep: 0.5 })
+})
+
+after(async () => {
+  await engine.dispose()
+  await rm(folder, { recursive: true })
+})
+
+const isAborted = (error: unknown): boolean => error instanceof CompactorError && error.code === 'aborted'
+
+test('chat: the first turn is the answer of ask, the second has all of the first before it and reads only what is new', async () => {
+  await using chat = context.chat()
+  const [alone, one] = [context.ask(first, { maxTokens }), chat.ask(first, { maxTokens })]
+  assert.equal(await one.text, await alone.text)
+  const before = (await one.done).usage
+  const two = await chat.ask(second, { maxTokens }).done
+  const unread = before.totalTokens - two.usage.cachedInputTokens
+  assert.ok(unread === 0 || unread === 1, `${unread} tokens of the first answer were not read`)
+  assert.ok(two.usage.inputTokens > before.totalTokens)
+  assert.equal(two.forgottenTurns, undefined)
+})
+
+test('chat: the same conversation twice says the same; after another first turn there is an answer too', async () => {
+  await using chat = context.chat()
+  const [a, b] = [await chat.ask(first, { maxTokens }).text, await chat.ask(second, { maxTokens }).text]
+  await using again = context.chat()
+  assert.deepEqual([await again.ask(first, { maxTokens }).text, await again.ask(second, { maxTokens }).text], [a, b])
+  await using other = context.chat()
+  await other.ask('Count to three.', { maxTokens }).text
+  assert.notEqual(await other.ask(second, { maxTokens }).text, '')
+})
+
+test('chat: a turn that is stopped, and one that is refused, leave no trace', async () => {
+  await using undisturbed = context.chat()
+  await undisturbed.ask(first, { maxTokens }).text
+  const expected = await undisturbed.ask(second, { maxTokens }).text
+
+  await using chat = context.chat()
+  await chat.ask(first, { maxTokens }).text
+  const stopped = chat.ask('Tell a long story.', { maxTokens: 400 })
+  const read = async (): Promise<void> => {
+    for await (const _ of stopped.textStream) stopped.stop()
+  }
+  await assert.rejects(read(), isAborted)
+  await assert.rejects(chat.ask(' ').done, { code: 'question-invalid' })
+  await assert.rejects(chat.ask('word '.repeat(9000)).done, { code: 'question-invalid' })
+  assert.equal(await chat.ask(second, { maxTokens }).text, expected)
+})
+
+test('chat: where there is no more room the oldest turns are forgotten, as few as it takes, and it goes on', async () => {
+  await using chat = context.chat()
+  const long = `Remember this: ${'one two three four five six seven eight nine ten '.repeat(240)}`
+  const forgotten: (number | undefined)[] = []
+  for (let turn = 0; turn < 5; turn++) forgotten.push((await chat.ask(long, { maxTokens }).done).forgottenTurns)
+  assert.equal(forgotten[0], undefined)
+  assert.ok(
+    forgotten.some((count) => count === 1),
+    JSON.stringify(forgotten),
+  )
+  assert.ok(forgotten.every((count) => count === undefined || count <= 2))
+  assert.ok((await chat.ask(first, { maxTokens }).text).length > 0)
+})
+
+test('chat: a conversation outlives its context, and answers nobody after dispose', async () => {
+  const own = await model.compress({ document: 'Ada Lovelace wrote the first program.', keep: 1 })
+  const chat = own.chat()
+  assert.ok((await chat.ask('Who wrote it?', { maxTokens }).text).length > 0)
+  await own.dispose()
+  assert.ok((await chat.ask('When?', { maxTokens }).text).length > 0)
+  await chat.dispose()
+  await chat.dispose()
+  await assert.rejects(chat.ask('Why?').done, { code: 'disposed' })
+})
+
+test('chat: an answer of a schema inside a conversation is valid JSON', async () => {
+  await using chat = context.chat()
+  await chat.ask(first, { maxTokens }).text
+  const value = await chat.ask('Is it about history?', { schema: { type: 'boolean' } }).object
+  assert.equal(typeof value, 'boolean')
+})

@@ -374,9 +374,9 @@ test('cctx: another version, another kind of file, a folder and a missing file a
   const path = await written(t, toyRequest())
   assert.equal(await isContextFile(path), true)
   const newer = Uint8Array.from(await readFile(path))
-  newer[8] = 2
+  newer[8] = 3
   writeFileSync(path, newer)
-  assert.match((await refusal(path)).message, /format version 2, .* reads version 1: update/)
+  assert.match((await refusal(path)).message, /format version 3, .* reads versions 1 to 2: update/)
   const folder = temporaryFolder(t)
   const text = join(folder, 'report.txt')
   await writeFile(

@@ -1,4 +1,4 @@
-/** compactor ask: a question about a context, or about a text file that becomes one first. */
+/** compactor ask: a question about a context, or about a document that becomes one first. */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
@@ -6,7 +6,7 @@ import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context } from '../index.ts'
 import { showCompress } from './compress.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
-import { checkSource, nameOfSource, readSource } from './document-source.ts'
+import { checkSource, type DocumentFlags, documentFlags, isAddress, readInput, readSource } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -24,17 +24,18 @@ import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a text file or - for text on
-standard input, which is compressed first and remembered by its content, so that only the first question pays for
-reading it.
+SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a document: text, Markdown, HTML,
+PDF, DOCX or EPUB, a folder, an address, or - for standard input. A document is compressed first and remembered by its
+content, so that only the first question pays for reading it.
 
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
+  compactor ask ./project "Where is the retry limit set?"
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json`
 
-interface AskFlags extends EngineFlags {
+interface AskFlags extends EngineFlags, DocumentFlags {
   readonly model?: string
   readonly maxTokens?: number
   readonly temperature?: number
@@ -49,9 +50,9 @@ interface AskFlags extends EngineFlags {
 
 export const defineAsk = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<source>', 'context file or id, a text file, or - for text on standard input')
+    .argument('<source>', 'context file or id, or a document: file, folder, address, - for standard input')
     .argument('<question>', 'the question, or - for standard input')
-    .addOption(modelFlag(`model (default: the one that made the context, for a text file ${defaultModel})`))
+    .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
     .addOption(
       new Option('--max-tokens <count>', 'end the answer after this many tokens (default: 512)').argParser(wholeNumber),
     )
@@ -85,12 +86,11 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
       return ask({ source, question, model: named }, flags, terminal)
     })
-  for (const option of engineFlags()) command.addOption(option)
+  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 /** Without the line end that `echo` and editors add. */
-const readQuestion = async (terminal: Terminal): Promise<string> =>
-  (await readSource('-', terminal)).replace(/\r?\n$/, '')
+const readQuestion = async (terminal: Terminal): Promise<string> => (await readInput(terminal)).replace(/\r?\n$/, '')
 
 interface Asked {
   readonly source: string
@@ -154,7 +154,7 @@ interface OpenSource {
 
 const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
   const file = await findSource(source)
-  if (!file.isContext) return openTextFile(file.path, flags, terminal)
+  if (!file.isContext) return openDocument(file.path, flags, terminal)
   const { readContextHeader } = await import('../index.ts')
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }
@@ -164,14 +164,9 @@ const openSource = async ({ source, model }: Asked, flags: AskFlags, terminal: T
 
 /** A file, standard input, or the id of a remembered context. */
 const findSource = async (source: string): Promise<{ path: string; isContext: boolean }> => {
-  if (source === '-') return { path: source, isContext: false }
+  if (source === '-' || isAddress(source)) return { path: source, isContext: false }
   const found = await stat(source).catch(() => undefined) // may be an id; reading it says why it cannot be read
-  if (found?.isDirectory())
-    throw new CompactorError(
-      'file-unreadable',
-      `${source} is a directory; give a .cctx file, the id of a remembered context or a text file`,
-    )
-  // A pipe can be read once only: it is text, and decoding it says so if it is not.
+  // A folder is a document; a pipe can be read once only, so it is one too, and reading it says so if it is not.
   if (found && !found.isFile()) return { path: source, isContext: false }
   const { contextsDirectory, folderStore, homeDirectory, isContextFile } = await import('../index.ts')
   try {
@@ -185,24 +180,23 @@ const findSource = async (source: string): Promise<{ path: string; isContext: bo
   }
 }
 
-const openTextFile = async (file: string, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
+const openDocument = async (file: string, flags: AskFlags, terminal: Terminal): Promise<OpenSource> => {
   if (file.endsWith('.cctx'))
     throw new CompactorError(
       'context-corrupt',
       `${file} is not a context: its first bytes are not those of a .cctx file`,
     )
-  const document = await readSource(file, terminal)
-  const documentName = nameOfSource(file)
+  const document = await readSource(file, flags, terminal)
   return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {
     let isAnnounced = false
     const onProgress = (): void => {
       if (!isAnnounced)
         terminal.note(
-          `reading ${documentName} with ${model.name}; this is remembered, the next question about it starts at once`,
+          `reading ${document.name} with ${model.name}; this is remembered, the next question about it starts at once`,
         )
       isAnnounced = true
     }
-    return showCompress(basename(documentName), model, terminal, { document, documentName, remember: true, onProgress })
+    return showCompress(basename(document.name), model, terminal, { document, remember: true, onProgress })
   })
 }
 

@@ -5,7 +5,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { decodeDocument, readDocument } from './text.ts'
+import { readDocument } from './read-document.ts'
+import { decodeDocument } from './text.ts'
 
 const invalid = (bytes: readonly number[], message: RegExp): void =>
   assert.throws(() => decodeDocument(Uint8Array.from(bytes), 'a.txt'), { code: 'document-invalid', message })

@@ -22,8 +22,8 @@ const lighthouse: readonly PdfPage[] = [
   {
     content: [
       line('The Lighthouse at Norrholm', 740, 72, 20),
-      line('The lamp was lit in 1874 by Ada Lindqvist, who kept it for thirty-', 700),
-      line('one years and wrote every ship into a ledger.', 685),
+      line('The lamp was lit in 1874 by Ada Lindqvist, who kept it for forty years and har-', 700),
+      line('bours wrote to her of every self-lit lamp.', 685),
       line('1. Terms of the Lease', 640, 72, 16),
       line('The island is leased for ninety years at eleven crowns a year.', 610),
       // Code 1 is the ligature fi in this font.
@@ -178,7 +178,6 @@ save(
 // -- other zips ---------------------------------------------------------------------------------------------------
 
 save('workbook.xlsx', writeZip([{ name: 'xl/workbook.xml', content: '<workbook/>' }]))
-save('bomb.docx', writeZip([{ name: 'word/document.xml', content: Buffer.alloc(80 * 2 ** 20, 'a') }]))
 
 // -- HTML and text ------------------------------------------------------------------------------------------------
 

@@ -80,6 +80,7 @@ const rowOf = (context: StoredContext): string[] => {
 const jsonOf = (context: StoredContext): object => {
   const { id, path, bytes, usedAt } = context
   if ('problem' in context) return { id, path, bytes, usedAt, problem: context.problem.message }
-  const { block, keep, model, document, method, createdAt } = context.header
-  return { id, path, bytes, usedAt, createdAt, model, document, method, keep, originalTokens: block.originalTokens }
+  const { block, keep, model, method, createdAt } = context.header
+  const { name, sha256 } = context.header.document
+  return { id, path, bytes, usedAt, createdAt, model, document: { name, sha256 }, method, keep, originalTokens: block.originalTokens }
 }

@@ -65,21 +65,20 @@ export const readSource = async (
   const name = await nameOfSource(source)
   const options = { signal: terminal.signal, name, ...given({ encoding }) }
   const document = await readDocument(source === '-' ? terminal.input() : source, options)
-  const summary = describeDocument(document)
+  const summary = describeDocument(document, verbose)
   if (summary !== undefined) terminal.note(summary)
   for (const note of document.notes) terminal.note(note)
   if (verbose) for (const { path, reason } of document.skipped) terminal.note(`left out ${path}: ${reason}`)
-  else if (document.skipped.length > 0) terminal.note('--verbose names what was left out')
   return document
 }
 
-const describeDocument = ({ name, format, marks, skipped }: Document): string | undefined => {
+const describeDocument = ({ name, format, marks, skipped }: Document, verbose: boolean): string | undefined => {
   if (format === 'text' || format === 'markdown') return undefined
   const count = (kind: Mark['kind']): number => marks.filter((mark) => mark.kind === kind).length
   const facts = (['file', 'chapter', 'page', 'heading'] as const)
     .filter((kind) => count(kind) > 0)
     .map((kind) => `${countText(count(kind))} ${kind}${count(kind) === 1 ? '' : 's'}`)
-  const left = skipped.length > 0 ? [`${countText(skipped.length)} left out`] : []
+  const left = skipped.length > 0 ? [`${countText(skipped.length)} left out${verbose ? '' : ': --verbose names them'}`] : []
   const what = format === 'folder' ? 'folder' : format.toUpperCase()
   return `read ${name} (${[what, ...facts, ...left].join(', ')})`
 }

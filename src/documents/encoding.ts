@@ -27,8 +27,8 @@ export const decodeText = (bytes: Uint8Array, hints: EncodingHints): Decoded => 
   if (marked !== undefined) return decodeAs(bytes, marked, hints.name)
   const stated = hints.stated === undefined ? undefined : decodeIfFits(bytes, hints.stated)
   if (stated) return stated
-  const wide = bytes.includes(0) ? wideEncoding(bytes) : undefined
-  if (wide !== undefined) return { ...decodeAs(bytes, wide, hints.name), guessed: true }
+  const wide = bytes.includes(0) ? decodeWide(bytes) : undefined
+  if (wide) return wide
   const nul = bytes.indexOf(0)
   if (nul >= 0)
     throw new CompactorError(
@@ -47,7 +47,7 @@ const byteOrderMark = (bytes: Uint8Array): string | undefined => {
 }
 
 /** UTF-16 without a mark: of text in most scripts nearly all high bytes of line ends, spaces and digits are zero, and no low ones. */
-const wideEncoding = (bytes: Uint8Array): string | undefined => {
+const decodeWide = (bytes: Uint8Array): Decoded | undefined => {
   const sample = bytes.subarray(0, 65536)
   const zeros = [0, 0]
   sample.forEach((byte, i) => {
@@ -55,10 +55,18 @@ const wideEncoding = (bytes: Uint8Array): string | undefined => {
   })
   const [even = 0, odd = 0] = zeros
   const enough = sample.length / 16
-  if (odd > enough && even === 0) return 'utf-16le'
-  if (even > enough && odd === 0) return 'utf-16be'
-  return undefined
+  const label = odd > enough && even === 0 ? 'utf-16le' : even > enough && odd === 0 ? 'utf-16be' : undefined
+  if (label === undefined || bytes.length % 2 === 1) return undefined
+  const decoder = new TextDecoder(label) // replaces what fits no character, which text has none of
+  const text = decoder.decode(bytes)
+  return hasOddCharacters(text) ? undefined : { text, encoding: label, guessed: true }
 }
+
+const hasOddCharacters = (text: string): boolean =>
+  [...text.slice(0, 65536)].some((character) => {
+    const code = character.codePointAt(0) ?? 0
+    return code === 0xfffd || (code < 32 && !(code >= 9 && code <= 13))
+  })
 
 const decodeAs = (bytes: Uint8Array, label: string, name: string): Decoded => {
   const decoder = decoderOf(label)

@@ -4,7 +4,7 @@ import { CompactorError } from '../error.ts'
 import { type Block, writeBlocks } from './blocks.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import { decodeText } from './encoding.ts'
-import { readMarkup } from './markup-blocks.ts'
+import { oneLine, readMarkup } from './markup-blocks.ts'
 import { TextBuilder } from './text-builder.ts'
 import { attribute, localName, readXml } from './xml.ts'
 import type { Zip } from './zip.ts'
@@ -29,6 +29,7 @@ export const readEpub = async (zip: Zip, input: ReaderInput): Promise<Reading> =
   await refuseProtected(zip, book, input)
   const titles = await readContents(zip, book.contents, input)
   const builder = new TextBuilder()
+  if (book.title !== '') writeBlocks(builder, [{ kind: 'heading', text: book.title, level: 1 }])
   const missing: string[] = []
   let chapters = 0
   for (const { path } of book.spine) {
@@ -113,7 +114,7 @@ const readPackage = async (zip: Zip, { name, signal }: ReaderInput): Promise<Pac
     all.find(({ properties }) => properties.split(/\s+/).includes('nav')) ??
     items.get(contentsId ?? '') ??
     all.find(({ type }) => type === 'application/x-dtbncx+xml')
-  return { title: title.trim(), spine, contents }
+  return { title: oneLine(title), spine, contents }
 }
 
 /** Where a reference in a file of `folder` leads, as names in the zip are written. */
@@ -140,7 +141,7 @@ const readContents = async (
   const folder = posix.dirname(contents.path)
   const add = (href: string | undefined, label: string): void => {
     const path = href === undefined ? undefined : pathIn(folder, href)
-    const title = label.replace(/\s+/g, ' ').trim()
+    const title = oneLine(label)
     if (path !== undefined && title !== '' && !titles.has(path)) titles.set(path, title)
   }
   let [label, reading] = ['', false]

@@ -21,6 +21,7 @@ export const readPdf = async ({ bytes, name, signal }: ReaderInput): Promise<Rea
     const [unreadable, empty]: [number[], number[]] = [[], []]
     const sections = await outlineOf(pdf)
     for (let page = 1; page <= pdf.numPages; page++) {
+      await new Promise((resolve) => setImmediate(resolve)) // an interruption is heard between pages
       signal?.throwIfAborted()
       const text = await textOfPage(pdf, page)
       if (text === undefined) unreadable.push(page)

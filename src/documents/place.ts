@@ -25,7 +25,8 @@ export const placeAt = (places: Places, offset: number): string => {
     heading && heading.label !== chapter?.label ? `§ ${heading.label}` : undefined,
     line && lineName(places, line, offset),
   ].filter((part) => part !== undefined)
-  return parts.length > 0 ? parts.join(', ') : 'the beginning'
+  if (parts.length > 0) return parts.join(', ')
+  return marks.length > 0 ? 'the beginning' : 'the document'
 }
 
 const lineName = ({ lineStarts, lineStep }: Places, mark: Mark, offset: number): string => {

@@ -26,8 +26,10 @@ export class TextBuilder {
 
   /** Another reading's text and marks. */
   include({ text, marks }: Pick<Reading, 'text' | 'marks'>): void {
-    for (const mark of marks) this.#marks.push({ ...mark, offset: mark.offset + this.#bytes })
+    const before = this.#bytes
     this.append(text)
+    // A page without text at the end of a file may be marked behind what is left of it.
+    for (const mark of marks) this.#marks.push({ ...mark, offset: Math.min(before + mark.offset, this.#bytes) })
   }
 
   build(format: Format, notes: readonly string[] = []): Reading {

@@ -8,7 +8,7 @@ import { jsonFlag } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-Contexts are remembered when a text file is asked (\`compactor ask notes.txt ...\`). An id may be cut to its first
+Contexts are remembered when a document is asked (\`compactor ask notes.txt ...\`). An id may be cut to its first
 characters.
 
 Examples:
@@ -82,5 +82,16 @@ const jsonOf = (context: StoredContext): object => {
   if ('problem' in context) return { id, path, bytes, usedAt, problem: context.problem.message }
   const { block, keep, model, method, createdAt } = context.header
   const { name, sha256 } = context.header.document
-  return { id, path, bytes, usedAt, createdAt, model, document: { name, sha256 }, method, keep, originalTokens: block.originalTokens }
+  return {
+    id,
+    path,
+    bytes,
+    usedAt,
+    createdAt,
+    model,
+    document: { name, sha256 },
+    method,
+    keep,
+    originalTokens: block.originalTokens,
+  }
 }

@@ -78,7 +78,8 @@ const describeDocument = ({ name, format, marks, skipped }: Document, verbose: b
   const facts = (['file', 'chapter', 'page', 'heading'] as const)
     .filter((kind) => count(kind) > 0)
     .map((kind) => `${countText(count(kind))} ${kind}${count(kind) === 1 ? '' : 's'}`)
-  const left = skipped.length > 0 ? [`${countText(skipped.length)} left out${verbose ? '' : ': --verbose names them'}`] : []
+  const left =
+    skipped.length > 0 ? [`${countText(skipped.length)} left out${verbose ? '' : ': --verbose names them'}`] : []
   const what = format === 'folder' ? 'folder' : format.toUpperCase()
   return `read ${name} (${[what, ...facts, ...left].join(', ')})`
 }

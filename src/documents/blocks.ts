@@ -2,17 +2,17 @@
 import type { TextBuilder } from './text-builder.ts'
 
 export interface Block {
-  /** `line` stands close to the one before it: a list item, a row of a table, a term. */
-  readonly kind: 'paragraph' | 'heading' | 'line'
+  /** Items and rows stand close to others of their kind. */
+  readonly kind: 'paragraph' | 'heading' | 'item' | 'row'
   readonly text: string
   readonly level?: number // of a heading
 }
 
-/** Headings with their marks; a blank line between blocks, but none between lines. */
+/** Headings with their marks; a blank line between blocks, but none within a list or table. */
 export const writeBlocks = (builder: TextBuilder, blocks: readonly Block[]): void => {
   let before: Block | undefined
   for (const block of blocks) {
-    const close = before?.kind === 'line' && block.kind === 'line'
+    const close = before?.kind === block.kind && (block.kind === 'item' || block.kind === 'row')
     if (before) builder.append(close ? '\n' : '\n\n')
     if (block.kind === 'heading') {
       const level = Math.min(Math.max(block.level ?? 1, 1), 9)

@@ -26,7 +26,7 @@ export const readDocx = async (zip: Zip, { name, signal }: ReaderInput): Promise
   for (const kind of ['footnotes', 'endnotes']) {
     const reader = new Body(styles, numbering)
     await readXml(await part(kind), reader, options)
-    notes.push(...reader.finish().map((block): Block => ({ kind: 'line', text: block.text })))
+    notes.push(...reader.finish().map((block): Block => ({ kind: 'item', text: block.text })))
   }
   const blocks = body.finish()
   if (blocks.length === 0)
@@ -165,7 +165,7 @@ class Body {
     if (outline !== undefined && outline >= 0 && outline < 9)
       this.#blocks.push({ kind: 'heading', text: `${number}${text.replace(/\s+/g, ' ')}`, level: outline + 1 })
     else if (number !== '')
-      this.#blocks.push({ kind: 'line', text: `${'  '.repeat(Math.min(level, 8))}${number}${text}` })
+      this.#blocks.push({ kind: 'item', text: `${'  '.repeat(Math.min(level, 8))}${number}${text}` })
     else this.#blocks.push({ kind: 'paragraph', text: note + text })
   }
 
@@ -174,7 +174,7 @@ class Body {
     if (cells.every((cell) => cell === '')) return
     const outer = this.#rows.at(-1)
     if (outer) outer[outer.length - 1] = `${outer.at(-1) ?? ''} ${cells.join(', ')}`.trim()
-    else this.#blocks.push({ kind: 'line', text: cells.join(' | ') })
+    else this.#blocks.push({ kind: 'row', text: cells.join(' | ') })
   }
 }
 

@@ -60,7 +60,7 @@ interface Chapter {
 const writeChapter = (builder: TextBuilder, { title, isNamed, blocks }: Chapter): void => {
   if (builder.bytes > 0) builder.append('\n\n')
   builder.mark('chapter', title)
-  const begins = blocks.slice(0, 3).some(({ kind, text }) => kind === 'heading' && text === title)
+  const begins = blocks.slice(0, 3).some(({ kind }) => kind === 'heading')
   writeBlocks(builder, begins || !isNamed ? blocks : [{ kind: 'heading', text: title, level: 1 }, ...blocks])
 }
 

@@ -62,7 +62,8 @@ export const listFolder = async (folder: string, name: string, signal?: AbortSig
     const rules = [...outer, ...(await rulesOf(directory))]
     const kept = entries.filter((entry) => {
       const path = join(directory, entry.name)
-      if (neverRead.has(entry.name) || ignoreFiles.includes(entry.name) || isIgnored(path, entry.isDirectory(), rules)) return false
+      if (neverRead.has(entry.name) || ignoreFiles.includes(entry.name) || isIgnored(path, entry.isDirectory(), rules))
+        return false
       if (entry.name.startsWith('.')) skip(path, 'hidden')
       else if (entry.isSymbolicLink()) skip(path, 'a link, and links are not followed')
       else if (lockFiles.has(entry.name)) skip(path, 'a lock file of a package manager')

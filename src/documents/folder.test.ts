@@ -62,7 +62,10 @@ test('folder: ignore files are honoured: nested, negated, of the repository abov
   })
   const expected = ['keep.log', 'secret.txt', 'top.txt']
   const whole = await readDocument(folder)
-  assert.deepEqual(filesOf(whole), expected.map((name) => `sub/${name}`))
+  assert.deepEqual(
+    filesOf(whole),
+    expected.map((name) => `sub/${name}`),
+  )
   assert.deepEqual(whole.skipped, [])
   assert.deepEqual(filesOf(await readDocument(join(folder, 'sub'))), expected)
 })

@@ -2,11 +2,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { writePdf } from '../../test/fixtures/pdf-writer.ts'
 import { writeZip } from '../../test/fixtures/zip-writer.ts'
 import { CompactorError } from '../error.ts'
 import type { Reading } from './document.ts'
+import { readPdf } from './pdf.ts'
+import { readPdfText } from './pdf-text.ts'
 import { readBytes } from './read-bytes.ts'
 
 const fixture = (name: string): Uint8Array =>
@@ -15,7 +18,9 @@ const fixture = (name: string): Uint8Array =>
 /** Reads, or asserts that it is refused as it should be. */
 const readOrRefuse = async (bytes: Uint8Array, name: string): Promise<Reading | undefined> => {
   try {
-    const reading = await readBytes({ bytes, name })
+    // A PDF without its thread, for speed: what that adds has a test of its own.
+    const isPdf = Buffer.from(bytes.subarray(0, 5)).toString('latin1') === '%PDF-'
+    const reading = await (isPdf ? readPdfText : readBytes)({ bytes, name })
     assert.ok(reading.text.trim() !== '')
     const size = Buffer.byteLength(reading.text)
     assert.ok(reading.marks.every(({ offset }, i) => offset <= size && offset >= (reading.marks[i - 1]?.offset ?? 0)))
@@ -86,7 +91,22 @@ test(`the parts of a DOCX and an EPUB, mutated before they are packed, are read 
 })
 
 test('random bytes and random tags are read or refused in a sentence (200 runs each)', async () => {
-  const tag = fc.constantFrom('table', 'tr', 'td', 'li', 'ol', 'p', 'pre', 'h2', 'main', 'nav', 'title', 'svg', 'script', 'br')
+  const tag = fc.constantFrom(
+    'table',
+    'tr',
+    'td',
+    'li',
+    'ol',
+    'p',
+    'pre',
+    'h2',
+    'main',
+    'nav',
+    'title',
+    'svg',
+    'script',
+    'br',
+  )
   const piece = fc.oneof(
     tag.map((name) => `<${name}>`),
     tag.map((name) => `</${name}>`),
@@ -110,7 +130,9 @@ test('tags nested 5,000 deep are refused, and 1 MB of opening brackets, comments
 })
 
 test('a zip that says another size or checksum than it has, or points outside, is refused or harmless', async () => {
-  const whole = writeZip([{ name: 'word/document.xml', content: `<w:p><w:r><w:t>${'text '.repeat(50)}</w:t></w:r></w:p>` }])
+  const whole = writeZip([
+    { name: 'word/document.xml', content: `<w:p><w:r><w:t>${'text '.repeat(50)}</w:t></w:r></w:p>` },
+  ])
   const directory = whole.lastIndexOf('PK\x01\x02')
   for (const [field, value] of Object.entries({ 16: 1, 24: 7, 42: 0x7fffffff })) {
     const changed = Buffer.from(whole)
@@ -141,4 +163,31 @@ test('a PDF whose pages and outline lead in circles, or with a page that is none
     assert.ok(text.includes(from), from)
     await readOrRefuse(Buffer.from(text.replace(from, to), 'latin1'), 'a.pdf')
   }
+})
+
+/** A page whose drawing commands are this many bytes of white space, packed. */
+const packedPage = (bytes: number): Buffer => {
+  const packed = deflateSync(Buffer.alloc(bytes, ' ')).toString('latin1')
+  const text = writePdf([{ content: packed }]).toString('latin1')
+  return Buffer.from(
+    text.replace(`/Length ${packed.length} `, `/Length ${packed.length} /Filter /FlateDecode `),
+    'latin1',
+  )
+}
+
+test('a PDF that takes more memory or time than it may is refused, one that is not wanted any more is stopped', async () => {
+  const bytes = packedPage(400_000_000)
+  const input = { bytes, name: 'a.pdf' }
+  await assert.rejects(readPdf(input, { pageMs: 60_000, memoryBytes: 2 ** 27 }), {
+    code: 'document-invalid',
+    message: /^a\.pdf takes more than 134217728 bytes of memory at page 1; split it or print it anew$/,
+  })
+  await assert.rejects(readPdf(input, { pageMs: 1, memoryBytes: 2 ** 32 }), {
+    code: 'document-invalid',
+    message: /^page 1 of a\.pdf takes longer than 0\.001 s/,
+  })
+  const controller = new AbortController()
+  const reading = readPdf({ ...input, signal: controller.signal })
+  controller.abort(new Error('enough'))
+  await assert.rejects(reading, { message: 'enough' })
 })

@@ -189,7 +189,7 @@ class Page {
 
   #endRow(): void {
     const cells = this.#tables.at(-1)?.cells.splice(0) ?? []
-    if (cells.some((cell) => cell !== '')) this.#push({ kind: 'line', text: cells.join(' | ') })
+    if (cells.some((cell) => cell !== '')) this.#push({ kind: 'row', text: cells.join(' | ') })
   }
 
   /** What was read becomes a block; within a cell it stays part of the cell. */
@@ -207,8 +207,8 @@ class Page {
     const prefix = this.#prefix
     this.#prefix = ''
     if (level > 0) this.#push({ kind: 'heading', text: oneLine(text), level })
-    else if (prefix !== '') this.#push({ kind: 'line', text: prefix + text })
-    else this.#push({ kind: this.#lists.length > 0 ? 'line' : 'paragraph', text })
+    else if (prefix !== '') this.#push({ kind: 'item', text: prefix + text })
+    else this.#push({ kind: this.#lists.length > 0 ? 'item' : 'paragraph', text })
   }
 
   #inCell(): boolean {

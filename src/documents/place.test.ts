@@ -87,7 +87,11 @@ test('stored places: what does not fit becomes coarser but not wrong: lines are 
   assert.equal(placeAt(few, 0), 'near line 1')
   const [, near = ''] = /^near line (\d+)$/.exec(placeAt(few, 2 * 40_000)) ?? []
   assert.ok(Math.abs(Number(near) - 40_001) <= few.lineStep, `${near} within ${few.lineStep}`)
-  const marks = Array.from({ length: 4000 }, (_, i) => ({ offset: 10 * i, kind: 'page' as const, label: String(i + 1) }))
+  const marks = Array.from({ length: 4000 }, (_, i) => ({
+    offset: 10 * i,
+    kind: 'page' as const,
+    label: String(i + 1),
+  }))
   const pages = restorePlaces(storePlaces({ marks, lineStarts: [], lineStep: 1 }, 100))
   const [, from, to] = /^page (\d+) to (\d+)$/.exec(placeAt(pages, 10 * 1999)) ?? []
   assert.ok(Number(from) <= 2000 && 2000 <= Number(to), `page 2000 in ${from} to ${to}`)
@@ -95,7 +99,12 @@ test('stored places: what does not fit becomes coarser but not wrong: lines are 
 
 test('stored places: any marks fit the room of a document’s tokens, in order, and open again (200 runs)', () => {
   const kind = fc.constantFrom('file', 'chapter', 'page', 'heading', 'line')
-  const mark = fc.record({ offset: fc.nat(1e6), kind, label: fc.string({ maxLength: 300 }), level: fc.integer({ min: 1, max: 12 }) })
+  const mark = fc.record({
+    offset: fc.nat(1e6),
+    kind,
+    label: fc.string({ maxLength: 300 }),
+    level: fc.integer({ min: 1, max: 12 }),
+  })
   const lists = fc.tuple(fc.array(mark, { maxLength: 400 }), fc.array(fc.nat(1e6), { maxLength: 2000 }), fc.nat(3000))
   fc.assert(
     fc.property(lists, ([marks, starts, tokens]) => {

@@ -125,6 +125,7 @@ High water comes twice a day, about 12 hours and 25 minutes apart.
   - both days after
 3. third
 4. fourth
+
 Port | Metres
 Norr holm | 2.4
 

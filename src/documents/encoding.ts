@@ -68,13 +68,18 @@ const hasOddCharacters = (text: string): boolean =>
     return code === 0xfffd || (code < 32 && !(code >= 9 && code <= 13))
   })
 
-const decodeAs = (bytes: Uint8Array, label: string, name: string): Decoded => {
+/** Throws CompactorError('usage') for an encoding nobody knows. */
+export const checkEncoding = (label: string): InstanceType<typeof TextDecoder> => {
   const decoder = decoderOf(label)
-  if (!decoder)
-    throw new CompactorError(
-      'usage',
-      `${label} is no encoding that is known here; give one such as utf-8, windows-1252, shift_jis or utf-16le`,
-    )
+  if (decoder) return decoder
+  throw new CompactorError(
+    'usage',
+    `${label} is no encoding that is known here; give one such as utf-8, windows-1252, shift_jis or utf-16le`,
+  )
+}
+
+const decodeAs = (bytes: Uint8Array, label: string, name: string): Decoded => {
+  const decoder = checkEncoding(label)
   try {
     return { text: decoder.decode(bytes), encoding: decoder.encoding, guessed: false }
   } catch (cause) {
@@ -108,7 +113,8 @@ const decoderOf = (label: string): InstanceType<typeof TextDecoder> | undefined 
 const mostControlShare = 0.01
 
 const guess = (bytes: Uint8Array, name: string): Decoded => {
-  const sample = bytes.subarray(0, 65536)
+  const first = bytes.findIndex((byte) => byte > 127) // what comes before says nothing of the encoding
+  const sample = bytes.subarray(Math.max(0, first - 64)).subarray(0, 65536)
   const controls = sample.reduce(
     (sum, byte) => sum + (byte < 32 && !(byte >= 8 && byte <= 13) && byte !== 27 ? 1 : 0),
     0,

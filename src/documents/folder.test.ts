@@ -118,6 +118,17 @@ test('folder: files of every format are read by their readers, and places name p
   assert.match(document.notes.join('\n'), /lighthouse\.pdf: page 3 is without text[\s\S]*|latin1\.txt is not UTF-8/)
 })
 
+test('folder: an encoding that is said is for the files that are not UTF-8, and for no binary one', async (t) => {
+  const folder = folderOf(t, {
+    'a.txt': 'Grüße',
+    'b.txt': Buffer.from([0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2]),
+    'c.bin': Buffer.from([0xcf, 0, 1]),
+  })
+  const { text, notes, skipped } = await readDocument(folder, { encoding: 'windows-1251' })
+  assert.equal(text, '# a.txt\n\nGrüße\n\n# b.txt\n\nПривет')
+  assert.deepEqual([notes, skipped.map(({ path }) => path)], [[], ['c.bin']])
+})
+
 test('folder: one without a readable file is refused with an example, an abort stops it', async (t) => {
   await assert.rejects(readDocument(temporaryFolder(t), { name: 'nothing' }), {
     code: 'document-invalid',

@@ -1,4 +1,5 @@
 /** A folder or repository as one document: every file that can be read under its name as heading, the others named. */
+import { isUtf8 } from 'node:buffer'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import type { Document, Reading, SkippedFile } from './document.ts'
@@ -63,7 +64,8 @@ const readOrSkip = async (
 ): Promise<Reading | undefined> => {
   try {
     const bytes = await readFolderFile(path, name)
-    return await readBytes({ bytes, name, signal, encoding: isBinary(bytes) ? undefined : encoding })
+    const said = encoding === undefined || saysItself(bytes, encoding) ? undefined : encoding
+    return await readBytes({ bytes, name, signal, encoding: said })
   } catch (cause) {
     if (signal?.aborted) throw cause
     if (cause instanceof CompactorError && cause.code === 'usage') throw cause
@@ -79,8 +81,11 @@ const readOrSkip = async (
 /** Of "is a binary file (byte 3 is 0); expected text" the part that says why. */
 const reasonIn = (sentence: string): string => sentence.replace(/^is /, '').replace(/;.*$/s, '')
 
-const isBinary = (bytes: Uint8Array): boolean =>
-  /^(%PDF-|PK)/.test(Buffer.from(bytes.subarray(0, 8)).toString('latin1'))
+/** What the caller said of the encoding holds for text that is not UTF-8, as most files of a folder are. */
+const saysItself = (bytes: Uint8Array, encoding: string): boolean =>
+  isUtf8(bytes) ||
+  /^(%PDF-|PK)/.test(Buffer.from(bytes.subarray(0, 8)).toString('latin1')) ||
+  (bytes.includes(0) && !/^(utf-?16|ucs-2)/i.test(encoding))
 
 const readFolderFile = async (path: string, name: string): Promise<Buffer> => {
   const file = await openFolderFile(path)

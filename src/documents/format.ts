@@ -10,8 +10,8 @@ export type ByteFormat = 'pdf' | 'zip' | 'text'
 export const formatOfBytes = (bytes: Uint8Array, name: string): ByteFormat => {
   const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 1024))
   const text = start.toString('latin1')
-  // Some writers put a few bytes before it; readers of PDF allow a kilobyte.
-  if (text.startsWith('%PDF-') || /[\r\n]%PDF-\d\.\d/.test(text)) return 'pdf'
+  // Some writers put something before it, and readers of PDF allow a kilobyte; a text about PDF does not end as one.
+  if (text.startsWith('%PDF-') || (/%PDF-\d\.\d/.test(text) && endsAsPdf(bytes))) return 'pdf'
   const hex = start.subarray(0, 64).toString('hex')
   if (/^504b(0304|0506)/.test(hex)) return 'zip'
   // Letters that happen to begin as a program or sound does: what has no zero byte is text.
@@ -20,6 +20,9 @@ export const formatOfBytes = (bytes: Uint8Array, name: string): ByteFormat => {
     throw new CompactorError('document-invalid', `${name} is ${known[1]}`)
   return 'text'
 }
+
+const endsAsPdf = (bytes: Uint8Array): boolean =>
+  /startxref\s+\d+\s+%%EOF/.test(Buffer.from(bytes.subarray(-1024)).toString('latin1'))
 
 // Beginnings in hex, and the rest of the sentence.
 const refused: readonly (readonly [RegExp, string])[] = [

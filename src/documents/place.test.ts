@@ -97,6 +97,16 @@ test('stored places: what does not fit becomes coarser but not wrong: lines are 
   assert.ok(Number(from) <= 2000 && 2000 <= Number(to), `page 2000 in ${from} to ${to}`)
 })
 
+test('stored places: kinds that alternate and do not fit lose the finest one', () => {
+  const marks = Array.from({ length: 2000 }, (_, i) => ({
+    offset: i,
+    kind: i % 2 === 0 ? ('page' as const) : ('file' as const),
+    label: `${i}`.padStart(60, 'x'),
+  }))
+  const stored = storePlaces({ marks, lineStarts: [], lineStep: 1 }, 0)
+  assert.ok(stored.marks.length > 0 && stored.marks.every(({ kind }) => kind === 'file'))
+})
+
 test('stored places: any marks fit the room of a document’s tokens, in order, and open again (200 runs)', () => {
   const kind = fc.constantFrom('file', 'chapter', 'page', 'heading', 'line')
   const mark = fc.record({

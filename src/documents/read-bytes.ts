@@ -23,7 +23,7 @@ export const readBytes = async (input: ReaderInput, served?: Served): Promise<Re
 
 const readFormat = async (input: ReaderInput, served: Served | undefined): Promise<Reading> => {
   const { bytes, name } = input
-  refuseBlank(bytes.length === 0 ? '' : 'x', name, bytes.length)
+  if (bytes.length === 0) refuseBlank('', name, 0)
   const format = formatOfBytes(bytes, name)
   if (input.encoding !== undefined && format !== 'text')
     throw new CompactorError('usage', `${name} is no text file and says its encoding itself; leave the encoding out`)

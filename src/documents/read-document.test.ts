@@ -170,8 +170,10 @@ test('what a file is, its bytes say: a page called .pdf is read as a page and th
   const document = await readDocument(page, { name: 'a.pdf' })
   assert.deepEqual([document.format, document.text], ['html', 'Sign in first.'])
   assert.deepEqual(document.notes, ['a.pdf is called .pdf but is HTML, and was read as that'])
-  writeFileSync(pdf, readFileSync(fixture('lighthouse.pdf')))
+  writeFileSync(pdf, Buffer.concat([Buffer.from('sent by mail\r\n'), readFileSync(fixture('lighthouse.pdf'))]))
   assert.equal((await readDocument(pdf)).format, 'pdf')
+  writeFileSync(pdf, 'A file of this kind begins with\n%PDF-1.4\nand then goes on.')
+  assert.equal((await readDocument(pdf)).format, 'text')
 })
 
 test('a zip bomb of 80 MiB in 80 kB is refused before it is unpacked whole', async (t) => {

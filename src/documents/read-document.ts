@@ -7,6 +7,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import type { Document } from './document.ts'
+import { checkEncoding } from './encoding.ts'
 import { readBytes } from './read-bytes.ts'
 
 /** Far above what any trained context holds; a document beyond it was named by mistake. */
@@ -38,6 +39,7 @@ export const readDocument = async (
   const { signal } = options
   try {
     signal?.throwIfAborted()
+    if (options.encoding !== undefined) checkEncoding(options.encoding)
     const document = await read(source, { ...options, name })
     signal?.throwIfAborted()
     return document

@@ -64,10 +64,10 @@ const pairUp = (marks: readonly StoredMark[]): StoredMark[] => {
       i++
     } else paired.push(one)
   }
-  // Kinds that alternate have no neighbours of their own: pages within files, say. The finer ones go.
-  return paired.length < rest.length || rest.length < marks.length
-    ? paired
-    : paired.filter(({ kind }) => kind === 'file' || kind === rest[0]?.kind)
+  if (paired.length < marks.length) return paired
+  // Kinds that alternate have no neighbours of their own: pages within files, say. The finest one goes.
+  const finest = (['page', 'chapter', 'file'] as const).find((kind) => marks.some((mark) => mark.kind === kind))
+  return marks.filter(({ kind }) => kind !== finest)
 }
 
 const firstOf = (label: string): string => label.split(' to ')[0] ?? label

@@ -73,6 +73,7 @@ class Body {
   readonly #numbering: Numbering
   readonly #blocks: Block[] = []
   readonly #paragraphs: Paragraph[] = [] // more than one where a text box stands in a paragraph
+  readonly #outerRuns: number[] = [] // of those paragraphs
   readonly #rows: string[][] = [] // more than one where a table stands in a cell
   #leftOut = 0
   #inRun = 0
@@ -89,7 +90,7 @@ class Body {
     const local = localName(tag)
     if (leftOut.has(local)) this.#leftOut++
     if (this.#leftOut > 0) return
-    if (local === 'p') this.#paragraphs.push(emptyParagraph())
+    if (local === 'p') this.#beginParagraph()
     else if (local === 'r') [this.#inRun, this.#hidden] = [this.#inRun + 1, false]
     else if (local === 't') this.#inText = true
     else if (local === 'tr') this.#rows.push([])
@@ -97,6 +98,12 @@ class Body {
     else if (local === 'footnote' || local === 'endnote') this.#note = noteNumber(attributes)
     else if (this.#inRun > 0) this.#openInRun(local, attributes)
     else this.#openProperty(local, attribute(attributes, 'val'))
+  }
+
+  #beginParagraph(): void {
+    this.#paragraphs.push(emptyParagraph())
+    this.#outerRuns.push(this.#inRun)
+    this.#inRun = 0
   }
 
   #openInRun(local: string, attributes: Attributes): void {
@@ -145,6 +152,7 @@ class Body {
 
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop()
+    this.#inRun = this.#outerRuns.pop() ?? 0
     const text =
       paragraph?.text
         .replace(/\u00ad/g, '')

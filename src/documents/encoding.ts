@@ -114,7 +114,7 @@ const mostControlShare = 0.01
 
 const guess = (bytes: Uint8Array, name: string): Decoded => {
   const first = bytes.findIndex((byte) => byte > 127) // what comes before says nothing of the encoding
-  const sample = bytes.subarray(Math.max(0, first - 64)).subarray(0, 65536)
+  const sample = bytes.subarray(Math.max(0, first)).subarray(0, 65536)
   const controls = sample.reduce(
     (sum, byte) => sum + (byte < 32 && !(byte >= 8 && byte <= 13) && byte !== 27 ? 1 : 0),
     0,

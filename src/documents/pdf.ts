@@ -7,7 +7,7 @@ import { startWorker } from '../start-worker.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import type { PdfMessage, PdfTask } from './pdf-worker.ts'
 
-/** What one PDF may take. */
+/** What one page of a PDF may take. */
 export interface PdfLimits {
   readonly pageMs: number
   readonly memoryBytes: number
@@ -22,9 +22,9 @@ export const readPdf = async (
   { pageMs, memoryBytes }: PdfLimits = usual,
 ): Promise<Reading> => {
   const task: PdfTask = { bytes: new Uint8Array(bytes), name }
-  const before = process.memoryUsage.rss()
   const worker = startWorker(import.meta.url, 'pdf-worker', task, { maxOldGenerationSizeMb: memoryBytes / 2 ** 20 })
-  let [page, since] = [0, Date.now()]
+  // Only growth within one page counts: others in this process may need memory meanwhile.
+  let [page, since, before] = [0, Date.now(), process.memoryUsage.rss()]
   const watch = { stop: (): void => undefined }
   try {
     return await new Promise<Reading>((resolve, reject) => {
@@ -47,7 +47,7 @@ export const readPdf = async (
       worker.on('message', (message: PdfMessage) => {
         if (message.type === 'done') resolve(message.reading)
         else if (message.type === 'refused') reject(new CompactorError(message.code, message.message))
-        else [page, since] = [message.page, Date.now()]
+        else [page, since, before] = [message.page, Date.now(), process.memoryUsage.rss()]
       })
       worker.on('error', (cause: { code?: string }) =>
         cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooMuch() : reject(cause),

@@ -63,9 +63,22 @@ describe('documents', { concurrency: 2 }, () => {
     { files: { [file]: 'PK\x03\0\x01' }, words: (place) => compress(file, place) },
   )
   refuses(
-    'a document in Latin-1',
-    { code: 1, sentence: /not valid UTF-8: byte 2 / },
-    { files: { [file]: Buffer.from('Gr\xfc\xdfe', 'latin1') }, words: (place) => compress(file, place) },
+    'a document that is not in the encoding that was said',
+    { code: 1, sentence: /not valid utf-8: some of its bytes fit no character; give another encoding/ },
+    {
+      files: { [file]: Buffer.from('Gr\xfc\xdfe', 'latin1') },
+      words: (place) => compress(file, place, '--encoding', 'utf-8'),
+    },
+  )
+  refuses(
+    'an encoding that nobody knows',
+    { code: 2, sentence: /klingon is no encoding/ },
+    { files: { [file]: text }, words: (place) => compress(file, place, '--encoding', 'klingon') },
+  )
+  refuses(
+    'a picture called a text',
+    { code: 1, sentence: /a\.txt is an image; recognise its text first/ },
+    { files: { [file]: Buffer.from('89504e470d0a1a0a0000', 'hex') }, words: (place) => compress(file, place) },
   )
   refuses(
     'a document longer than the trained context',
@@ -85,20 +98,20 @@ describe('documents', { concurrency: 2 }, () => {
       { words: () => words('') },
     )
     refuses(
-      `${command} on an address`,
-      { code: 2, sentence: /is an address.*download it first/ },
-      { words: () => words('https://example.org/a.txt') },
+      `${command} on an address that is not of the web`,
+      { code: 2, sentence: /an address of a kind that is not read \(ftp\); give http, https or the path/ },
+      { words: () => words('ftp://example.org/a.txt') },
     )
   }
   refuses('- for both document and question', { code: 2, sentence: /only one of/ }, { words: () => ['ask', '-', '-'] })
   refuses('standard input without -o', { code: 2, sentence: /needs -o/ }, { words: (place) => compress('-', place) })
 
-  test('a directory as document', async (t) => {
+  test('a folder without a file as document', async (t) => {
     const place = newPlace(t)
     mkdirSync(join(place.folder, 'papers'))
-    refused(await place.run(compress('papers', place)), 1, /papers is a directory/)
+    refused(await place.run(compress('papers', place)), 1, /papers holds no file that can be read/)
     const asked = await place.run(['ask', 'papers', 'Why?', '-m', place.llama])
-    refused(asked, 1, /papers is a directory; give a \.cctx file, the id of a remembered context or a text file/)
+    refused(asked, 1, /papers holds no file that can be read/)
     assert.deepEqual(everythingIn(place.folder), ['papers'])
   })
 

@@ -64,17 +64,25 @@ export const record =
     return Object.fromEntries(entries.map(([name, entry]) => [name, item(entry, `${at}.${name}`)]))
   }
 
-/** An object of exactly these names. */
+type Readers<T> = { readonly [K in keyof T]: Reader<T[K]> }
+
+/** An object of exactly these names, the optional ones there or not. */
 export const fields =
-  <T extends object>(readers: { readonly [K in keyof T]: Reader<T[K]> }): Reader<T> =>
+  <T extends object, O extends object = object>(
+    readers: Readers<T>,
+    optional: Readers<O> = {} as Readers<O>,
+  ): Reader<T & Partial<O>> =>
   (value, at) => {
     const given = object(value, at)
-    const unknown = Object.keys(given).find((name) => !Object.hasOwn(readers, name))
+    const unknown = Object.keys(given).find((name) => !Object.hasOwn(readers, name) && !Object.hasOwn(optional, name))
     if (unknown !== undefined) throw new RangeError(`${at}: unknown field "${unknown.slice(0, 80)}"`)
     const entries = Object.entries<Reader<unknown>>(readers)
     const missing = entries.find(([name]) => !Object.hasOwn(given, name))
     if (missing) throw new RangeError(`${at}: no field "${missing[0]}"`)
-    return Object.fromEntries(entries.map(([name, read]) => [name, read(given[name], `${at}.${name}`)])) as T
+    const present = Object.entries<Reader<unknown>>(optional).filter(([name]) => Object.hasOwn(given, name))
+    return Object.fromEntries(
+      [...entries, ...present].map(([name, read]) => [name, read(given[name], `${at}.${name}`)]),
+    ) as T & Partial<O>
   }
 
 const object = (value: unknown, at: string): Readonly<Record<string, unknown>> => {

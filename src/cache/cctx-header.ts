@@ -19,7 +19,9 @@ import {
 import type { ScoreMoments } from './score-code.ts'
 import type { SelectionOptions } from './selection.ts'
 
-export const formatVersion = 1
+export const formatVersion = 2
+/** Version 1 is version 2 without `document.places`. */
+export const oldestVersion = 1
 
 export type OptionValue = string | number | boolean
 
@@ -31,7 +33,12 @@ export interface ContextOrigin {
     readonly source: string
     readonly architecture: string
   }
-  readonly document: { readonly name: string; readonly sha256: string }
+  readonly document: {
+    readonly name: string
+    readonly sha256: string
+    /** By which a byte of the document's text can be named; absent if it was plain text without a source, or by version 1. */
+    readonly places?: DocumentPlaces
+  }
   /** Ids of the chat template's pieces by name, system text included, and a hash of them. */
   readonly template: { readonly hash: string; readonly pieces: Readonly<Record<string, readonly number[]>> }
   readonly method: { readonly name: string; readonly options: Readonly<Record<string, OptionValue>> }
@@ -40,6 +47,19 @@ export interface ContextOrigin {
   readonly createdAt: string // ISO 8601
   readonly compactorVersion: string
   readonly fidelity: null // room for the expected quality and how it was estimated
+}
+
+/** What `documents/stored-places.ts` writes and reads; to the cache only its shape matters. */
+export interface DocumentPlaces {
+  readonly marks: readonly {
+    readonly offset: number // UTF-8 bytes
+    readonly kind: 'file' | 'chapter' | 'page' | 'heading' | 'line'
+    readonly label: string
+    readonly level?: number
+  }[]
+  /** Bytes between the starts of lines, the first from the beginning. */
+  readonly lineLengths: readonly number[]
+  readonly lineStep: number // lines for each start
 }
 
 export interface TierHeader {
@@ -101,7 +121,26 @@ const optionValue: Reader<OptionValue> = (value, at) => {
 
 const headerReader: Reader<ContextHeader> = fields({
   model: fields({ fingerprint: sha256, name: line, source: line, architecture: line }),
-  document: fields({ name: line, sha256 }),
+  document: fields(
+    { name: line, sha256 },
+    {
+      places: fields<DocumentPlaces>({
+        marks: list(
+          fields(
+            {
+              offset: count,
+              kind: oneOf('file', 'chapter', 'page', 'heading', 'line'),
+              label: line,
+            },
+            { level: integer(1, 9) },
+          ),
+          2 ** 16,
+        ),
+        lineLengths: list(count, 2 ** 20),
+        lineStep: integer(1, 2 ** 31),
+      }),
+    },
+  ),
   template: fields({ hash: line, pieces: record(list(integer(0, 2 ** 32 - 1), 2 ** 20), 64) }),
   method: fields({ name: line, options: record(optionValue, 256) }),
   keep: fields({ given: line, share: number }),

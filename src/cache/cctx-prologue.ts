@@ -10,7 +10,7 @@
  */
 import { createHash } from 'node:crypto'
 import { CompactorError } from '../error.ts'
-import { formatVersion } from './cctx-header.ts'
+import { formatVersion, oldestVersion } from './cctx-header.ts'
 import { alignUp, pageBytes } from './cctx-layout.ts'
 
 export const prologueBytes = 64
@@ -71,10 +71,10 @@ export const decodePrologue = (
   if (bytes.length < prologueBytes) throw cutShort(name, fileBytes, `at least ${prologueBytes}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, prologueBytes)
   const version = view.getUint32(8, true)
-  if (version !== formatVersion)
+  if (version < oldestVersion || version > formatVersion)
     throw new CompactorError(
       'context-unsupported',
-      `${name} has format version ${version}, this Compactor reads version ${formatVersion}: ${version > formatVersion ? 'update Compactor' : 'compress the document again'}.`,
+      `${name} has format version ${version}, this Compactor reads versions ${oldestVersion} to ${formatVersion}: ${version > formatVersion ? 'update Compactor' : 'compress the document again'}.`,
     )
   const headerBytes = view.getUint32(12, true)
   const promised = Number(view.getBigUint64(16, true))

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -370,13 +371,39 @@ test('cctx: a header is read without the tiers, also where the header is larger 
   await assert.rejects(readContextHeader(path), { code: 'context-corrupt' })
 })
 
+test('cctx: places come back as they were written; a file of version 1, which has none, still opens', async (t) => {
+  const path = join(temporaryFolder(t), 'toy.cctx')
+  const contents = toyContents(toyBlock(ops, toyRequest()))
+  const places = {
+    marks: [
+      { offset: 0, kind: 'page', label: '1' },
+      { offset: 9, kind: 'heading', label: 'Terms', level: 2 },
+    ] as const,
+    lineLengths: [0, 4, 5],
+    lineStep: 2,
+  }
+  const origin = { ...contents.origin, document: { ...contents.origin.document, places } }
+  await writeContext(ops, path, { ...contents, origin })
+  assert.deepEqual((await openContext(path, ops, map)).header.document.places, places)
+  const older = await written(t, toyRequest())
+  const bytes = Buffer.from(await readFile(older))
+  bytes[8] = 1
+  const { chunkCount } = decodePrologue(bytes, { name: older, fileBytes: bytes.length })
+  const root = createHash('sha256')
+    .update(bytes.subarray(0, 32))
+    .update(bytes.subarray(64, bodyStart(chunkCount)))
+  bytes.set(root.digest(), 32)
+  writeFileSync(older, bytes)
+  assert.deepEqual((await openContext(older, ops, map)).header.document, toyOrigin.document)
+})
+
 test('cctx: another version, another kind of file, a folder and a missing file are refused by name', async (t) => {
   const path = await written(t, toyRequest())
   assert.equal(await isContextFile(path), true)
   const newer = Uint8Array.from(await readFile(path))
-  newer[8] = 2
+  newer[8] = 3
   writeFileSync(path, newer)
-  assert.match((await refusal(path)).message, /format version 2, .* reads version 1: update/)
+  assert.match((await refusal(path)).message, /format version 3, .* reads versions 1 to 2: update/)
   const folder = temporaryFolder(t)
   const text = join(folder, 'report.txt')
   await writeFile(

@@ -1,9 +1,9 @@
-/** compactor ask: a question about a context, or about a text file that becomes one first. */
+/** compactor ask: a question about a context, or about a document that becomes one first. */
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
-import { checkSource, readSource } from './document-source.ts'
+import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -21,18 +21,19 @@ import { readSchema } from './read-schema.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a text file or - for text on
-standard input, which is compressed first and remembered by its content, so that only the first question pays for
-reading it.
+SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a document: text, Markdown, HTML,
+PDF, DOCX or EPUB, a folder, an address, or - for standard input. A document is compressed first and remembered by its
+content, so that only the first question pays for reading it.
 
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
+  compactor ask ./project "Where is the retry limit set?"
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
 
-interface AskFlags extends EngineFlags {
+interface AskFlags extends EngineFlags, DocumentFlags {
   readonly model?: string
   readonly maxTokens?: number
   readonly temperature?: number
@@ -48,9 +49,9 @@ interface AskFlags extends EngineFlags {
 
 export const defineAsk = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<source>', 'context file or id, a text file, or - for text on standard input')
+    .argument('<source>', 'context file or id, or a document: file, folder, address, - for standard input')
     .argument('<question>', 'the question, or - for standard input')
-    .addOption(modelFlag(`model (default: the one that made the context, for a text file ${defaultModel})`))
+    .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
     .addOption(
       new Option('--max-tokens <count>', 'end the answer after this many tokens (default: 512)').argParser(wholeNumber),
     )
@@ -85,12 +86,11 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
       return ask({ source, model: named, question }, flags, terminal)
     })
-  for (const option of engineFlags()) command.addOption(option)
+  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 /** Without the line end that `echo` and editors add. */
-const readQuestion = async (terminal: Terminal): Promise<string> =>
-  (await readSource('-', terminal)).replace(/\r?\n$/, '')
+const readQuestion = async (terminal: Terminal): Promise<string> => (await readInput(terminal)).replace(/\r?\n$/, '')
 
 const ask = async (
   asked: Asked & { readonly question: string },

@@ -1,11 +1,11 @@
-/** What a question is about: a context file, the id of a remembered context, or a text that becomes one first. */
+/** What a question is about: a context file, the id of a remembered context, or a document that becomes one first. */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { CompactorError } from '../error.ts'
 import type { Context } from '../index.ts'
 import { showCompress } from './compress.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
-import { nameOfSource, readSource } from './document-source.ts'
+import { type DocumentFlags, isAddress, readSource } from './document-source.ts'
 import { defaultModel, type EngineFlags } from './flags.ts'
 import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
@@ -15,7 +15,7 @@ export interface Asked {
   readonly model: string | undefined // named on the command line
 }
 
-export interface AskedFlags extends EngineFlags {
+export interface AskedFlags extends EngineFlags, DocumentFlags {
   readonly model?: string
 }
 
@@ -24,14 +24,14 @@ export interface OpenSource {
   dispose(): Promise<void>
 }
 
-/** Opens it, compressing a text file that is new; remembered for the next time. */
+/** Opens it, compressing a document that is new; remembered for the next time. */
 export const openAskedSource = async (
   { source, model }: Asked,
   flags: AskedFlags,
   terminal: Terminal,
 ): Promise<OpenSource> => {
   const file = await findSource(source)
-  if (!file.isContext) return openTextFile(file.path, flags, terminal)
+  if (!file.isContext) return openDocument(file.path, flags, terminal)
   const { readContextHeader } = await import('../index.ts')
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }
@@ -41,14 +41,9 @@ export const openAskedSource = async (
 
 /** A file, standard input, or the id of a remembered context. */
 const findSource = async (source: string): Promise<{ path: string; isContext: boolean }> => {
-  if (source === '-') return { path: source, isContext: false }
+  if (source === '-' || isAddress(source)) return { path: source, isContext: false }
   const found = await stat(source).catch(() => undefined) // may be an id; reading it says why it cannot be read
-  if (found?.isDirectory())
-    throw new CompactorError(
-      'file-unreadable',
-      `${source} is a directory; give a .cctx file, the id of a remembered context or a text file`,
-    )
-  // A pipe can be read once only: it is text, and decoding it says so if it is not.
+  // A folder is a document; a pipe can be read once only, so it is one too, and reading it says so if it is not.
   if (found && !found.isFile()) return { path: source, isContext: false }
   const { contextsDirectory, folderStore, homeDirectory, isContextFile } = await import('../index.ts')
   try {
@@ -62,24 +57,23 @@ const findSource = async (source: string): Promise<{ path: string; isContext: bo
   }
 }
 
-const openTextFile = async (file: string, flags: AskedFlags, terminal: Terminal): Promise<OpenSource> => {
+const openDocument = async (file: string, flags: AskedFlags, terminal: Terminal): Promise<OpenSource> => {
   if (file.endsWith('.cctx'))
     throw new CompactorError(
       'context-corrupt',
       `${file} is not a context: its first bytes are not those of a .cctx file`,
     )
-  const document = await readSource(file, terminal)
-  const documentName = nameOfSource(file)
+  const document = await readSource(file, flags, terminal)
   return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {
     let isAnnounced = false
     const onProgress = (): void => {
       if (!isAnnounced)
         terminal.note(
-          `reading ${documentName} with ${model.name}; this is remembered, the next question about it starts at once`,
+          `reading ${document.name} with ${model.name}; this is remembered, the next question about it starts at once`,
         )
       isAnnounced = true
     }
-    return showCompress(basename(documentName), model, terminal, { document, documentName, remember: true, onProgress })
+    return showCompress(basename(document.name), model, terminal, { document, remember: true, onProgress })
   })
 }
 

@@ -7,12 +7,13 @@ import {
   type CompressOptions,
   type Context,
   type ContextStats,
+  type Document,
   isContextFile,
   type LoadedModel,
   methods,
   parseKeep,
 } from '../index.ts'
-import { checkSource, nameOfSource, readSource } from './document-source.ts'
+import { checkSource, type DocumentFlags, documentFacts, documentFlags, readSource } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -47,12 +48,14 @@ Methods (--method) and their options (--method-option) with the defaults:
 ${describeMethods()}
 
 Examples:
-  compactor compress report.txt                          -> report.cctx, a quarter of it kept
+  compactor compress report.pdf                          -> report.cctx, a quarter of it kept
   compactor compress report.txt --keep 64MB -o small.cctx
+  compactor compress ./project                           -> project.cctx: a folder or repository, ignore files honoured
+  compactor compress https://example.org/guide.html      -> guide.cctx in the current folder
   cat *.md | compactor compress - -o notes.cctx -m smollm2-135m
   compactor compress report.txt --method compactor --method-option lambda=0.5`
 
-interface CompressFlags extends EngineFlags {
+interface CompressFlags extends EngineFlags, DocumentFlags {
   readonly output?: string
   readonly force?: boolean
   readonly model: string
@@ -70,8 +73,8 @@ interface CompressFlags extends EngineFlags {
 
 export const defineCompress = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<file>', 'text in UTF-8, or - for standard input')
-    .option('-o, --output <path>', 'where to write (default: the file with its extension replaced by .cctx)')
+    .argument('<document>', 'text, Markdown, HTML, PDF, DOCX or EPUB, a folder, an address, or - for standard input')
+    .option('-o, --output <path>', 'where to write (default: the document’s name with .cctx)')
     .option('--force', 'replace the output if it exists')
     .addOption(modelFlag('name, hf: source or path of a model').default(defaultModel))
     .option('--keep <budget>', 'how much to keep', '0.25')
@@ -93,7 +96,7 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
     .addOption(jsonFlag())
     .addHelpText('after', help)
     .action((file: string, flags: CompressFlags) => compress(file, flags, terminal))
-  for (const option of engineFlags()) command.addOption(option)
+  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 const compress = async (file: string, flags: CompressFlags, terminal: Terminal): Promise<void> => {
@@ -102,11 +105,11 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   checkSource(file)
   await refuseContext(file)
   const output = await chooseOutput(file, flags)
-  const document = await readSource(file, terminal)
+  const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {
-    const options = { document, documentName: nameOfSource(file), keep, methodOptions }
-    await compressTo(output, { model: opened.model, name: basename(file), options }, flags, terminal)
+    const task = { model: opened.model, document, options: { keep, methodOptions } }
+    await compressTo(output, task, flags, terminal)
   } finally {
     await opened.dispose()
   }
@@ -114,21 +117,23 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
 
 interface Task {
   readonly model: LoadedModel
-  readonly name: string
-  readonly options: CompressOptions
+  readonly document: Document
+  readonly options: Omit<CompressOptions, 'document'>
 }
 
 const compressTo = async (output: string, task: Task, flags: CompressFlags, terminal: Terminal): Promise<void> => {
   const begun = performance.now()
   const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
-  const context = await showCompress(task.name, task.model, terminal, {
+  const { document } = task
+  const context = await showCompress(basename(document.name), task.model, terminal, {
+    document,
     ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
     ...task.options,
   })
   const seconds = (performance.now() - begun) / 1000
   for (const warning of context.warnings) terminal.note(warning)
   const saved = await context.save(output, { force: flags.force ?? false, signal: terminal.signal })
-  const result = { output, fileBytes: saved.bytes, seconds, stats: context.stats }
+  const result = { output, fileBytes: saved.bytes, seconds, document: documentFacts(document), stats: context.stats }
   if (flags.json) terminal.printJson({ ...result, multiple: multipleOf(context.stats), warnings: context.warnings })
   else terminal.print(describeCompression(result))
 }

@@ -8,7 +8,7 @@ import { jsonFlag } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-Contexts are remembered when a text file is asked (\`compactor ask notes.txt ...\`). An id may be cut to its first
+Contexts are remembered when a document is asked (\`compactor ask notes.txt ...\`). An id may be cut to its first
 characters.
 
 Examples:
@@ -80,6 +80,18 @@ const rowOf = (context: StoredContext): string[] => {
 const jsonOf = (context: StoredContext): object => {
   const { id, path, bytes, usedAt } = context
   if ('problem' in context) return { id, path, bytes, usedAt, problem: context.problem.message }
-  const { block, keep, model, document, method, createdAt } = context.header
-  return { id, path, bytes, usedAt, createdAt, model, document, method, keep, originalTokens: block.originalTokens }
+  const { block, keep, model, method, createdAt } = context.header
+  const { name, sha256 } = context.header.document
+  return {
+    id,
+    path,
+    bytes,
+    usedAt,
+    createdAt,
+    model,
+    document: { name, sha256 },
+    method,
+    keep,
+    originalTokens: block.originalTokens,
+  }
 }

@@ -12,8 +12,11 @@ export const describeContext = async (
   const { header, fileBytes } = await readContextHeader(path)
   const kept = keptOf(header)
   if (json) {
-    const { template, ...rest } = header
-    terminal.printJson({ path, fileBytes, kept, ...rest, template: { hash: template.hash } })
+    const { template, document, ...rest } = header
+    const { places, ...named } = document
+    const marks = places?.marks.length ?? 0
+    const shown = { document: { ...named, marks }, template: { hash: template.hash } }
+    terminal.printJson({ path, fileBytes, kept, ...rest, ...shown })
   } else terminal.print(factsText(factsOf(path, header, { fileBytes, ...kept })))
 }
 

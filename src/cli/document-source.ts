@@ -1,23 +1,88 @@
-/** The document that a command was given: a file, a pipe or `-` for standard input. Never an address or a context. */
+/** The document that a command was given: a file, a folder, an address, a pipe or `-` for standard input. Never a context. */
+import { Option } from 'commander'
 import { CompactorError } from '../error.ts'
+import type { Document, Mark } from '../index.ts'
+import { countText } from './figures.ts'
+import { given } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
-/** What messages call it. */
-export const nameOfSource = (source: string): string => (source === '-' ? 'standard input' : source)
+export interface DocumentFlags {
+  readonly encoding?: string
+  readonly verbose?: boolean
+}
+
+export const documentFlags = (): Option[] => [
+  new Option('--encoding <name>', 'of text that is not UTF-8, for example windows-1252 (default: found out)'),
+  new Option('--verbose', 'name every file of a folder that was left out'),
+]
+
+export const isAddress = (source: string): boolean => /^https?:\/\//i.test(source)
+
+/** What messages call it. Of an address only what is not secret. */
+export const nameOfSource = async (source: string): Promise<string> => {
+  if (source === '-') return 'standard input'
+  return isAddress(source) ? (await import('../index.ts')).nameOfAddress(source) : source
+}
 
 /** Refuses what can be no document by its spelling alone. */
 export const checkSource = (source: string): void => {
   if (source === '')
     throw new CompactorError('usage', 'expected the path of a document, or - for standard input, got an empty text')
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(source))
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(source)?.[1]
+  if (scheme !== undefined && !isAddress(source))
     throw new CompactorError(
       'usage',
-      `${source} is an address, and documents are read from files or standard input only; download it first`,
+      `${source} is an address of a kind that is not read (${scheme}); give http, https or the path of a file`,
     )
 }
 
-export const readSource = async (source: string, terminal: Terminal): Promise<string> => {
-  const { readDocument } = await import('../index.ts')
-  const options = { signal: terminal.signal, name: nameOfSource(source) }
-  return readDocument(source === '-' ? terminal.input() : source, options)
+const largestInputBytes = 2 ** 24
+
+/** Standard input as text that must be UTF-8 and is no document: a question. */
+export const readInput = async (terminal: Terminal): Promise<string> => {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of terminal.input()) {
+    bytes += chunk.length
+    if (bytes > largestInputBytes)
+      throw new CompactorError(
+        'question-invalid',
+        `standard input has more than ${largestInputBytes} bytes, far more than a question; give the text as document`,
+      )
+    chunks.push(chunk)
+  }
+  terminal.signal.throwIfAborted()
+  return (await import('../index.ts')).decodeDocument(Buffer.concat(chunks), 'standard input')
 }
+
+/** Reads it and says on stderr what was read, if there is more to say than that it was text. */
+export const readSource = async (
+  source: string,
+  { encoding, verbose = false }: DocumentFlags,
+  terminal: Terminal,
+): Promise<Document> => {
+  const { readDocument } = await import('../index.ts')
+  const name = await nameOfSource(source)
+  const options = { signal: terminal.signal, name, ...given({ encoding }) }
+  const document = await readDocument(source === '-' ? terminal.input() : source, options)
+  const summary = describeDocument(document, verbose)
+  if (summary !== undefined) terminal.note(summary)
+  for (const note of document.notes) terminal.note(note)
+  if (verbose) for (const { path, reason } of document.skipped) terminal.note(`left out ${path}: ${reason}`)
+  return document
+}
+
+const describeDocument = ({ name, format, marks, skipped }: Document, verbose: boolean): string | undefined => {
+  if (format === 'text' || format === 'markdown') return undefined
+  const count = (kind: Mark['kind']): number => marks.filter((mark) => mark.kind === kind).length
+  const facts = (['file', 'chapter', 'page', 'heading'] as const)
+    .filter((kind) => count(kind) > 0)
+    .map((kind) => `${countText(count(kind))} ${kind}${count(kind) === 1 ? '' : 's'}`)
+  const left =
+    skipped.length > 0 ? [`${countText(skipped.length)} left out${verbose ? '' : ': --verbose names them'}`] : []
+  const what = format === 'folder' ? 'folder' : format.toUpperCase()
+  return `read ${name} (${[what, ...facts, ...left].join(', ')})`
+}
+
+/** For --json. */
+export const documentFacts = ({ name, format, notes, skipped }: Document): object => ({ name, format, notes, skipped })

@@ -223,7 +223,7 @@ const optionsOf = async (flags: EvalFlags, terminal: Terminal): Promise<Settings
     ...given({ shaded, subset, precision, activations, threads, backend, lengths: length }),
     measures: measure === 'both' ? ['distance', 'score'] : [measure],
     ...(taskOption ? { taskOptions: namedValues('--task-option', taskOption) } : {}),
-    ...(haystack === undefined ? {} : { haystack: await readSource(haystack, terminal) }),
+    ...(haystack === undefined ? {} : { haystack: (await readSource(haystack, {}, terminal)).text }),
   }
 }
 

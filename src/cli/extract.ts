@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import { type AskedFlags, openAskedSource } from './asked-source.ts'
-import { checkSource } from './document-source.ts'
+import { checkSource, documentFlags } from './document-source.ts'
 import { countText } from './figures.ts'
 import { decimal, defaultModel, engineFlags, given, modelFlag, seedFlag, wholeNumber } from './flags.ts'
 import { readSchema } from './read-schema.ts'
@@ -35,7 +35,7 @@ interface ExtractFlags extends AskedFlags {
 
 export const defineExtract = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<source>', 'context file or id, a text file, or - for text on standard input')
+    .argument('<source>', 'context file or id, a document (file, folder, address), or - for standard input')
     .requiredOption('--schema <file>', 'JSON Schema of an object, a property for each field; - for standard input')
     .option('-o, --output <file>', 'where the JSON goes; - for standard output', '-')
     .option('--force', 'replace the output if it exists')
@@ -51,7 +51,7 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
       return extractFields({ source, model: named }, flags, terminal)
     })
-  for (const option of engineFlags()) command.addOption(option)
+  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 const extractFields = async (

@@ -35,7 +35,7 @@ const entries: readonly Entry[] = [
   },
   {
     names: ['ask'],
-    summary: 'ask a compressed document, or a text file, a question',
+    summary: 'ask a compressed document, or any document, a question',
     load: async () => (await import('./ask.ts')).defineAsk,
   },
   {
@@ -69,7 +69,7 @@ separated by commas in the environment and a list in the file. Models and contex
 Examples:
   compactor compress report.txt --keep 0.25      read once -> report.cctx
   compactor ask report.cctx "Who signed it?"     answers in seconds, as often as you like
-  compactor ask notes.txt "What is left to do?"  compresses first, remembers`
+  compactor ask notes.pdf "What is left to do?"  compresses first, remembers`
 
 const newCommand = (name: string): Command => {
   const command = new Command(name)

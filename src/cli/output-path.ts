@@ -4,13 +4,14 @@ import { lstat, open, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { isAddress } from './document-source.ts'
 
-/** @param file the document, `-` for standard input. → the path to write to */
+/** @param file the document: a path, an address, `-` for standard input. → the path to write to */
 export const chooseOutput = async (
   file: string,
   { output, force = false }: { readonly output?: string; readonly force?: boolean },
 ): Promise<string> => {
-  const target = nameOutput(file, output)
+  const target = await nameOutput(file, output)
   if (resolve(target) === resolve(file))
     throw new CompactorError(
       'usage',
@@ -21,7 +22,7 @@ export const chooseOutput = async (
   return target
 }
 
-const nameOutput = (file: string, output: string | undefined): string => {
+const nameOutput = async (file: string, output: string | undefined): Promise<string> => {
   if (output === '') throw new CompactorError('usage', '-o takes the path of the file to write, got an empty text')
   if (output === '-')
     throw new CompactorError(
@@ -30,7 +31,29 @@ const nameOutput = (file: string, output: string | undefined): string => {
     )
   if (output !== undefined) return output
   if (file === '-') throw new CompactorError('usage', 'a document from standard input needs -o with the file to write')
+  if (isAddress(file)) return nameForAddress(file)
+  if (
+    await stat(file).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    )
+  )
+    return nameForFolder(file) // reading it says why not
   return join(dirname(file), `${basename(file, extname(file))}.cctx`)
+}
+
+/** Beside the folder; in it if it is the current one, where its name is no path. */
+const nameForFolder = (folder: string): string =>
+  /^\.{0,2}$/.test(basename(folder))
+    ? `${basename(resolve(folder)) || 'folder'}.cctx`
+    : join(dirname(folder), `${basename(folder)}.cctx`)
+
+/** In the current folder, by the last part of the path or else the host. */
+const nameForAddress = (address: string): string => {
+  const { hostname, pathname } = URL.canParse(address) ? new URL(address) : { hostname: '', pathname: '' }
+  const last = basename(pathname)
+  const name = basename(last, extname(last)) || hostname || 'page'
+  return `${name.replace(/[^\w.-]+/g, '-')}.cctx`
 }
 
 /** Only "there is nothing" passes, and with --force a regular file or a link that leads to one or nowhere. */

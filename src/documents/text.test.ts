@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { decodeDocument, readDocument } from './text.ts'
+import { readDocument } from './read-document.ts'
+import { decodeDocument } from './text.ts'
 
 const invalid = (bytes: readonly number[], message: RegExp): void =>
   assert.throws(() => decodeDocument(Uint8Array.from(bytes), 'a.txt'), { code: 'document-invalid', message })
@@ -34,13 +35,12 @@ test('text: the offset of the first wrong byte is named, for 6 kinds of wrong', 
   invalid(long, /byte 100000 /)
 })
 
-test('text: a missing file, a directory and an abort are errors with a code', async (t) => {
+test('text: a missing file, an unknown option and an abort are refused by what they are', async (t) => {
   const folder = temporaryFolder(t)
   await assert.rejects(readDocument(join(folder, 'none')), { code: 'file-unreadable', message: /does not exist/ })
-  mkdirSync(join(folder, 'sub'))
-  await assert.rejects(readDocument(join(folder, 'sub')), { code: 'file-unreadable', message: /directory/ })
   writeFileSync(join(folder, 'a.txt'), 'text')
-  assert.equal(await readDocument(join(folder, 'a.txt')), 'text')
+  assert.equal((await readDocument(join(folder, 'a.txt'))).text, 'text')
+  await assert.rejects(readDocument('a', { nmae: 'b' } as object), { name: 'TypeError', message: /no option "nmae"/ })
   await assert.rejects(readDocument(join(folder, 'a.txt'), { signal: AbortSignal.abort() }), { code: 'aborted' })
 })
 
@@ -50,11 +50,11 @@ test('text: a stream and a named pipe are read like a file, both up to 256 MiB',
     yield half
     yield Buffer.from('Grü\u00dfe').subarray(3)
   }
-  assert.equal(await readDocument(pieces()), 'Grüße')
+  assert.equal((await readDocument(pieces())).text, 'Grüße')
   const path = join(temporaryFolder(t), 'pipe')
   execFileSync('mkfifo', [path])
   const written = writeFile(path, 'through the pipe')
-  assert.equal(await readDocument(path), 'through the pipe')
+  assert.equal((await readDocument(path)).text, 'through the pipe')
   await written
   const piece = Buffer.alloc(2 ** 20, 'a')
   let sent = 0

@@ -2,6 +2,7 @@
 
 import type { Precision } from '../backends/ops.ts'
 import type { OptionValue } from '../cache/cctx-header.ts'
+import type { Document, Places } from '../documents/document.ts'
 import { createMethod, methodOptions } from '../methods/index.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
 import { checkKeep, type Keep } from './budget.ts'
@@ -10,9 +11,9 @@ import type { CompressRequest } from './protocol.ts'
 import type { Progress } from './worker-client.ts'
 
 export interface CompressOptions extends Partial<SelectionDefaults> {
-  /** Plain text; compressed alone, without any question. */
-  readonly document: string
-  /** A name for lists and messages. */
+  /** Plain text, or what `readDocument` gave; compressed alone, without any question. */
+  readonly document: string | Document
+  /** A name for lists and messages. Default: the document's own, 'document' for plain text. */
   readonly documentName?: string | undefined
   /** System text before the document: kept whole, not counted in `keep`. Default: what the model's template says. */
   readonly system?: string | undefined
@@ -62,10 +63,12 @@ export const compressRequest = (options: CompressOptions): CompressRequest => {
     throw new RangeError(`heads must be 'across', 'apart' or 'model', got ${String(heads)}`)
   if (precision !== 'f16' && precision !== 'f32')
     throw new RangeError(`precision must be 'f16' or 'f32', got ${String(precision)}`)
+  const { text, name, places } = textOf(options.document)
   const { selection } = createMethod(method, options.methodOptions)
   return {
-    document: requireText('document', options.document),
-    documentName: requireText('documentName', options.documentName ?? 'document', longestName),
+    document: text,
+    documentName: requireText('documentName', options.documentName ?? name, longestName),
+    ...(places === undefined ? {} : { places }),
     ...(system === undefined ? {} : { system: requireText('system', system) }),
     keep: checkKeep(options.keep ?? 0.25),
     method,
@@ -82,4 +85,13 @@ export const compressRequest = (options: CompressOptions): CompressRequest => {
     reserve: requireCount('reserve', options.reserve ?? 1024),
     seed: requireCount('seed', options.seed ?? 42),
   }
+}
+
+const textOf = (document: unknown): { text: string; name: string; places?: Places } => {
+  if (typeof document !== 'object' || document === null)
+    return { text: requireText('document', document), name: 'document' }
+  const { text, name, marks, lineStarts, lineStep } = document as Partial<Document>
+  if (typeof text !== 'string' || !Array.isArray(marks) || lineStarts === undefined || lineStep === undefined)
+    throw new TypeError('document must be a string or what readDocument gives, got another object')
+  return { text, name: name ?? 'document', places: { marks, lineStarts, lineStep } }
 }

@@ -6,6 +6,7 @@ import type { Block } from '../cache/block.ts'
 import type { ContextHeader, ContextOrigin } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { writeContext } from '../cache/cctx-write.ts'
+import { storePlaces } from '../documents/stored-places.ts'
 import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
@@ -66,7 +67,11 @@ export const compressDocument = async (
       source: model.source,
       architecture: model.model.config.architecture,
     },
-    document: { name: request.documentName, sha256: createHash('sha256').update(request.document).digest('hex') },
+    document: {
+      name: request.documentName,
+      sha256: createHash('sha256').update(request.document).digest('hex'),
+      ...(request.places ? { places: storePlaces(request.places, ids.length) } : {}),
+    },
     template: { hash: template.templateHash, pieces },
     method: { name: method.name, options: { ...request.methodOptions, seed } },
     keep: { given: describeKeep(request.keep), share: pairs / (ids.length * kvHeadCount) },

@@ -1,6 +1,7 @@
 /** What crosses between the caller's thread and the worker: requests, replies, errors. Plain data only. */
 import type { Isa } from '../backends/native.ts'
 import type { Precision } from '../backends/ops.ts'
+import type { Places } from '../documents/document.ts'
 import { CompactorError, type ErrorCode } from '../error.ts'
 import type { JsonSchema } from '../grammar/json-schema.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
@@ -20,6 +21,7 @@ export interface EngineSettings {
 export interface CompressRequest {
   readonly document: string
   readonly documentName: string
+  readonly places?: Places
   readonly system?: string
   readonly keep: Keep
   readonly method: string

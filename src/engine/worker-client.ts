@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads'
 import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
+import { startWorker } from '../start-worker.ts'
 import { Control } from './control.ts'
 import {
   fromWire,
@@ -12,7 +13,6 @@ import {
   type Requests,
   type Results,
 } from './protocol.ts'
-import { startWorker } from './start-worker.ts'
 import { abortedBy, Turns } from './turns.ts'
 
 export interface Progress {

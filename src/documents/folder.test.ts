@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
+import { placeAt } from './place.ts'
+import { readDocument } from './read-document.ts'
+
+const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../../test/fixtures/documents/${name}`, import.meta.url))
+
+/** A folder with these files. */
+const folderOf = (t: TestContext, files: Readonly<Record<string, string | Buffer>>): string => {
+  const folder = temporaryFolder(t)
+  for (const [name, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true })
+    writeFileSync(join(folder, name), content)
+  }
+  return folder
+}
+
+const filesOf = ({ marks }: { marks: readonly { kind: string; label: string }[] }): string[] =>
+  marks.filter(({ kind }) => kind === 'file').map(({ label }) => label)
+
+test('folder: README first, then files, then folders, by code units; each under its name', async (t) => {
+  const folder = folderOf(t, {
+    'b.txt': 'bee\n\n',
+    'Z.txt': 'zed',
+    'readme.md': '# Hello\n\nhi',
+    'a/z.ts': 'one\ntwo',
+    'a/README': 'inner',
+    'a/b/c.txt': 'deep',
+  })
+  const document = await readDocument(folder, { name: 'project' })
+  assert.equal(
+    document.text,
+    '# readme.md\n\n# Hello\n\nhi\n\n# Z.txt\n\nzed\n\n# b.txt\n\nbee\n\n# a/README\n\ninner\n\n# a/z.ts\n\none\ntwo\n\n# a/b/c.txt\n\ndeep',
+  )
+  const at = (passage: string): string => placeAt(document, document.text.indexOf(passage))
+  assert.equal(at('two'), 'a/z.ts, line 2')
+  assert.equal(at('hi\n'), 'readme.md, § Hello, line 3')
+  assert.equal(at('deep'), 'a/b/c.txt, line 1')
+  assert.deepEqual([document.format, document.name, document.skipped], ['folder', 'project', []])
+})
+
+test('folder: ignore files are honoured: nested, negated, of the repository above; .ignore wins over .gitignore', async (t) => {
+  const folder = folderOf(t, {
+    '.git/info/exclude': 'private.txt\n',
+    '.gitignore': '*.log\nbuild/\n/top.txt\n!.ignore\n',
+    'top.txt': 'x',
+    'sub/.gitignore': '!keep.log\nsecret.txt\n',
+    'sub/.ignore': '!secret.txt\ngenerated.ts\n',
+    'sub/keep.log': 'kept',
+    'sub/drop.log': 'x',
+    'sub/secret.txt': 'shown',
+    'sub/generated.ts': 'x',
+    'sub/private.txt': 'x',
+    'sub/top.txt': 'not at the top',
+    'sub/build/out.js': 'x',
+    'sub/node_modules/x/index.js': 'x',
+  })
+  const expected = ['keep.log', 'secret.txt', 'top.txt']
+  const whole = await readDocument(folder)
+  assert.deepEqual(
+    filesOf(whole),
+    expected.map((name) => `sub/${name}`),
+  )
+  assert.deepEqual(whole.skipped, [])
+  assert.deepEqual(filesOf(await readDocument(join(folder, 'sub'))), expected)
+})
+
+test('folder: what is left out is named with its reason: binary, damaged, hidden, linked, too large, lock files', async (t) => {
+  const outside = folderOf(t, { 'secret.txt': 'outside', 'deep/secret.txt': 'outside' })
+  const folder = folderOf(t, {
+    'a.txt': 'text',
+    'b.bin': Buffer.from([65, 0, 66]),
+    'c.png': Buffer.from('89504e470d0a1a0a00', 'hex'),
+    'd.txt': '',
+    'e.txt': 'x',
+    'package-lock.json': '{}',
+    '.env': 'KEY=1',
+  })
+  truncateSync(join(folder, 'e.txt'), 33 * 2 ** 20)
+  copyFileSync(fixture('protected.pdf'), join(folder, 'f.pdf'))
+  symlinkSync(join(outside, 'secret.txt'), join(folder, 'g.txt'))
+  symlinkSync(join(outside, 'deep'), join(folder, 'h'))
+  symlinkSync('.', join(folder, 'circle'))
+  const document = await readDocument(folder)
+  assert.equal(document.text, '# a.txt\n\ntext')
+  assert.deepEqual(document.skipped, [
+    { path: '.env', reason: 'hidden' },
+    { path: 'b.bin', reason: 'a binary file (byte 1 is 0)' },
+    { path: 'c.png', reason: 'an image' },
+    { path: 'circle', reason: 'a link, and links are not followed' },
+    { path: 'd.txt', reason: 'empty' },
+    { path: 'e.txt', reason: 'larger than 33554432 bytes' },
+    { path: 'f.pdf', reason: 'protected by a password' },
+    { path: 'g.txt', reason: 'a link, and links are not followed' },
+    { path: 'h', reason: 'a link, and links are not followed' },
+    { path: 'package-lock.json', reason: 'a lock file of a package manager' },
+  ])
+})
+
+test('folder: files of every format are read by their readers, and places name page, chapter, heading and line', async (t) => {
+  const folder = temporaryFolder(t)
+  for (const name of ['boats.epub', 'charter.docx', 'lighthouse.pdf', 'tides.html', 'latin1.txt'])
+    copyFileSync(fixture(name), join(folder, name))
+  const document = await readDocument(folder)
+  assert.equal(filesOf(document).length, 5)
+  const at = (passage: string): string =>
+    placeAt(document, Buffer.byteLength(document.text.slice(0, document.text.indexOf(passage))))
+  assert.equal(at('Salt and rope'), 'boats.epub, The Green Boat, § Cargo')
+  assert.equal(at('10 | 5 crowns'), 'charter.docx, § 2. Fees')
+  assert.equal(at('Dort gibt'), 'latin1.txt, line 2')
+  assert.equal(at('240'), 'lighthouse.pdf, page 2, § 2. The Ledger')
+  assert.equal(at('Norr holm'), 'tides.html, § Spring tides')
+  assert.match(document.notes.join('\n'), /lighthouse\.pdf: page 3 is without text[\s\S]*|latin1\.txt is not UTF-8/)
+})
+
+test('folder: an encoding that is said is for the files that are not UTF-8, and for no binary one', async (t) => {
+  const folder = folderOf(t, {
+    'a.txt': 'Grüße',
+    'b.txt': Buffer.from([0xcf, 0xf0, 0xe8, 0xe2, 0xe5, 0xf2]),
+    'c.bin': Buffer.from([0xcf, 0, 1]),
+  })
+  const { text, notes, skipped } = await readDocument(folder, { encoding: 'windows-1251' })
+  assert.equal(text, '# a.txt\n\nGrüße\n\n# b.txt\n\nПривет')
+  assert.deepEqual([notes, skipped.map(({ path }) => path)], [[], ['c.bin']])
+})
+
+test('folder: one without a readable file is refused with an example, an abort stops it', async (t) => {
+  await assert.rejects(readDocument(temporaryFolder(t), { name: 'nothing' }), {
+    code: 'document-invalid',
+    message: 'nothing holds no file that can be read',
+  })
+  const folder = folderOf(t, { 'a.bin': Buffer.from([0, 1]), 'b.bin': Buffer.from([0, 1]) })
+  await assert.rejects(readDocument(folder, { name: 'f' }), {
+    code: 'document-invalid',
+    message: 'f holds no file that can be read: a.bin is a binary file (byte 0 is 0), and 1 more',
+  })
+  const controller = new AbortController()
+  const reading = readDocument(folderOf(t, { 'a.txt': 'a' }), { signal: controller.signal })
+  controller.abort()
+  await assert.rejects(reading, { code: 'aborted' })
+})

@@ -1,0 +1,149 @@
+/**
+ * The text that is in a PDF, page by page, lines as they stand. A scan without text cannot be read here, and pages that are
+ * images only are said. Runs in a worker (pdf-worker.ts), because nothing bounds what a page may cost.
+ */
+import { CompactorError } from '../error.ts'
+import type { ReaderInput, Reading } from './document.ts'
+import { pageText, type TextPiece } from './pdf-lines.ts'
+import { largestTextBytes, TextBuilder } from './text-builder.ts'
+
+const mostPages = 20_000
+
+type Pdf = Awaited<ReturnType<typeof import('unpdf')['getDocumentProxy']>>
+
+/** Throws CompactorError('document-invalid'): damaged, protected by a password, scanned, too large. */
+export const readPdfText = async (
+  { bytes, name }: Pick<ReaderInput, 'bytes' | 'name'>,
+  onPage: (done: number) => void = () => undefined,
+): Promise<Reading> => {
+  const pdf = await openPdf(bytes, name)
+  try {
+    if (pdf.numPages > mostPages)
+      throw invalid(`${name} has ${pdf.numPages} pages, and up to ${mostPages} are read; split it`)
+    const builder = new TextBuilder()
+    const [unreadable, empty]: [number[], number[]] = [[], []]
+    const sections = await outlineOf(pdf)
+    for (let page = 1; page <= pdf.numPages; page++) {
+      onPage(page - 1)
+      const text = await textOfPage(pdf, page)
+      if (text === undefined) unreadable.push(page)
+      else if (text === '') empty.push(page)
+      writePage(builder, { page, text: text ?? '', titles: sections.get(page) ?? [] })
+      if (builder.bytes > largestTextBytes)
+        throw invalid(`${name} holds more than ${largestTextBytes} bytes of text; split it`)
+    }
+    if (empty.length + unreadable.length === pdf.numPages)
+      throw invalid(
+        unreadable.length > 0
+          ? `${name} is damaged: no page of it can be read; get it again or save it anew from a viewer`
+          : `${name} holds no text, only images, as scans do; recognise its text first (OCR, for example with ocrmypdf)`,
+      )
+    return builder.build('pdf', notesOf(name, empty, unreadable))
+  } finally {
+    await pdf.destroy()
+  }
+}
+
+const invalid = (message: string, cause?: unknown): CompactorError =>
+  new CompactorError('document-invalid', message, { cause })
+
+const openPdf = async (bytes: Uint8Array, name: string): Promise<Pdf> => {
+  const { getDocumentProxy } = await import('unpdf')
+  try {
+    // A copy, because the library takes the bytes for itself.
+    return await getDocumentProxy(new Uint8Array(bytes), { isEvalSupported: false, verbosity: 0, stopAtErrors: false })
+  } catch (cause) {
+    if ((cause as { name?: string }).name === 'PasswordException')
+      throw invalid(`${name} is protected by a password; save a copy without one`, cause)
+    throw invalid(
+      `${name} is damaged: it begins as a PDF but cannot be read as one (${reasonOf(cause)}); get it again`,
+      cause,
+    )
+  }
+}
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message.replace(/\.$/, '') : String(cause))
+
+/** Undefined if the page is damaged. */
+const textOfPage = async (pdf: Pdf, number: number): Promise<string | undefined> => {
+  try {
+    const page = await pdf.getPage(number)
+    const { items } = await page.getTextContent()
+    page.cleanup()
+    return pageText((items as readonly object[]).filter((item): item is TextPiece => 'str' in item))
+  } catch {
+    return undefined // the caller says which pages could not be read
+  }
+}
+
+interface Title {
+  readonly title: string
+  readonly level: number
+}
+
+interface OutlineItem {
+  readonly title: string
+  readonly dest: string | readonly unknown[] | null
+  readonly items: readonly OutlineItem[]
+}
+
+const mostTitles = 10_000
+
+/** The titles of the outline that begin on each page. */
+const outlineOf = async (pdf: Pdf): Promise<ReadonlyMap<number, Title[]>> => {
+  const pages = new Map<number, Title[]>()
+  // Without an outline, or with one that is damaged, pages are named by their number alone.
+  const top: readonly OutlineItem[] = (await pdf.getOutline().catch(() => null)) ?? []
+  const queue = top.map((item) => ({ item, level: 1 }))
+  for (const { item, level } of queue) {
+    if (queue.length > mostTitles) break
+    for (const inner of item.items) queue.push({ item: inner, level: level + 1 })
+    const page = await pageOf(pdf, item.dest).catch(() => undefined)
+    const title = item.title.replace(/\s+/g, ' ').trim()
+    if (page !== undefined && title !== '') pages.set(page, [...(pages.get(page) ?? []), { title, level }])
+  }
+  return pages
+}
+
+const pageOf = async (pdf: Pdf, dest: OutlineItem['dest']): Promise<number | undefined> => {
+  const explicit = typeof dest === 'string' ? await pdf.getDestination(dest) : dest
+  const target: unknown = explicit?.[0]
+  if (typeof target === 'number') return target + 1
+  if (typeof target !== 'object' || target === null) return undefined
+  return (await pdf.getPageIndex(target as Parameters<Pdf['getPageIndex']>[0])) + 1
+}
+
+/** Each title is marked where the page has it, in any spacing; else at the page's beginning. */
+const writePage = (
+  builder: TextBuilder,
+  { page, text, titles }: { readonly page: number; readonly text: string; readonly titles: readonly Title[] },
+): void => {
+  if (builder.bytes > 0 && text !== '') builder.append('\n\n')
+  builder.mark('page', String(page))
+  const places = titles
+    .map(({ title, level }) => ({ at: Math.max(0, findTitle(text, title)), title, level }))
+    .sort((a, b) => a.at - b.at)
+  let written = 0
+  for (const { at, title, level } of places) {
+    builder.append(text.slice(written, at))
+    builder.mark('heading', title, level)
+    written = at
+  }
+  builder.append(text.slice(written))
+}
+
+const findTitle = (text: string, title: string): number => {
+  const words = title.split(' ').map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return text.search(new RegExp(words.join('\\s+')))
+}
+
+const notesOf = (name: string, empty: readonly number[], unreadable: readonly number[]): string[] => [
+  ...(empty.length > 0 ? [`${name}: ${pagesText(empty)} without text (empty or images only)`] : []),
+  ...(unreadable.length > 0 ? [`${name}: ${pagesText(unreadable)} damaged and left out`] : []),
+]
+
+const pagesText = (pages: readonly number[]): string => {
+  const listed = pages.slice(0, 10).join(', ')
+  const more = pages.length > 10 ? ` and ${pages.length - 10} more` : ''
+  return pages.length === 1 ? `page ${listed} is` : `pages ${listed}${more} are`
+}

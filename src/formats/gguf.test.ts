@@ -262,7 +262,7 @@ test('a header with 1 to 8 random bytes changed reads or is refused by a Compact
   )
 })
 
-test('all 10 tensor types have the bytes and decode to the very bits that the Python gguf package gives', async () => {
+test('all 11 tensor types have the bytes and decode to the very bits that the Python gguf package gives', async () => {
   const ops = createReferenceOps()
   const weights = ggufWeights(ops, readGguf(fixture('every-type.gguf'), 'every-type.gguf'))
   const expected: Record<string, string> = JSON.parse(fixture('every-type.json').toString())

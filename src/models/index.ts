@@ -3,8 +3,9 @@ import { CompactorError } from '../error.ts'
 import { llama } from './llama.ts'
 import type { Architecture } from './model.ts'
 import { qwen2 } from './qwen2.ts'
+import { qwen3 } from './qwen3.ts'
 
-export const architectures: readonly Architecture[] = [llama, qwen2]
+export const architectures: readonly Architecture[] = [llama, qwen2, qwen3]
 
 /** Throws CompactorError('model-unsupported') with the list of what works. */
 export const architectureOf = (name: unknown): Architecture => {

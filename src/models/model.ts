@@ -29,6 +29,8 @@ export interface ModelConfig {
   readonly headDim: number
   readonly vocabularySize: number
   readonly contextLength: number // trained, tokens
+  /** [layer] tokens that a query of the layer sees, its own among them; undefined: all before it. Absent: all in every layer. */
+  readonly windows?: readonly (number | undefined)[]
 }
 
 /** q and k before and after rotary embedding, token-major: q [n, heads, headDim], k and v [n, kvHeads, headDim]. */

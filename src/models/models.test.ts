@@ -71,6 +71,7 @@ const shapesOf = (name: string): Record<string, readonly number[]> => ({
   'blk.0.ffn_up.weight': [12, 8],
   'blk.0.ffn_down.weight': [8, 12],
   ...(name === 'qwen2' && { 'blk.0.attn_q.bias': [8], 'blk.0.attn_k.bias': [4], 'blk.0.attn_v.bias': [4] }),
+  ...(name === 'qwen3' && { 'blk.0.attn_q_norm.weight': [4], 'blk.0.attn_k_norm.weight': [4] }),
 })
 
 const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readonly number[]>): unknown => {
@@ -82,7 +83,7 @@ const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readon
 test('an unknown architecture is refused by name with the list of what works', () => {
   assert.throws(
     () => architectureOf('mamba'),
-    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2$/),
+    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2, qwen3$/),
   )
   assert.throws(() => architectureOf(undefined), refused('model-unsupported', /\(none named\)/))
 })
@@ -101,6 +102,7 @@ for (const { name } of architectures) {
       feedForwardDim: 12,
       epsilon: 1e-5,
       theta: 10_000,
+      ...(name === 'llama' && { ropeFactor: 1 }),
     })
     const { [`${name}.attention.head_count_kv`]: _, ...others } = keysOf(name)
     const shapes = { ...shapesOf(name), 'blk.0.attn_k.weight': [8, 8], 'blk.0.attn_v.weight': [8, 8] }
@@ -111,9 +113,10 @@ for (const { name } of architectures) {
   })
 
   const unsupported: Record<string, MetadataValue> = {
-    'rope.scaling.type': 'linear',
-    'rope.scaling.factor': 4,
-    'rope.scaling.original_context_length': 32,
+    'rope.scaling.type': 'yarn',
+    ...(name !== 'llama' && { 'rope.scaling.factor': 4, 'rope.scaling.original_context_length': 32 }),
+    'rope.scaling.attn_factor': 1.5,
+    'rope.scale_linear': 2,
     'rope.dimension_count': 2,
     'attention.key_length': 1026,
     'attention.value_length': 2,
@@ -169,14 +172,11 @@ for (const { name } of architectures) {
       assert.throws(() => open(keysOf(name), wrong), refused('model-corrupt', new RegExp(`${tensor} has shape`)))
     })
 
-  const extra = [
-    'rope_freqs.weight',
-    'blk.0.attn_output.bias',
-    'blk.0.ffn_up.bias',
-    'blk.0.attn_q_norm.weight',
-    'blk.1.attn_norm.weight',
-  ]
-  for (const tensor of name === 'llama' ? [...extra, 'blk.0.attn_q.bias'] : extra)
+  const extra = ['blk.0.attn_output.bias', 'blk.0.ffn_up.bias', 'blk.1.attn_norm.weight', 'blk.0.attn_sinks.weight']
+  if (name !== 'llama') extra.push('rope_freqs.weight')
+  if (name !== 'qwen2') extra.push('blk.0.attn_q.bias')
+  if (name !== 'qwen3') extra.push('blk.0.attn_q_norm.weight')
+  for (const tensor of extra)
     test(`${name}: a tensor ${tensor} is refused by name, because leaving it out would change the arithmetic`, () => {
       assert.throws(
         () => open(keysOf(name), { ...shapesOf(name), [tensor]: [8] }),
@@ -184,3 +184,28 @@ for (const { name } of architectures) {
       )
     })
 }
+
+test('llama: linear scaling is read from its factor, with or without its type, and refused where the type is none', () => {
+  const read = (keys: Record<string, MetadataValue>): unknown => {
+    const config = open({ ...keysOf('llama'), ...keys }, shapesOf('llama')) as Record<string, unknown>
+    return config.ropeFactor
+  }
+  assert.equal(read({ 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 4 }), 4)
+  assert.equal(read({ 'llama.rope.scaling.factor': 8 }), 8)
+  assert.equal(read({ 'llama.rope.scaling.type': 'none' }), 1)
+  assert.throws(
+    () => read({ 'llama.rope.scaling.type': 'none', 'llama.rope.scaling.factor': 4 }),
+    refused('model-unsupported', /llama\.rope\.scaling\.factor is 4; only 1 is supported/),
+  )
+  assert.throws(
+    () => read({ 'llama.rope.scaling.factor': 0 }),
+    refused('model-corrupt', /llama\.rope\.scaling\.factor: expected a number above 0, got 0/),
+  )
+})
+
+test('llama: rope_freqs of another length than 2 for heads of 4 is refused as model-corrupt', () => {
+  assert.throws(
+    () => open(keysOf('llama'), { ...shapesOf('llama'), 'rope_freqs.weight': [4] }),
+    refused('model-corrupt', /rope_freqs\.weight has shape \[4\]/),
+  )
+})

@@ -64,17 +64,21 @@ export const record =
     return Object.fromEntries(entries.map(([name, entry]) => [name, item(entry, `${at}.${name}`)]))
   }
 
-/** An object of exactly these names. */
+/** An object of exactly these names; those in `optional` may be missing. */
 export const fields =
-  <T extends object>(readers: { readonly [K in keyof T]: Reader<T[K]> }): Reader<T> =>
+  <T extends object>(
+    readers: { readonly [K in keyof T]: Reader<T[K]> },
+    optional: readonly (keyof T & string)[] = [],
+  ): Reader<T> =>
   (value, at) => {
     const given = object(value, at)
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(readers, name))
     if (unknown !== undefined) throw new RangeError(`${at}: unknown field "${unknown.slice(0, 80)}"`)
     const entries = Object.entries<Reader<unknown>>(readers)
-    const missing = entries.find(([name]) => !Object.hasOwn(given, name))
+    const present = entries.filter(([name]) => Object.hasOwn(given, name))
+    const missing = entries.find(([name]) => !Object.hasOwn(given, name) && !optional.some((known) => known === name))
     if (missing) throw new RangeError(`${at}: no field "${missing[0]}"`)
-    return Object.fromEntries(entries.map(([name, read]) => [name, read(given[name], `${at}.${name}`)])) as T
+    return Object.fromEntries(present.map(([name, read]) => [name, read(given[name], `${at}.${name}`)])) as T
   }
 
 const object = (value: unknown, at: string): Readonly<Record<string, unknown>> => {

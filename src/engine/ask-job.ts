@@ -27,12 +27,12 @@ export const askJob = (
   const ids = Uint32Array.from([...between, ...model.tokenizer.encode(question), ...end])
   const { contextLength } = model.model.config
   const room = answerRoom({ contextLength, before: nextPosition, question: ids.length, maxTokens })
-  const { pairBytes, headPartBytes, pairs } = block.stats()
+  const { bytesPerPair, pairBytes, headPartBytes, windowBytes } = block.stats()
   const { layerCount, kvHeadCount, precision } = block.shape
   return {
     ...listeners,
-    bytes: (pairBytes / pairs) * layerCount * kvHeadCount * (ids.length + room),
-    shared: { key: block, bytes: pairBytes + headPartBytes },
+    bytes: bytesPerPair * layerCount * kvHeadCount * (ids.length + room),
+    shared: { key: block, bytes: pairBytes + headPartBytes + windowBytes },
     begin: () => ({
       sequence: new Sequence(ops, model.model, { block, nextPosition, precision }),
       generation: new Generation(model.tokenizer, { ids, maxTokens: room, sampler, stop }),

@@ -4,6 +4,7 @@
  */
 import { basename } from 'node:path'
 import { createReferenceOps } from '../backends/reference.ts'
+import { wholeLayerCount } from '../cache/block.ts'
 import type { ContextHeader } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { keptHeadCounts } from '../cache/kept-tokens.ts'
@@ -24,7 +25,7 @@ export interface KeptDocument {
   /** What was read before the document; kept whole. '' where no model was given. */
   readonly head: string
   readonly kept: readonly Uint16Array[] // [layer][token], KV heads that keep it
-  readonly bytes: number // keys and values kept, document only
+  readonly bytes: number // keys and values kept, without what was read before it in layers that see everything
   readonly fullBytes: number
 }
 
@@ -50,8 +51,8 @@ export const readKeptDocument = async (path: string, options: KeptDocumentOption
   try {
     const { header, block, tokenIds, fileBytes } = opened
     if (model) checkModel(header, { name: nameOfPath(model.path), fingerprint: model.fingerprint })
-    const { pairs, pairBytes } = block.stats()
-    const { layerCount, kvHeadCount } = block.shape
+    const { bytesPerPair, pairBytes, windowBytes } = block.stats()
+    const heads = wholeLayerCount(block.shape) * block.shape.kvHeadCount
     return {
       header,
       fileBytes,
@@ -59,8 +60,8 @@ export const readKeptDocument = async (path: string, options: KeptDocumentOption
         ? { tokens: Array.from(tokenIds, (id) => ` ${id}`), head: '' }
         : textsOf(model.path, { path, document: tokenIds, head: header.template.pieces.head ?? [] })),
       kept: keptHeadCounts(block),
-      bytes: pairBytes,
-      fullBytes: (pairBytes / pairs) * layerCount * kvHeadCount * block.documentTokens,
+      bytes: pairBytes + windowBytes,
+      fullBytes: bytesPerPair * heads * block.documentTokens + windowBytes,
     }
   } finally {
     opened.release()

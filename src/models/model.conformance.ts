@@ -19,6 +19,7 @@ export const toys: readonly { readonly name: string; readonly tolerance: number 
   { name: 'mistral', tolerance: 1e-4 }, // heads wider than dim / heads, separate output
   { name: 'qwen2', tolerance: 2e-5 },
   { name: 'qwen3', tolerance: 1e-4 },
+  { name: 'gemma3', tolerance: 1e-4 }, // a window of 8 in 4 of 6 layers, linear scaling in the others, capped logits
 ]
 
 // Between panels of different widths; the toys' logits have a deviation of 1 to 3, the sums at most 40 terms.

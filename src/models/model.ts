@@ -47,7 +47,7 @@ export interface Model {
   readonly config: ModelConfig
   /** ids [n] → [n, dim] */
   embed(ids: Uint32Array): Tensor
-  /** Rotary embedding: x [n, anyHeads, headDim], positions [n] → rotated copy */
+  /** Rotary embedding of the layers that see everything: x [n, anyHeads, headDim], positions [n] → rotated copy */
   rotate(x: Tensor, positions: Uint32Array): Tensor
   /** x [n, dim] → [n, dim]; undefined when `attend` gave undefined. */
   layer(index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined

@@ -1,9 +1,9 @@
 """Write tiny seeded models and their logits by the `transformers` library (float64, eager attention) into test/fixtures.
 
   toy-NAME.gguf    random weights, the byte vocabulary of make-toy-models.py (toy-mistral: a SentencePiece-style one)
-  toy-NAME.json    ids, and logits after three of them
+  toy-NAME.json    ids, and logits after three of them; of toy-mistral also ids of texts by the sentencepiece library
 
-usage: make-transformers-toys.py [NAME …]     (needs torch, transformers, numpy and gguf)
+usage: make-transformers-toys.py [NAME …]     (needs torch, transformers, sentencepiece, protobuf, numpy and gguf)
 """
 
 import importlib.util
@@ -169,8 +169,8 @@ def byte_tokenizer(writer, pre, template):
 
 def piece_vocabulary():
     """Bytes, then pieces with scores as SentencePiece's BPE gives them: minus the order in which they were made."""
-    pieces = ["▁t", "he", "▁the", "in", "er", "▁a", "an", "nd", "▁and", "▁▁", "▁[", "IN", "ST", "INST", "INST]", "é"]
-    letters = sorted({letter for piece in pieces for letter in piece} | set("abcdefghijklmnopqrstuvwxyz.,\n/[]"))
+    pieces = ["▁t", "he", "▁the", "in", "er", "▁a", "an", "nd", "▁and", "▁▁", "▁[", "IN", "ST", "INST", "INST]"]
+    letters = sorted({letter for piece in pieces for letter in piece} | set("abcdefghijklmnopqrstuvwxyz.,\n/[]é"))
     texts = ["<unk>", "<s>", "</s>", *[f"<0x{byte:02X}>" for byte in range(256)], *pieces, *letters]
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL]
     kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * (len(pieces) + len(letters))
@@ -191,6 +191,28 @@ def piece_tokenizer(writer):
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
     writer.add_chat_template(MISTRAL_TEMPLATE)
+
+
+TEXTS = ["", "the hand", " the", "in  the end and", "<s>[INST] the</s>", "née, 日本\n\n[INST] é ß", "a/b.c  ", "and the", "x"]
+
+
+def piece_ids():
+    """Ids by the sentencepiece library of texts over the same vocabulary, control tokens being text."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as messages
+
+    model = messages.ModelProto()
+    kinds = {2: "UNKNOWN", 3: "CONTROL", 6: "BYTE", 1: "NORMAL"}
+    for text, kind, score in zip(*piece_vocabulary()):
+        model.pieces.add(piece=text, score=score, type=getattr(messages.ModelProto.SentencePiece, kinds[kind]))
+    model.trainer_spec.model_type = messages.TrainerSpec.BPE
+    model.trainer_spec.byte_fallback = True
+    model.normalizer_spec.name = "identity"
+    model.normalizer_spec.add_dummy_prefix = True
+    model.normalizer_spec.remove_extra_whitespaces = False
+    model.normalizer_spec.escape_whitespaces = True
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model.SerializeToString())
+    return [[text, processor.encode(text)] for text in TEXTS]
 
 
 TOYS = {  # name: (architecture, model, tokenizer, seed)
@@ -254,7 +276,10 @@ def write(name):
     with torch.no_grad():
         logits = model(torch.tensor(ids)[None]).logits[0].numpy()
     rows = {str(row): toys.base64_f32(logits[row]) for row in [0, 16, 39]}
-    (toys.FIXTURES / f"toy-{name}.json").write_text(json.dumps({"ids": ids.tolist(), "logits": rows}, indent=2) + "\n")
+    expected = {"ids": ids.tolist(), "logits": rows}
+    if tokenizer == "pieces":
+        expected["texts"] = piece_ids()
+    (toys.FIXTURES / f"toy-{name}.json").write_text(json.dumps(expected, indent=2) + "\n")
     print(name, "logits' deviation", logits.std().round(3))
 
 

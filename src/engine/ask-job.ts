@@ -24,7 +24,7 @@ export const askJob = (
   const { nextPosition } = origin
   const sampler = createSampler(sampling)
   if (question.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
-  const ids = Uint32Array.from([...between, ...model.tokenizer.encode(question), ...end])
+  const ids = Uint32Array.from([...between, ...model.tokenizer.encode(question, { after: between }), ...end])
   const { contextLength } = model.model.config
   const room = answerRoom({ contextLength, before: nextPosition, question: ids.length, maxTokens })
   const { bytesPerPair, pairBytes, headPartBytes, windowBytes } = block.stats()

@@ -47,7 +47,7 @@ export const compressDocument = async (
   const method = createMethod(request.method, request.methodOptions)
   const template = await model.template(request.system)
   checkDocumentLength(request.document, model)
-  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
+  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document, { after: template.head })
   if (ids.length === 0)
     throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
   const { contextLength, kvHeadCount } = model.model.config

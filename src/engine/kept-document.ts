@@ -9,8 +9,8 @@ import type { ContextHeader } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { keptHeadCounts } from '../cache/kept-tokens.ts'
 import { CompactorError } from '../error.ts'
-import { readGguf } from '../formats/gguf.ts'
 import { mapFile } from '../formats/map-file.ts'
+import { openGguf } from '../formats/open-gguf.ts'
 import { fingerprint } from '../hub/fingerprint.ts'
 import { nameOfPath } from '../hub/local-models.ts'
 import { tokenTexts } from '../tokenizer/token-texts.ts'
@@ -73,9 +73,9 @@ const textsOf = (
   modelPath: string,
   { path, document, head }: { readonly path: string; readonly document: Uint32Array; readonly head: readonly number[] },
 ): Pick<KeptDocument, 'tokens' | 'head'> => {
-  const file = mapFile(modelPath)
+  const file = openGguf(modelPath, basename(modelPath))
   try {
-    const tokenizer = createTokenizer(readGguf(file.bytes, basename(modelPath)).metadata)
+    const tokenizer = createTokenizer(file.gguf.metadata)
     const texts = (ids: Iterable<number>): string[] => tokenTexts(tokenizer, ids)
     if ([...head, ...document].some((id) => id >= tokenizer.vocabularySize))
       throw new CompactorError(

@@ -22,7 +22,8 @@ struct Block {
   float* out;       // [rows][width]
   float* scales;    // [rows], what a larger logit does to the sums so far
   SoftmaxState* states;  // [rows]
-  uint32_t* visible;     // [rows], keys of the block that the row sees
+  uint32_t* first;       // [rows], keys of the block before those that the row sees: its window begins later
+  uint32_t* visible;     // [rows], end of the keys of the block that the row sees
 };
 
 // Keys come first: they stay in their place from one row block to the next, whatever its height.
@@ -46,6 +47,7 @@ COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_
   block.out = take(block.rows * block.width);
   block.scales = take(block.rows);
   block.states = reinterpret_cast<SoftmaxState*>(take(2 * block.rows));
+  block.first = reinterpret_cast<uint32_t*>(take(block.rows));
   block.visible = reinterpret_cast<uint32_t*>(take(block.rows));
   return block;
 }
@@ -57,19 +59,24 @@ COMPACTOR_INLINE void scale_queries(const AttendPlan& plan, const Block& block) 
   }
 }
 
-// Fills `visible` for keys `first_key` … of a segment's run; false if no row sees any. Later rows see no fewer keys.
+// Fills `first` and `visible` for keys `first_key` … of a segment's run; false if no row sees any. From row to row both
+// stay or grow.
 COMPACTOR_INLINE bool look(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key,
                            size_t count) {
   for (size_t row = 0; row < block.rows; row++) {
-    int64_t seen = int64_t(count);
+    const int64_t all = int64_t(count);
+    int64_t before = 0, seen = all;
     if (segment.causal) {
       const int64_t query = int64_t(plan.first_index) + int64_t((block.first_row + row) / plan.group());
       const int64_t below = query + 1 - int64_t(segment.causal_from) - int64_t(first_key);
-      seen = below < 0 ? 0 : below < seen ? below : seen;
+      const int64_t hidden = below - int64_t(segment.window);
+      seen = below < 0 ? 0 : below < all ? below : all;
+      before = hidden < 0 ? 0 : hidden < seen ? hidden : seen;
     }
+    block.first[row] = uint32_t(before);
     block.visible[row] = uint32_t(seen);
   }
-  return block.visible[block.rows - 1] > 0;
+  return block.visible[block.rows - 1] > 0 && block.first[0] < count;
 }
 
 // A stretch of a segment's run as one KV head has it.
@@ -97,7 +104,7 @@ COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count, const Rows
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
-      if (block.visible[row + height - 1] <= panel * kPanel) continue;
+      if (block.visible[row + height - 1] <= panel * kPanel || block.first[row] >= (panel + 1) * kPanel) continue;
       kLogitsTiles[height](block.q + row * block.height, packed, block.height,
                            block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
     }
@@ -109,8 +116,10 @@ COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count, const Rows
 COMPACTOR_INLINE float* visible_logits(const Block& block, size_t row, const float* bias, size_t limit) {
   float* logits = block.logits + row * kKeyBlock;
   const size_t visible = block.visible[row];
+  const size_t first = block.first[row];
   if (bias != nullptr)
-    for (size_t i = 0; i < visible; i++) logits[i] += bias[i];
+    for (size_t i = first; i < visible; i++) logits[i] += bias[i];
+  for (size_t i = 0; i < first; i++) logits[i] = kMinusInfinity;
   for (size_t i = visible; i < limit; i++) logits[i] = kMinusInfinity;
   return logits;
 }

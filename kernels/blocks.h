@@ -13,7 +13,7 @@ struct BlockLayout {
   size_t bytes;
 };
 
-constexpr size_t kWeightTypeCount = 10;
+constexpr size_t kWeightTypeCount = 11;
 
 // In the order of WeightType.
 constexpr BlockLayout kBlockLayouts[kWeightTypeCount] = {
@@ -27,12 +27,20 @@ constexpr BlockLayout kBlockLayouts[kWeightTypeCount] = {
     {256, 144}, // Q4_K: f16 d, f16 dmin, 12 bytes of 6-bit scales and mins, 128 bytes of nibbles
     {256, 176}, // Q5_K: the same with 32 bytes of high bits before the nibbles
     {256, 210}, // Q6_K: 128 bytes low nibbles, 64 bytes high pairs, 16 int8 scales, f16 d
+    {1, 2},     // BF16: the upper half of an f32
 };
 
 constexpr BlockLayout block_layout(WeightType type) { return kBlockLayouts[size_t(type)]; }
 
 constexpr size_t blocks_bytes(WeightType type, size_t values) {
   return values / block_layout(type).values * block_layout(type).bytes;
+}
+
+inline float f32_of_bf16(const uint8_t* bytes) {
+  const uint32_t bits = uint32_t(bytes[0] | bytes[1] << 8) << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
 }
 
 inline float f32_of_half(const uint8_t* bytes) { return f32_of_half(uint16_t(bytes[0] | bytes[1] << 8)); }

@@ -99,10 +99,13 @@ void decode_q6_k(const uint8_t* block, float* out) {
   }
 }
 
+void decode_bf16(const uint8_t* block, float* out) { *out = f32_of_bf16(block); }
+
 using DecodeBlock = void (*)(const uint8_t* block, float* out);
 
 constexpr DecodeBlock kDecoders[kWeightTypeCount] = {decode_f32,  decode_f16,  decode_q4_0, decode_q4_1, decode_q5_0,
-                                                     decode_q5_1, decode_q8_0, decode_q4_k, decode_q5_k, decode_q6_k};
+                                                     decode_q5_1, decode_q8_0, decode_q4_k, decode_q5_k, decode_q6_k,
+                                                     decode_bf16};
 
 }  // namespace
 

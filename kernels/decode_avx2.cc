@@ -96,6 +96,15 @@ void decode_f16_row(const uint8_t* halves, float* out, size_t count) {
   for (; i < count; i++) out[i] = half_at(halves + 2 * i);
 }
 
+void decode_bf16_row(const uint8_t* values, float* out, size_t count) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + 2 * i));
+    _mm256_storeu_ps(out + i, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16)));
+  }
+  for (; i < count; i++) out[i] = f32_of_bf16(values + 2 * i);
+}
+
 // A template, so that each block decoder is inlined into its loop.
 template <void (*kDecodeBlock)(const uint8_t*, float*)>
 void decode_blocks(WeightType type, const uint8_t* blocks, float* out, size_t count) {
@@ -109,6 +118,7 @@ void decode_row_avx2(WeightType type, const uint8_t* blocks, float* decoded, siz
   switch (type) {
     case WeightType::F32: memcpy(decoded, blocks, count * sizeof(float)); return;
     case WeightType::F16: return decode_f16_row(blocks, decoded, count);
+    case WeightType::BF16: return decode_bf16_row(blocks, decoded, count);
     case WeightType::Q4_0: return decode_blocks<decode_q4_0>(type, blocks, decoded, count);
     case WeightType::Q4_1: return decode_blocks<decode_q4_1>(type, blocks, decoded, count);
     case WeightType::Q5_0: return decode_blocks<decode_q5_0>(type, blocks, decoded, count);

@@ -11,7 +11,7 @@ namespace compactor {
 
 struct Pool;  // pool.h: threads, per-thread scratch memory, the abort word
 
-enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K };
+enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K, BF16 };
 
 // Instruction sets this binary has variants for, each a superset of the one before it: an op without a variant for one
 // runs that of the next lower. The machine decides (cpu.h), COMPACTOR_ISA or an option may lower it.
@@ -42,9 +42,16 @@ bool rms_norm_f32(Pool& pool, Isa isa, const float* x, const float* gain, float 
 // out = silu(gate) * up, count values
 bool swiglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out);
 
-// x, out [n][heads][head_dim]; angles in f64 or by an accurate recurrence: position up to 2^20 must stay within 1e-6
+// out = gelu(gate) * up by the tanh formula (geglu in ops.ts), count values
+bool geglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out);
+
+// x, out [n][heads][head_dim]; angles in f64 or by an accurate recurrence: position up to 2^20 must stay within 1e-6.
+// factors [head_dim / 2] or null: what the angle of each pair is divided by.
 bool rope_f32(Pool& pool, Isa isa, const float* x, const uint32_t* positions, size_t n, size_t heads, size_t head_dim,
-              double theta, bool interleaved, float* out);
+              double theta, const float* factors, bool interleaved, float* out);
+
+// Of a segment without a window: as far back as an index can be.
+constexpr uint32_t kNoWindow = UINT32_MAX;
 
 // One run of rows per KV head, see Segment in ops.ts. half = rows are f16.
 struct Segment {
@@ -56,6 +63,7 @@ struct Segment {
   bool half;
   bool causal;
   uint32_t causal_from;
+  uint32_t window;  // of a causal segment: a query sees this many indices, up to its own
 };
 
 // q, out [n][heads][head_dim]. A query that sees nothing gets zeros.
@@ -132,6 +140,7 @@ void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, 
 void z_score_f32(const float* x, size_t count, float* out);
 void add_scaled_f32(const float* a, const float* b, double factor, size_t count, float* out);
 void multiply_f32(const float* a, const float* b, size_t count, float* out);
+void soft_cap_f32(const float* x, double cap, size_t count, float* out);  // cap · tanh(x / cap)
 void mean_over_heads_f32(const float* x, size_t heads, size_t tokens, float* out);
 void average_pool_f32(const float* x, size_t rows, size_t length, size_t width, float* out);
 

@@ -19,7 +19,7 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   if (rows == 0 || n == 0) return true;
   const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
 #if COMPACTOR_X86
-  const bool is_quantised = type != WeightType::F32 && type != WeightType::F16;
+  const bool is_quantised = type != WeightType::F32 && type != WeightType::F16 && type != WeightType::BF16;
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised) return matmul_panel_avx2(pool, matmul);
     if (n < fewest_panel_tokens(isa, type)) return matmul_int8_avx2(pool, matmul);

@@ -260,7 +260,8 @@ void int8_task(void* arguments, size_t task, int) {
 Task task_for(WeightType type) {
   switch (type) {
     case WeightType::F32:
-    case WeightType::F16: return nullptr;
+    case WeightType::F16:
+    case WeightType::BF16: return nullptr;
     case WeightType::Q4_0: return int8_task<WeightType::Q4_0>;
     case WeightType::Q4_1: return int8_task<WeightType::Q4_1>;
     case WeightType::Q5_0: return int8_task<WeightType::Q5_0>;

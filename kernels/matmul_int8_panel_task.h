@@ -188,7 +188,8 @@ void panel_task(void* arguments, size_t task, int thread) {
 Task panel_task_of(WeightType type) {
   switch (type) {
     case WeightType::F32:
-    case WeightType::F16: return nullptr;
+    case WeightType::F16:
+    case WeightType::BF16: return nullptr;
     case WeightType::Q4_0: return panel_task<WeightType::Q4_0>;
     case WeightType::Q4_1: return panel_task<WeightType::Q4_1>;
     case WeightType::Q5_0: return panel_task<WeightType::Q5_0>;

@@ -16,6 +16,7 @@ napi_value decode_call(napi_env env, napi_callback_info info);
 napi_value matmul_call(napi_env env, napi_callback_info info);
 napi_value rms_norm_call(napi_env env, napi_callback_info info);
 napi_value swiglu_call(napi_env env, napi_callback_info info);
+napi_value geglu_call(napi_env env, napi_callback_info info);
 napi_value rope_call(napi_env env, napi_callback_info info);
 
 // napi_attention.cc
@@ -38,6 +39,7 @@ napi_value mean_over_heads_call(napi_env env, napi_callback_info info);
 napi_value norms_call(napi_env env, napi_callback_info info);
 napi_value z_score_call(napi_env env, napi_callback_info info);
 napi_value add_scaled_call(napi_env env, napi_callback_info info);
+napi_value soft_cap_call(napi_env env, napi_callback_info info);
 napi_value multiply_call(napi_env env, napi_callback_info info);
 napi_value average_pool_call(napi_env env, napi_callback_info info);
 

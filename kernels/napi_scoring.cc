@@ -202,6 +202,18 @@ napi_value multiply_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// softCap(x, cap, out)
+napi_value soft_cap_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "softCap", 3);
+  const Span<float> x = arguments.f32(0, "x");
+  const double cap = arguments.number(1, "cap");
+  const Span<float> out = arguments.f32(2, "out");
+  arguments.require(cap > 0, "cap must be above 0, got %g", cap);
+  arguments.require(x.count == out.count, "x and out have %zu and %zu values", x.count, out.count);
+  if (arguments.ok()) soft_cap_f32(x.data, cap, x.count, out.data);
+  return nullptr;
+}
+
 // averagePool(x, length, width, out): rows of `length`
 napi_value average_pool_call(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "averagePool", 4);

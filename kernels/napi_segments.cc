@@ -14,6 +14,8 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
   const bool causal = arguments.ok() && !arguments.is_absent(from.causal_from);
   const Span<float> bias = biased ? arguments.f32_of(from.bias, "segment bias") : Span<float>{};
   const double causal_from = causal ? arguments.number_of(from.causal_from, "causalFrom") : 0;
+  const bool windowed = arguments.ok() && !arguments.is_absent(from.window);
+  const double window = windowed ? arguments.number_of(from.window, "window") : double(kNoWindow);
   if (!arguments.ok()) return {};
   const size_t rows = k.count / shape.head_dim;
   arguments.require_type(k.half == v.half, "k and v of a segment must have the same dtype");
@@ -26,10 +28,15 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
   arguments.require(!biased || bias.count == rows, "bias has %zu values for %zu rows", bias.count, rows);
   arguments.require(causal_from >= 0 && causal_from <= UINT32_MAX && causal_from == double(uint32_t(causal_from)),
                     "causalFrom must be an integer from 0 to 2^32 - 1, got %g", causal_from);
+  arguments.require(!windowed || causal, "a window needs causalFrom");
+  arguments.require(window >= 1 && window <= UINT32_MAX && window == double(uint32_t(window)),
+                    "window must be an integer from 1 to 2^32 - 1, got %g", window);
   for (size_t head = 0; arguments.ok() && head < shape.kv_heads; head++)
     arguments.require(uint64_t{starts[head]} + counts[head] <= rows, "KV head %zu asks for rows %u to %llu of %zu",
                       head, starts[head], static_cast<unsigned long long>(uint64_t{starts[head]} + counts[head]), rows);
-  return {k.data, v.data, bias.data, starts.data(), counts.data(), k.half, causal, uint32_t(causal_from)};
+  if (!arguments.ok()) return {};
+  return {k.data,        v.data, bias.data, starts.data(),         counts.data(),
+          k.half,        causal, uint32_t(causal_from), uint32_t(window)};
 }
 
 }  // namespace
@@ -58,7 +65,8 @@ SegmentList fetch_segments(Arguments& arguments, napi_value list) {
                            napi_typeof(arguments.env(), object, &type) == napi_ok && type == napi_object;
     if (!arguments.require_type(is_object, "segment %u must be an object", i)) break;
     const auto fetch = [&](const char* name) { return arguments.property(object, name); };
-    segments.push_back({fetch("k"), fetch("v"), fetch("starts"), fetch("counts"), fetch("bias"), fetch("causalFrom")});
+    segments.push_back({fetch("k"), fetch("v"), fetch("starts"), fetch("counts"), fetch("bias"), fetch("causalFrom"),
+                        fetch("window")});
   }
   return segments;
 }

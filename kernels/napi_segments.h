@@ -16,7 +16,7 @@ struct HeadShape {
 
 bool check_heads(Arguments& arguments, const HeadShape& shape);
 
-// The properties of a segment of binding.ts, { k, v, starts, counts, bias?, causalFrom? }, not yet looked at.
+// The properties of a segment of binding.ts, { k, v, starts, counts, bias?, causalFrom?, window? }, not yet looked at.
 struct SegmentProperties {
   napi_value k;
   napi_value v;
@@ -24,6 +24,7 @@ struct SegmentProperties {
   napi_value counts;
   napi_value bias;
   napi_value causal_from;
+  napi_value window;
 };
 
 using SegmentList = std::vector<SegmentProperties>;

@@ -1,4 +1,4 @@
-// embed, matmul, rmsNorm, swiglu and rope for JavaScript: check, then compute. Each gives false when it was aborted.
+// embed, matmul, rmsNorm, swiglu, geglu and rope for JavaScript: check, then compute. Each gives false when it was aborted.
 #include "blocks.h"
 #include "napi.h"
 #include "napi_arguments.h"
@@ -99,27 +99,38 @@ napi_value rms_norm_call(napi_env env, napi_callback_info info) {
                                          gain.count, out.data));
 }
 
-// swiglu(pool, gate, up, out)
-napi_value swiglu_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "swiglu", 4);
+namespace {
+
+// (pool, gate, up, out)
+napi_value gated_call(napi_env env, napi_callback_info info, const char* name, decltype(swiglu_f32)* kernel) {
+  Arguments arguments(env, info, name, 4);
   const PoolHandle handle = arguments.pool(0);
   const Span<float> gate = arguments.f32(1, "gate"), up = arguments.f32(2, "up"), out = arguments.f32(3, "out");
   arguments.require(gate.count == up.count && up.count == out.count, "gate, up and out have %zu, %zu and %zu values",
                     gate.count, up.count, out.count);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, swiglu_f32(*handle.pool, handle.isa, gate.data, up.data, gate.count, out.data));
+  return boolean_value(env, kernel(*handle.pool, handle.isa, gate.data, up.data, gate.count, out.data));
 }
 
-// rope(pool, x, positions, heads, headDim, theta, interleaved, out)
+}  // namespace
+
+napi_value swiglu_call(napi_env env, napi_callback_info info) { return gated_call(env, info, "swiglu", swiglu_f32); }
+
+napi_value geglu_call(napi_env env, napi_callback_info info) { return gated_call(env, info, "geglu", geglu_f32); }
+
+// rope(pool, x, positions, heads, headDim, theta, factors | undefined, interleaved, out)
 napi_value rope_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "rope", 8);
+  Arguments arguments(env, info, "rope", 9);
   const PoolHandle handle = arguments.pool(0);
   const Span<float> x = arguments.f32(1, "x");
   const Span<uint32_t> positions = arguments.u32(2, "positions");
   const size_t heads = arguments.size(3, "heads"), head_dim = arguments.size(4, "headDim");
   const double theta = arguments.number(5, "theta");
-  const bool interleaved = arguments.boolean(6, "interleaved");
-  const Span<float> out = arguments.f32(7, "out");
+  const Span<float> factors = arguments.optional_f32(6, "factors");
+  const bool interleaved = arguments.boolean(7, "interleaved");
+  const Span<float> out = arguments.f32(8, "out");
+  arguments.require(arguments.absent(6) || factors.count == head_dim / 2, "factors has %zu values for %zu pairs",
+                    factors.count, head_dim / 2);
   arguments.require(head_dim > 0 && head_dim <= kMostHeadDim && head_dim % 2 == 0,
                     "headDim must be even and from 2 to %zu, got %zu", kMostHeadDim, head_dim);
   arguments.require(theta > 0, "theta must be above 0, got %g", theta);
@@ -128,7 +139,7 @@ napi_value rope_call(napi_env env, napi_callback_info info) {
   arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, rope_f32(*handle.pool, handle.isa, x.data, positions.data, positions.count, heads, head_dim,
-                                     theta, interleaved, out.data));
+                                     theta, factors.data, interleaved, out.data));
 }
 
 }  // namespace compactor

@@ -1,5 +1,5 @@
-// Rotary embedding. The angle of a pair at position p is p · theta^(-2·pair/head_dim), up to a million radians, so
-// sines are taken in f64. Sines are slow: p is split into 64·a + b, and cos and sin of the two parts are combined by
+// Rotary embedding. The angle of a pair at position p is p · theta^(-2·pair/head_dim) (/ factor), up to a million
+// radians, so sines are taken in f64. Sines are slow: p is split into 64·a + b, and cos and sin of the two parts are combined by
 // the addition theorem. That costs one pair of sines per 64 positions, and the result depends on p alone, never on
 // which tokens are rotated together.
 #include <cmath>
@@ -98,11 +98,12 @@ void rope_task(void* arguments, size_t task, int thread) {
 }  // namespace
 
 bool rope_f32(Pool& pool, Isa, const float* x, const uint32_t* positions, size_t n, size_t heads, size_t head_dim,
-              double theta, bool interleaved, float* out) {
+              double theta, const float* factors, bool interleaved, float* out) {
   const size_t pairs = head_dim / 2;
   double* frequency = static_cast<double*>(pool_shared_scratch(pool));
   Angle* low = reinterpret_cast<Angle*>(frequency + pairs);
   for (size_t i = 0; i < pairs; i++) frequency[i] = std::pow(theta, -2.0 * double(i) / double(head_dim));
+  for (size_t i = 0; factors != nullptr && i < pairs; i++) frequency[i] /= double(factors[i]);
   const bool tabled = n >= kStep;
   for (uint32_t b = 0; tabled && b < kStep; b++)
     for (size_t i = 0; i < pairs; i++) low[b * pairs + i] = angle_of(b, frequency[i]);

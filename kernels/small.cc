@@ -37,6 +37,10 @@ void multiply_f32(const float* a, const float* b, size_t count, float* out) {
   for (size_t i = 0; i < count; i++) out[i] = a[i] * b[i];
 }
 
+void soft_cap_f32(const float* x, double cap, size_t count, float* out) {
+  for (size_t i = 0; i < count; i++) out[i] = float(cap * std::tanh(double(x[i]) / cap));
+}
+
 void mean_over_heads_f32(const float* x, size_t heads, size_t tokens, float* out) {
   for (size_t token = 0; token < tokens; token++) {
     double sum = 0;

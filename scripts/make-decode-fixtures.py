@@ -15,7 +15,7 @@ import numpy as np
 from gguf import GGUFReader, GGMLQuantizationType, GGML_QUANT_SIZES
 from gguf.quants import dequantize
 
-TYPES = ["F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
+TYPES = ["F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16"]
 REAL_BLOCKS = 3
 # Where a block holds its halves: scale, then minimum.
 HALVES = {"F16": [0], "Q6_K": [208], "Q4_1": [0, 2], "Q5_1": [0, 2], "Q4_K": [0, 2], "Q5_K": [0, 2]}
@@ -42,6 +42,9 @@ def extreme_blocks(name, random):
     if name == "F32":
         values = [0.0, -0.0, 2.0**-149, -(2.0**-126), 3.4028234663852886e38, 0.1]
         return np.array(values, np.float32).view(np.uint8).reshape(-1, 4)
+    if name == "BF16":
+        values = [0.0, -0.0, 2.0**-126, -(2.0**-126) * 0.5, 3.3895313892515355e38, -0.0100, 1.5, 2.0**-133]
+        return (np.array(values, np.float32).view(np.uint32) >> 16).astype("<u2").view(np.uint8).reshape(-1, 2)
     size = block_bytes(name)
     codes = [random.integers(0, 256, size, np.uint8) for _ in EXTREMES]
     blocks = np.stack(codes + [np.zeros(size, np.uint8), np.full(size, 255, np.uint8)])

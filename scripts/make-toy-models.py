@@ -5,6 +5,8 @@
                                    dense causal attention over the whole sequence, nothing cached)
   every-type.gguf, .json           one matrix of each supported tensor type, and its values by the `gguf` package
 
+The other toys are written by make-transformers-toys.py.
+
 usage: make-toy-models.py     (needs numpy and gguf)
 """
 
@@ -105,10 +107,10 @@ def forward(weights, ids, theta):
     return norm(x, "output_norm.weight") @ w.get("output.weight", w["token_embd.weight"]).T
 
 
-def interleaved(values):
+def interleaved(values, head_dim=HEAD_DIM):
     """Rows of q and k as llama GGUFs have them: pair i is rows 2i and 2i + 1 of a head."""
-    heads = values.shape[0] // HEAD_DIM
-    return values.reshape(heads, 2, HEAD_DIM // 2, -1).swapaxes(1, 2).reshape(values.shape)
+    heads = values.shape[0] // head_dim
+    return values.reshape(heads, 2, head_dim // 2, -1).swapaxes(1, 2).reshape(values.shape)
 
 
 def write_model(architecture, seed):
@@ -148,7 +150,7 @@ def write_model(architecture, seed):
 
 def write_every_type():
     random = np.random.default_rng(3)
-    kinds = ["F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
+    kinds = ["F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K", "BF16"]
     half_offsets = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0]}
     half_offsets |= {"Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
     writer = gguf.GGUFWriter(FIXTURES / "every-type.gguf", "llama")
@@ -157,6 +159,9 @@ def write_every_type():
         type_ = gguf.GGMLQuantizationType[kind]
         if kind in ("F32", "F16"):
             data = random.standard_normal((2, 256)).astype(np.float32 if kind == "F32" else np.float16)
+        elif kind == "BF16":
+            upper = (random.standard_normal((2, 256)).astype(np.float32).view(np.uint32) >> 16).astype("<u2")
+            data = upper.view(np.uint8)
         else:
             values, size = gguf.GGML_QUANT_SIZES[type_]
             blocks = random.integers(0, 256, (2 * 256 // values, size), dtype=np.uint8)
@@ -173,6 +178,7 @@ def write_every_type():
     (FIXTURES / "every-type.json").write_text(json.dumps(expected, indent=2) + "\n")
 
 
-write_model("llama", seed=1)
-write_model("qwen2", seed=2)
-write_every_type()
+if __name__ == "__main__":
+    write_model("llama", seed=1)
+    write_model("qwen2", seed=2)
+    write_every_type()

@@ -17,6 +17,7 @@ export interface Runs {
   readonly dtype?: Precision
   readonly bias?: (row: number) => number
   readonly causalFrom?: number
+  readonly window?: number
   /** Puts values into k and v after they were drawn. */
   readonly spoil?: (k: Float32Array, v: Float32Array) => void
 }
@@ -45,7 +46,7 @@ export const segmentOf = (
   headDim: number,
   change: (values: Float32Array) => Float32Array = (values) => values,
 ): Segment => {
-  const { counts, gap = 2, dtype = 'f32', bias, causalFrom, spoil } = runs
+  const { counts, gap = 2, dtype = 'f32', bias, causalFrom, window, spoil } = runs
   const starts = counts.map((_, head) => counts.slice(0, head).reduce((sum, count) => sum + count + gap, gap))
   const rows = counts.reduce((sum, count) => sum + count + gap, 0)
   const [k, v] = [normals(rows * headDim, rows), normals(rows * headDim, rows + 1)]
@@ -65,6 +66,7 @@ export const segmentOf = (
         }
       : {}),
     ...(causalFrom === undefined ? {} : { causalFrom }),
+    ...(window === undefined ? {} : { window }),
   }
 }
 
@@ -263,6 +265,85 @@ const borderCases: OpCase[] = [
   }),
 ]
 
+/** A run that begins before the queries and ends with them, through windows that begin inside, before and after blocks. */
+const windowCases: OpCase[] = [
+  ...[1, 2, 15, 16, 17, 255, 256, 257, 600].flatMap((window) =>
+    [1, 3].flatMap((group) =>
+      [1, 40].map((n) =>
+        attendCase(`a window of ${window}`, {
+          n,
+          group,
+          headDim: 16,
+          firstIndex: 560,
+          runs: [
+            { counts: [600, 600], causalFrom: 0, window, dtype: group === 1 ? 'f16' : 'f32', bias: biasOf },
+            { counts: [20, 7], dtype: 'f16' },
+          ],
+        }),
+      ),
+    ),
+  ),
+  ...[64, 96].flatMap((headDim) =>
+    [1, 4].map((n) =>
+      attendCase('a window over two segments, as a block and a tail', {
+        n,
+        group: 4,
+        headDim,
+        firstIndex: 1030,
+        runs: [
+          { counts: [512], causalFrom: 512, window: 512, dtype: 'f16' },
+          { counts: [6 + n], causalFrom: 1024, window: 512, dtype: 'f16' },
+        ],
+      }),
+    ),
+  ),
+  attendCase('several blocks of rows and of keys through a window of 100', {
+    n: 300,
+    group: 7,
+    headDim: 8,
+    firstIndex: 900,
+    runs: [{ counts: [1200], causalFrom: 0, window: 100, dtype: 'f16' }],
+  }),
+  attendCase('everything before the window', {
+    n: 5,
+    group: 2,
+    headDim: 8,
+    firstIndex: 500,
+    runs: [{ counts: [300, 20], causalFrom: 0, window: 200 }],
+  }),
+  attendCase('indices near 2^32 and a window of 7', {
+    n: 20,
+    group: 1,
+    headDim: 4,
+    firstIndex: 2 ** 32 - 30,
+    runs: [{ counts: [25], causalFrom: 2 ** 32 - 35, window: 7 }],
+  }),
+  ...[nan, infinity].flatMap((value) =>
+    [16, 64].flatMap((headDim) =>
+      [1, 17].map((n) =>
+        attendCase(`key and value ${value} just before the window`, {
+          n,
+          group: 1,
+          headDim,
+          firstIndex: 22,
+          runs: [
+            {
+              counts: [40],
+              gap: 1,
+              causalFrom: 0,
+              window: 5,
+              // Row 18 is key 17 (after a gap of one), the last that the first query does not see.
+              spoil: (k, v) => {
+                for (const x of [k, v]) x.fill(value, 18 * headDim, 19 * headDim)
+              },
+            },
+          ],
+        }),
+      ),
+    ),
+  ),
+]
+
 /** [name, what to spoil]: row 5 of the first run begins at value (gap + 5) · headDim. */
 const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float32Array) => void }])[] = [
   [
@@ -332,5 +413,6 @@ export const attentionCases: readonly OpCase[] = [
   ...headDimCases,
   ...longCases,
   ...borderCases,
+  ...windowCases,
   ...notFiniteCases,
 ]

@@ -24,6 +24,7 @@ const run = (counts: readonly number[], rows = 4) => ({
   counts: Uint32Array.from(counts),
   bias: undefined,
   causalFrom: undefined,
+  window: undefined,
 })
 
 type Call = (binding: Binding, pool: PoolHandle) => unknown
@@ -54,13 +55,14 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'rmsNorm: rows of another width': (b, p) => b.rmsNorm(p, floats(5), floats(2), 1e-5, floats(5)),
   'rmsNorm: gain of 0': (b, p) => b.rmsNorm(p, floats(0), floats(0), 1e-5, floats(0)),
   'swiglu: lengths 2 and 3': (b, p) => b.swiglu(p, floats(2), floats(3), floats(3)),
-  'rope: odd headDim': (b, p) => b.rope(p, floats(3), indices(0), 1, 3, 1e4, true, floats(3)),
+  'rope: odd headDim': (b, p) => b.rope(p, floats(3), indices(0), 1, 3, 1e4, undefined, true, floats(3)),
   'rope: headDim 200,000': (b, p) =>
-    b.rope(p, floats(64 * 200_000), new Uint32Array(64), 1, 200_000, 1e4, true, floats(64 * 200_000)),
-  'rope: headDim 2^30 of 0 tokens': (b, p) => b.rope(p, floats(0), indices(), 1, 2 ** 30, 1e4, true, floats(0)),
-  'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, true, floats(0)),
-  'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, true, floats(4)),
-  'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, true, floats(2)),
+    b.rope(p, floats(64 * 200_000), new Uint32Array(64), 1, 200_000, 1e4, undefined, true, floats(64 * 200_000)),
+  'rope: headDim 2^30 of 0 tokens': (b, p) =>
+    b.rope(p, floats(0), indices(), 1, 2 ** 30, 1e4, undefined, true, floats(0)),
+  'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, undefined, true, floats(0)),
+  'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, undefined, true, floats(4)),
+  'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, undefined, true, floats(2)),
   'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, [run([1, 1])], 1, 0, floats(6), false),
   'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([5])], 1, 0, floats(2), false),
   'attend: start + count past 2^32': (b, p) =>
@@ -71,6 +73,13 @@ const outOfRange: Readonly<Record<string, Call>> = {
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), bias: floats(3) }], 1, 0, floats(2), false),
   'attend: causalFrom -1': (b, p) =>
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2), false),
+  'attend: window 0': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: 0, window: 0 }], 1, 0, floats(2), false),
+  'attend: window without causalFrom': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), window: 3 }], 1, 0, floats(2), false),
+  'rope: factors of other pairs': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 1e4, floats(2), true, floats(2)),
+  'geglu: lengths 2 and 3': (b, p) => b.geglu(p, floats(2), floats(3), floats(3)),
+  'softCap: cap 0': (b) => b.softCap(floats(2), 0, floats(2)),
   'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2), false),
   'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0), false),
   'attend: 65 segments': (b, p) =>

@@ -22,6 +22,7 @@ export interface SegmentArguments {
   readonly counts: Uint32Array
   readonly bias: Float32Array | undefined
   readonly causalFrom: number | undefined
+  readonly window: number | undefined
 }
 
 /** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */
@@ -45,6 +46,7 @@ export interface Binding {
   ): boolean
   rmsNorm(pool: PoolHandle, x: Float32Array, gain: Float32Array, eps: number, out: Float32Array): boolean
   swiglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
+  geglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
   rope(
     ...arguments_: [
       pool: PoolHandle,
@@ -53,6 +55,7 @@ export interface Binding {
       heads: number,
       headDim: number,
       theta: number,
+      factors: Float32Array | undefined,
       interleaved: boolean,
       out: Float32Array,
     ]
@@ -178,6 +181,7 @@ export interface Binding {
   norms(x: Float32Array, tokens: number, kvHeads: number, headDim: number, out: Float32Array): void
   zScore(x: Float32Array, out: Float32Array): void
   addScaled(a: Float32Array, b: Float32Array, factor: number, out: Float32Array): void
+  softCap(x: Float32Array, cap: number, out: Float32Array): void
   multiply(a: Float32Array, b: Float32Array, out: Float32Array): void
   averagePool(x: Float32Array, length: number, width: number, out: Float32Array): void
   mapFile(path: string): ArrayBuffer
@@ -201,6 +205,7 @@ export const weightTypes: readonly WeightType[] = [
   'Q4_K',
   'Q5_K',
   'Q6_K',
+  'BF16',
 ]
 
 export type LoadedBinding = { readonly binding: Binding } | { readonly reason: string }

@@ -98,6 +98,7 @@ export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOption
   if (!(options.theta > 0)) throw new RangeError(`rope: theta must be above 0, got ${options.theta}`)
   if (options.layout !== 'interleaved' && options.layout !== 'halves')
     throw new TypeError(`rope: layout must be 'interleaved' or 'halves', got '${options.layout}'`)
+  if (options.factors) expectShape('rope: factors', options.factors, [headDim / 2])
   return { n, heads, headDim }
 }
 
@@ -119,18 +120,25 @@ export const checkAttend = (
 }
 
 const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: number): void => {
-  const { k, v, starts, counts, bias, causalFrom } = segment
+  const { k, v, starts, counts, bias, causalFrom, window } = segment
   const [rows = 0] = shapeOf(`${what}: k`, k, ['rows', 'headDim'], k.dtype)
   expectShape(`${what}: k`, k, [rows, headDim], k.dtype)
   expectShape(`${what}: v`, v, [rows, headDim], k.dtype)
   if (bias) expectShape(`${what}: bias`, bias, [rows])
   if (causalFrom !== undefined) expectIndex(`${what}: causalFrom`, causalFrom)
+  if (window !== undefined) expectWindow(what, window, causalFrom)
   if (starts.length !== kvHeads || counts.length !== kvHeads)
     throw new RangeError(`${what}: expected ${kvHeads} runs, got ${starts.length} starts and ${counts.length} counts`)
   for (const [head, start] of starts.entries()) {
     const end = start + (counts[head] ?? 0)
     if (end > rows) throw new RangeError(`${what}: the run of head ${head} ends at row ${end} of ${rows}`)
   }
+}
+
+const expectWindow = (what: string, window: number, causalFrom: number | undefined): void => {
+  expectPositiveInteger(`${what}: window`, window)
+  expectIndex(`${what}: window`, window)
+  if (causalFrom === undefined) throw new RangeError(`${what}: a window of ${window} needs causalFrom`)
 }
 
 export const expectIndex = (what: string, value: number): void => {
@@ -184,6 +192,11 @@ export const checkChunkMass = (
       `chunkAttentionMass: chunks of ${chunk} tokens for ${kvHeads} KV heads are too long, at most ${mostChunkTokens} tokens and ${mostChunkKeys} over all KV heads; use a smaller chunkTokens`,
     )
   return { n, heads, headDim, kvHeads }
+}
+
+export const checkSoftCap = (x: Tensor, cap: number): void => {
+  expectShape('softCap: x', x, x.shape)
+  if (!(cap > 0 && cap < Number.POSITIVE_INFINITY)) throw new RangeError(`softCap: cap must be above 0, got ${cap}`)
 }
 
 export const checkNorms = (x: Tensor): HeadSizes => {

@@ -45,13 +45,13 @@ const check = (ops: CpuOps): void => {
 
 const native = nativeAvailable()
 
-test('decode: 10 types, real and extreme blocks, the reference gives the bits of the gguf package', () => {
+test('decode: 11 types, real and extreme blocks, the reference gives the bits of the gguf package', () => {
   check(createReferenceOps())
 })
 
 for (const isa of ['scalar', 'avx2', 'avx512'] as const) {
   const skip = !native.available ? native.reason : !native.isas.includes(isa) ? `no ${isa}` : false
-  test(`decode: 10 types, real and extreme blocks, native ${isa} gives the bits of the gguf package`, { skip }, () => {
+  test(`decode: 11 types, real and extreme blocks, native ${isa} gives the bits of the gguf package`, { skip }, () => {
     check(createNativeOps({ threads: 2, isa }))
   })
 }

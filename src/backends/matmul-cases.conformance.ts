@@ -10,6 +10,7 @@ import { blockLayout, cpuWeight } from './tensor.ts'
 const halvesAt: Record<WeightType, readonly number[]> = {
   F32: [],
   F16: [0],
+  BF16: [],
   Q4_0: [0],
   Q4_1: [0, 2],
   Q5_0: [0],
@@ -21,7 +22,7 @@ const halvesAt: Record<WeightType, readonly number[]> = {
 }
 
 const types = Object.keys(halvesAt) as WeightType[]
-const isQuantised = (type: WeightType): boolean => type !== 'F32' && type !== 'F16'
+const isQuantised = (type: WeightType): boolean => !['F32', 'F16', 'BF16'].includes(type)
 
 interface Matrix {
   readonly type: WeightType
@@ -36,6 +37,10 @@ interface Matrix {
 
 const bytesOf = ({ type, rows, columns, fill, halves, seed }: Matrix): Uint8Array => {
   if (type === 'F32') return new Uint8Array(normals(rows * columns, seed).buffer)
+  if (type === 'BF16') {
+    const words = new Uint16Array(normals(rows * columns, seed).buffer).filter((_, i) => i % 2 === 1) // upper halves
+    return new Uint8Array(words.buffer)
+  }
   const layout = blockLayout[type]
   const blockCount = (rows * columns) / layout.values
   const bytes = randomBytes(blockCount * layout.bytes, seed)

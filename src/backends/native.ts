@@ -19,6 +19,7 @@ import {
   checkPair,
   checkRmsNorm,
   checkRope,
+  checkSoftCap,
   checkStore,
 } from './checks.ts'
 import { type Ops, rowFigures, type Segment, type Weight } from './ops.ts'
@@ -154,7 +155,7 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
   },
 })
 
-type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'rope'>
+type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'>
 
 const transformerOps = ({ binding, handle, pool, isRounding }: Context): TransformerOps => ({
   embed: (weight, ids) => {
@@ -183,22 +184,30 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     finished(binding.swiglu(handle, f32(gate), f32(up), f32(out)))
     return out
   },
+  geglu: (gate, up) => {
+    checkPair('geglu', gate, up)
+    const out = pool.take(gate.shape, 'f32')
+    finished(binding.geglu(handle, f32(gate), f32(up), f32(out)))
+    return out
+  },
   rope: (x, positions, options) => {
     const { heads, headDim } = checkRope(x, positions, options)
     const out = pool.take(x.shape, 'f32')
     const interleaved = options.layout === 'interleaved'
-    finished(binding.rope(handle, f32(x), positions, heads, headDim, options.theta, interleaved, f32(out)))
+    const factors = options.factors && f32(options.factors)
+    finished(binding.rope(handle, f32(x), positions, heads, headDim, options.theta, factors, interleaved, f32(out)))
     return out
   },
 })
 
-const segmentArguments = ({ k, v, starts, counts, bias, causalFrom }: Segment): SegmentArguments => ({
+const segmentArguments = ({ k, v, starts, counts, bias, causalFrom, window }: Segment): SegmentArguments => ({
   k: cpu(k).data,
   v: cpu(v).data,
   starts,
   counts,
   bias: bias && f32(bias),
   causalFrom,
+  window,
 })
 
 type CacheOps = Pick<Ops, 'attend' | 'store' | 'gather'>
@@ -226,7 +235,7 @@ const cacheOps = ({ binding, handle, pool, isRounding }: Context): CacheOps => (
 
 type ScoringOps = Pick<
   Ops,
-  'leverage' | 'chunkAttentionMass' | 'norms' | 'zScore' | 'addScaled' | 'multiply' | 'averagePool'
+  'leverage' | 'chunkAttentionMass' | 'norms' | 'zScore' | 'addScaled' | 'softCap' | 'multiply' | 'averagePool'
 >
 
 const scoringOps = ({ binding, handle, pool }: Context): ScoringOps => ({
@@ -259,6 +268,12 @@ const scoringOps = ({ binding, handle, pool }: Context): ScoringOps => ({
     checkPair('addScaled', a, b)
     const out = pool.take(a.shape, 'f32')
     binding.addScaled(f32(a), f32(b), factor, f32(out))
+    return out
+  },
+  softCap: (x, cap) => {
+    checkSoftCap(x, cap)
+    const out = pool.take(x.shape, 'f32')
+    binding.softCap(f32(x), cap, f32(out))
     return out
   },
   multiply: (a, b) => {

@@ -22,7 +22,10 @@ export interface Tensor {
 }
 
 /** GGUF tensor types that `weight` takes. */
-export type WeightType = 'F32' | 'F16' | 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0' | 'Q4_K' | 'Q5_K' | 'Q6_K'
+export type WeightType =
+  | ('F32' | 'F16' | 'BF16')
+  | ('Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q8_0')
+  | ('Q4_K' | 'Q5_K' | 'Q6_K')
 
 /** A matrix [rows, columns] in its GGUF blocks (one row = `columns` values, in blocks of 32 or 256). */
 export interface Weight {
@@ -34,12 +37,14 @@ export interface Weight {
 export interface RopeOptions {
   readonly theta: number
   readonly layout: 'interleaved' | 'halves'
+  readonly factors?: Tensor // [headDim / 2] f32, above 0: what the angle of each pair is divided by
 }
 
 /**
  * Keys and values that a query may look at: for each KV head a run of rows. Rows of `k`, `v` and `bias` belong together.
  * `causalFrom` undefined: every row is visible to every query. Else row j of a run has index causalFrom + j, and query i
- * (of index `firstIndex` + i) sees it only if causalFrom + j ≤ firstIndex + i.
+ * (of index `firstIndex` + i) sees it only if causalFrom + j ≤ firstIndex + i; with a `window`, only the last so many of
+ * these, its own index among them: causalFrom + j > firstIndex + i − window.
  */
 export interface Segment {
   readonly k: Tensor // [rows, headDim], f16 or f32
@@ -48,6 +53,7 @@ export interface Segment {
   readonly counts: Uint32Array // [kvHeads], rows in each head's run (0 allowed)
   readonly bias?: Tensor // [rows] f32, added to the scaled logit
   readonly causalFrom?: number
+  readonly window?: number // at least 1, only with causalFrom
 }
 
 export interface AttendOptions {
@@ -126,6 +132,8 @@ export interface Ops {
   rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
   /** silu(gate) · up, same shapes [n, m]; silu(gate) = gate / (1 + e^−gate) may be 0 for gates below −87.3 (1.1e-36) */
   swiglu(gate: Tensor, up: Tensor): Tensor
+  /** gelu(gate) · up, same shapes [n, m]; gelu(g) = g / (1 + e^−s) with s = √(8/π)·(g + 0.044715·g³) may be 0 for s below −87.3 */
+  geglu(gate: Tensor, up: Tensor): Tensor
   /** x [n, heads, headDim], positions [n] → rotated copy */
   rope(x: Tensor, positions: Uint32Array, options: RopeOptions): Tensor
   /** Softmax attention over all segments together. q [n, heads, headDim] → [n, heads, headDim]; heads a multiple of kvHeads. */
@@ -183,6 +191,8 @@ export interface Ops {
   zScore(x: Tensor): Tensor
   /** a + factor · b */
   addScaled(a: Tensor, b: Tensor, factor: number): Tensor
+  /** cap · tanh(x / cap) */
+  softCap(x: Tensor, cap: number): Tensor
   /** a · b */
   multiply(a: Tensor, b: Tensor): Tensor
   /**

@@ -62,6 +62,19 @@ const gridCases: OpCase[] = tokenCounts.flatMap((n) =>
   ]),
 )
 
+const windowCases: OpCase[] = [1, 16, 100, 257].flatMap((window) =>
+  both(`a window of ${window}`, {
+    n: 60,
+    group: 3,
+    headDim: 16,
+    firstIndex: 280,
+    runs: [
+      { counts: [340, 340], causalFrom: 0, window, bias: biasOf },
+      { counts: [30, 20], dtype: 'f16' },
+    ],
+  }),
+)
+
 const sizeCases: OpCase[] = [
   ...[0, 1, 15, 16, 17, 255, 256, 257, 513].flatMap((count) =>
     both(`${count} keys, then 5 others`, {
@@ -164,4 +177,10 @@ const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =
   ]),
 )
 
-export const receivedCases: readonly OpCase[] = [...gridCases, ...sizeCases, ...borderCases, ...notFiniteCases]
+export const receivedCases: readonly OpCase[] = [
+  ...windowCases,
+  ...gridCases,
+  ...sizeCases,
+  ...borderCases,
+  ...notFiniteCases,
+]

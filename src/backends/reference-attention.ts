@@ -131,9 +131,10 @@ interface Query extends Row {
 
 /** Adds the keys of a segment that count for a query. */
 const look = (query: Query, { k, v, bias, segment }: Run, kvHead: number, sight: Sight): void => {
-  const { starts, counts, causalFrom } = segment
+  const { starts, counts, causalFrom, window = Number.POSITIVE_INFINITY } = segment
   for (let j = 0; j < (counts[kvHead] ?? 0); j++) {
     if (causalFrom !== undefined && causalFrom + j > query.index) return
+    if (causalFrom !== undefined && causalFrom + j <= query.index - window) continue
     const row = (starts[kvHead] ?? 0) + j
     const start = row * query.headDim
     const logit = dot(query, { from: k, start }, query.headDim) * query.scale + (bias?.[row] ?? 0)

@@ -17,6 +17,14 @@ interface Bytes {
   u32(at: number): number
   f16(at: number): number
   f32(at: number): number
+  bf16(at: number): number
+}
+
+const word = new DataView(new ArrayBuffer(4))
+
+const f32OfBits = (bits: number): number => {
+  word.setInt32(0, bits)
+  return word.getFloat32(0)
 }
 
 const bytesOf = (source: Uint8Array): Bytes => {
@@ -27,6 +35,7 @@ const bytesOf = (source: Uint8Array): Bytes => {
     u32: (at) => view.getUint32(at, true),
     f16: (at) => f32FromF16(view.getUint16(at, true)),
     f32: (at) => view.getFloat32(at, true),
+    bf16: (at) => f32OfBits(view.getUint16(at, true) << 16),
   }
 }
 
@@ -54,6 +63,7 @@ const nibbleK = (bytes: Bytes, at: number, group: number, index: number): number
 const readers: Record<WeightType, ReadValue> = {
   F32: (bytes, at) => bytes.f32(at),
   F16: (bytes, at) => bytes.f16(at),
+  BF16: (bytes, at) => bytes.bf16(at),
   // half d; 16 bytes of codes
   Q4_0: (bytes, at, i) => bytes.f16(at) * (nibble32(bytes, at + 2, i) - 8),
   // half d, half minimum; 16 bytes of codes

@@ -103,7 +103,10 @@ const movement = ({ pool }: Workplace): Pick<Ops, 'copy' | 'store' | 'gather'> =
   },
 })
 
-const transformer = ({ pool, pause }: Workplace): Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'rope'> => ({
+const transformer = ({
+  pool,
+  pause,
+}: Workplace): Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'> => ({
   embed(weight, ids) {
     check.checkEmbed(weight, ids)
     const columns = weight.shape[1]
@@ -153,13 +156,25 @@ const transformer = ({ pool, pause }: Workplace): Pick<Ops, 'embed' | 'matmul' |
     return out
   },
 
+  geglu(gate, up) {
+    const { count } = check.checkPair('geglu', gate, up)
+    const out = pool.take(gate.shape, 'f32')
+    const [g, u] = [reader(gate), reader(up)]
+    for (let i = 0; i < count; i++) {
+      const s = Math.sqrt(8 / Math.PI) * (g(i) + 0.044715 * g(i) ** 3)
+      out.data[i] = (g(i) / (1 + Math.exp(-s))) * u(i)
+    }
+    return out
+  },
+
   rope(x, positions, options) {
     const { n, heads, headDim } = check.checkRope(x, positions, options)
     const out = pool.take([n, heads, headDim], 'f32')
     const at = reader(x)
+    const factor = options.factors ? reader(options.factors) : () => 1
     for (const [token, position] of positions.entries())
       for (let pair = 0; pair < headDim / 2; pair++) {
-        const angle = position * options.theta ** ((-2 * pair) / headDim)
+        const angle = (position * options.theta ** ((-2 * pair) / headDim)) / factor(pair)
         const [cosine, sine] = [Math.cos(angle), Math.sin(angle)]
         for (let head = 0; head < heads; head++) {
           const [first, second] = pairOf((token * heads + head) * headDim, pair, headDim, options.layout)
@@ -176,7 +191,7 @@ const pairOf = (start: number, pair: number, headDim: number, layout: RopeOption
 
 const elementwise = ({
   pool,
-}: Workplace): Pick<Ops, 'norms' | 'zScore' | 'addScaled' | 'multiply' | 'averagePool'> => ({
+}: Workplace): Pick<Ops, 'norms' | 'zScore' | 'addScaled' | 'softCap' | 'multiply' | 'averagePool'> => ({
   norms(x) {
     const { n, heads, headDim } = check.checkNorms(x)
     const out = pool.take([heads, n], 'f32')
@@ -210,6 +225,14 @@ const elementwise = ({
     const out = pool.take(a.shape, 'f32')
     const [x, y] = [reader(a), reader(b)]
     for (let i = 0; i < count; i++) out.data[i] = x(i) + factor * y(i)
+    return out
+  },
+
+  softCap(x, cap) {
+    check.checkSoftCap(x, cap)
+    const out = pool.take(x.shape, 'f32')
+    const at = reader(x)
+    for (let i = 0; i < out.data.length; i++) out.data[i] = cap * Math.tanh(at(i) / cap)
     return out
   },
 

@@ -219,6 +219,22 @@ export const refusals: readonly Refusal[] = [
     error: range(/\[2,3\], got \[3,2\]/),
   },
   {
+    what: 'geglu: shapes',
+    call: (ops) => ops.geglu(f32(ops, 2, 3), f32(ops, 3, 2)),
+    error: range(/\[2,3\], got \[3,2\]/),
+  },
+  {
+    what: 'softCap: cap',
+    call: (ops) => ops.softCap(f32(ops, 2), 0),
+    error: range(/cap must be above 0, got 0/),
+  },
+  {
+    what: 'rope: factors',
+    call: (ops) =>
+      ops.rope(f32(ops, 1, 1, 4), Uint32Array.of(0), { theta: 1e4, layout: 'halves', factors: f32(ops, 4) }),
+    error: range(/factors must be \[2\], got \[4\]/),
+  },
+  {
     what: 'rope: odd head dim',
     call: (ops) => ops.rope(f32(ops, 1, 1, 3), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
     error: range(/multiple of 2, got 3/),
@@ -252,6 +268,16 @@ export const refusals: readonly Refusal[] = [
     what: 'attend: run beyond its rows',
     call: (ops) => ops.attend(f32(ops, 1, 2, 4), [run(ops, [1, 11])], whole),
     error: range(/head 1 ends at row 11 of 10/),
+  },
+  {
+    what: 'attend: a window of nothing',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), causalFrom: 0, window: 0 }], whole),
+    error: range(/window must be a whole number above 0, got 0/),
+  },
+  {
+    what: 'attend: a window without causalFrom',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), window: 3 }], whole),
+    error: range(/a window of 3 needs causalFrom/),
   },
   {
     what: 'attend: heads of 1,026 values',

@@ -24,6 +24,7 @@ export const blockLayout: Record<WeightType, { readonly values: number; readonly
   Q4_K: { values: 256, bytes: 144 },
   Q5_K: { values: 256, bytes: 176 },
   Q6_K: { values: 256, bytes: 210 },
+  BF16: { values: 1, bytes: 2 },
 }
 
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)

@@ -1,7 +1,7 @@
 /** Cases of the ops that move values or work on them one by one. Matrix products and attention have their own files. */
 import { normals, randomBytes, uniform } from './draw.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
-import type { Ops, Precision, Tensor } from './ops.ts'
+import type { Ops, Precision, RopeOptions, Tensor } from './ops.ts'
 
 /** Where kernels change gear: nothing, one, around a tile of 16, and past a block of 256. */
 export const tokenCounts: readonly number[] = [0, 1, 15, 16, 17, 257]
@@ -123,16 +123,56 @@ const swigluCases: OpCase[] = [...tokenCounts.map((n) => n * 21), 16384 * 2 + 5]
   magnitude: () => new Float64Array(count).fill(2 ** -94),
 }))
 
+const gegluCases: OpCase[] = [...tokenCounts.map((n) => n * 21), 16384 * 2 + 5].map((count) => {
+  const gates = (): Float32Array => withAwkward(normals(count, 15, 4))
+  const ups = (): Float32Array => normals(count, 16)
+  return {
+    op: 'geglu',
+    name: `${count} values with infinities, NaN and both ends of the exponential`,
+    family: 'elementwise',
+    run: (ops) => ops.geglu(ops.from(gates(), [count]), ops.from(ups(), [count])),
+    // An exponent s in f32 is off by units of its own last place, and the exponential relatively by as much.
+    magnitude: () =>
+      Float64Array.from(gates(), (g, i) => {
+        const s = Math.sqrt(8 / Math.PI) * (g + 0.044715 * g ** 3)
+        const value = Math.abs((g / (1 + Math.exp(-s))) * (ups()[i] ?? 0))
+        return value * (1 + Math.min(Math.abs(s), 100)) + 2 ** -94
+      }),
+  }
+})
+
+const softCapCases: OpCase[] = tokenCounts.map((n) => ({
+  op: 'softCap',
+  name: `${n * 21} values, cap 30`,
+  family: 'elementwise',
+  run: (ops) => ops.softCap(ops.from(withAwkward(normals(n * 21, 17, 40)), [n * 21]), 30),
+}))
+
 const positionsFrom = (first: number, n: number): Uint32Array => Uint32Array.from({ length: n }, (_, i) => first + i)
 
-const rope = (name: string, positions: Uint32Array, headDim: number, layout: 'interleaved' | 'halves'): OpCase => {
+const rope = (
+  name: string,
+  positions: Uint32Array,
+  headDim: number,
+  { layout, factors }: { readonly layout: 'interleaved' | 'halves'; readonly factors?: (pair: number) => number },
+): OpCase => {
+  const optionsOf = (ops: Ops): RopeOptions => ({
+    theta: 10000,
+    layout,
+    ...(factors && {
+      factors: ops.from(
+        Float32Array.from({ length: headDim / 2 }, (_, pair) => factors(pair)),
+        [headDim / 2],
+      ),
+    }),
+  })
   const [n, heads] = [positions.length, 3]
   const values = (): Float32Array => normals(n * heads * headDim, n + headDim)
   return {
     op: 'rope',
     name: `${name}, heads of ${headDim}, ${layout}`,
     family: 'elementwise',
-    run: (ops) => ops.rope(ops.from(values(), [n, heads, headDim]), positions, { theta: 10000, layout }),
+    run: (ops) => ops.rope(ops.from(values(), [n, heads, headDim]), positions, optionsOf(ops)),
     magnitude: () => {
       const x = values()
       const other = (i: number): number =>
@@ -143,11 +183,17 @@ const rope = (name: string, positions: Uint32Array, headDim: number, layout: 'in
 }
 
 const ropeCases: OpCase[] = (['interleaved', 'halves'] as const).flatMap((layout) => [
-  ...tokenCounts.map((n) => rope(`${n} tokens from 0`, positionsFrom(0, n), 64, layout)),
-  ...[2, 6, 34].map((headDim) => rope('17 tokens from 61', positionsFrom(61, 17), headDim, layout)),
-  rope('100 tokens up to 2^20', positionsFrom(2 ** 20 - 99, 100), 64, layout),
-  rope('one token at 2^20', positionsFrom(2 ** 20, 1), 64, layout),
-  rope('positions out of order, some twice', Uint32Array.of(5, 3, 700, 5, 64, 63, 0), 16, layout),
+  ...tokenCounts.map((n) => rope(`${n} tokens from 0`, positionsFrom(0, n), 64, { layout })),
+  ...[2, 6, 34].map((headDim) => rope('17 tokens from 61', positionsFrom(61, 17), headDim, { layout })),
+  rope('100 tokens up to 2^20', positionsFrom(2 ** 20 - 99, 100), 64, { layout }),
+  rope('one token at 2^20', positionsFrom(2 ** 20, 1), 64, { layout }),
+  rope('positions out of order, some twice', Uint32Array.of(5, 3, 700, 5, 64, 63, 0), 16, { layout }),
+  ...[1, 100].map((n) =>
+    rope(`${n} tokens from 5000, angles divided`, positionsFrom(5000, n), 64, {
+      layout,
+      factors: (pair) => 1 + pair / 3,
+    }),
+  ),
 ])
 
 const embedCases: OpCase[] = tokenCounts.map((n) => ({
@@ -169,5 +215,7 @@ export const transformerCases: readonly OpCase[] = [
   ...embedCases,
   ...rmsNormCases,
   ...swigluCases,
+  ...gegluCases,
+  ...softCapCases,
   ...ropeCases,
 ]

@@ -3,7 +3,7 @@
  * plus the one layer the caller holds. Not here: scores (methods) and the store that prefill writes to (engine).
  */
 import type { Ops, Tensor } from '../backends/ops.ts'
-import { Block, type BlockPlan, type BlockShape, type Piece, startsOf, type TierPiece } from './block.ts'
+import { Block, type BlockPlan, type BlockShape, type Piece, startsOf, type TierPiece, windowTokens } from './block.ts'
 import { layerTiers } from './layer-budgets.ts'
 import { type ScoreMoments, scoreCodes, scoreMoments } from './score-code.ts'
 import { planBudget, type Selection, type SelectionOptions, type SelectionRequest, select } from './selection.ts'
@@ -13,7 +13,7 @@ export interface BlockRequest {
   readonly documentTokens: number // at least 1
   readonly headTokens: number // what precedes it
   readonly pairs: number // to keep in the average layer, all KV heads together; see pairsOfShare
-  readonly layerTiers?: readonly (readonly number[])[] // [layer][tier], where layers have budgets of their own; see layer-budgets.ts
+  readonly layerTiers?: readonly (readonly number[])[] // [whole layer][tier], where layers have budgets of their own; see layer-budgets.ts
   readonly selection: SelectionOptions
   readonly nested: boolean
   readonly order?: 'importance' // rank even when everything stays
@@ -22,16 +22,18 @@ export interface BlockRequest {
 export interface LayerContents {
   readonly k: Tensor // [kvHeads, capacity, headDim] at the block's precision: head part first, then the document
   readonly v: Tensor
-  readonly scores?: Float32Array | undefined // [kvHeads, tokens], not looked at where `keepsAll`
+  readonly scores?: Float32Array | undefined // [kvHeads, tokens], not looked at where `keepsAll` or in a layer with a window
   readonly bias?: Tensor // [kvHeads, tokens] f32
 }
 
 /**
  * A block whose layers share one budget (`heads: 'model'`), `pairs` being the average layer's: the best of all layers
- * stay, so every layer is held until the last is scored. Throws TypeError for a layer without scores.
+ * stay, so every layer is held until the last is scored. Throws TypeError for a layer without scores, unless it has a window.
  */
 export const blockOfModel = (ops: Ops, request: BlockRequest, layers: readonly LayerContents[]): Block => {
-  const codes = layers.map(({ scores }) => {
+  const { windows } = request.shape
+  const scored = layers.filter((_, layer) => windows?.[layer] === undefined)
+  const codes = scored.map(({ scores }) => {
     if (!scores) throw new TypeError('a budget for the whole model needs scores of every layer')
     return scoreCodes(scores)
   })
@@ -51,7 +53,9 @@ export class BlockBuilder {
   readonly #request: BlockRequest
   readonly #moments: ScoreMoments[] = []
   readonly #headPart: Piece[] = []
-  readonly #tiers: TierPiece[][] = []
+  readonly #windowPart: (Piece | undefined)[] = []
+  readonly #tiers: TierPiece[][] = [] // [tier][whole layer]
+  #wholeLayers = 0
 
   constructor(ops: Ops, request: BlockRequest) {
     const { raisedFrom, keepsAll } = planBudget(selectionRequest(request, 0))
@@ -67,8 +71,16 @@ export class BlockBuilder {
     const { layerCount } = this.#request.shape
     if (layer >= layerCount) throw new RangeError(`a block of ${layerCount} layers is full`)
     this.#checkStore(contents)
-    const selection = select(this.#codes(contents.scores), selectionRequest(this.#request, layer))
-    this.#headPart.push(this.#gatherHeadPart(contents))
+    const { shape, documentTokens, headTokens } = this.#request
+    const window = windowTokens(shape, layer, headTokens + documentTokens)
+    if (window !== undefined) {
+      this.#headPart.push(this.#gatherTokens(contents, 0, 0))
+      this.#windowPart.push(this.#gatherTokens(contents, headTokens + documentTokens - window, window))
+      return
+    }
+    const selection = select(this.#codes(contents.scores), selectionRequest(this.#request, this.#wholeLayers++))
+    this.#headPart.push(this.#gatherTokens(contents, 0, headTokens))
+    this.#windowPart.push(undefined)
     selection.boundaries.forEach((boundary, tier) => {
       const before = selection.boundaries[tier - 1] ?? new Uint32Array(boundary.length)
       const pieces = this.#tiers[tier] ?? []
@@ -83,7 +95,29 @@ export class BlockBuilder {
       throw new RangeError(`expected ${shape.layerCount} layers, got ${this.#headPart.length}`)
     const order = this.keepsAll ? 'position' : 'importance'
     const plan: BlockPlan = { shape, documentTokens, headTokens, selection, nested, order, scoreMoments: this.#moments }
-    return new Block(plan, this.#headPart, this.#tiers)
+    const tiers = this.#tiers.map((pieces) => this.#withWindows(pieces))
+    return new Block(plan, { headPart: this.#headPart, tiers, windowPart: this.#windowPart })
+  }
+
+  /** [whole layer] → [layer]: those with a window have no rows in any tier. */
+  #withWindows(pieces: readonly TierPiece[]): TierPiece[] {
+    let next = 0
+    return this.#windowPart.map((window) => (window ? this.#emptyPiece() : (pieces[next++] as TierPiece)))
+  }
+
+  #emptyPiece(): TierPiece {
+    const { shape, documentTokens } = this.#request
+    const { kvHeadCount, headDim, precision } = shape
+    const none = (): Uint32Array => new Uint32Array(kvHeadCount)
+    return {
+      k: this.#ops.zeros([0, headDim], precision),
+      v: this.#ops.zeros([0, headDim], precision),
+      starts: none(),
+      counts: none(),
+      positions: documentTokens > 65535 ? new Uint32Array(0) : new Uint16Array(0),
+      codes: this.keepsAll ? undefined : new Uint16Array(0),
+      bias: undefined,
+    }
   }
 
   #codes(scores: Float32Array | undefined): Uint16Array | undefined {
@@ -104,13 +138,14 @@ export class BlockBuilder {
     }
   }
 
-  #gatherHeadPart({ k, v }: LayerContents): Piece {
-    const { shape, headTokens } = this.#request
-    const counts = new Uint32Array(shape.kvHeadCount).fill(headTokens)
+  /** Tokens `from` … `from + count` of head and document, for every KV head. */
+  #gatherTokens({ k, v }: LayerContents, from: number, count: number): Piece {
+    const { kvHeadCount } = this.#request.shape
+    const counts = new Uint32Array(kvHeadCount).fill(count)
     const starts = startsOf(counts)
-    const picks = Uint32Array.from({ length: shape.kvHeadCount * headTokens }, (_, row) => {
-      const head = Math.floor(row / headTokens)
-      return head * (k.shape[1] ?? 0) + (row % headTokens)
+    const picks = Uint32Array.from({ length: kvHeadCount * count }, (_, row) => {
+      const head = Math.floor(row / count)
+      return head * (k.shape[1] ?? 0) + from + (row % count)
     })
     return { k: this.#rows(k, picks), v: this.#rows(v, picks), starts, counts }
   }
@@ -160,9 +195,9 @@ export class BlockBuilder {
 
 const selectionRequest = (
   { shape, documentTokens, pairs, layerTiers, selection, nested, order }: BlockRequest,
-  layer: number,
+  wholeLayer: number,
 ): SelectionRequest => {
-  const tiers = layerTiers?.[layer]
+  const tiers = layerTiers?.[wholeLayer]
   return {
     ...selection,
     kvHeadCount: shape.kvHeadCount,

@@ -12,7 +12,22 @@ export interface BlockShape {
   readonly kvHeadCount: number
   readonly headDim: number
   readonly precision: Precision
+  /**
+   * [layer] tokens that a query of the layer sees, its own among them; undefined: all. Absent: all in every layer. A layer
+   * with a window keeps the last tokens before the sequence, as many as its window has, whatever the budget is.
+   */
+  readonly windows?: readonly (number | undefined)[]
 }
+
+/** Tokens that a layer's window holds after `tokens`; undefined for a layer that sees everything. */
+export const windowTokens = ({ windows }: BlockShape, layer: number, tokens: number): number | undefined => {
+  const window = windows?.[layer]
+  return window === undefined ? undefined : Math.min(window, tokens)
+}
+
+/** Layers that see everything: those whose memory is compressed. */
+export const wholeLayerCount = ({ layerCount, windows }: Pick<BlockShape, 'layerCount' | 'windows'>): number =>
+  layerCount - (windows ?? []).filter((window) => window !== undefined).length
 
 /** What every layer of a block has in common, and what later cuts of it must know. */
 export interface BlockPlan {
@@ -22,7 +37,7 @@ export interface BlockPlan {
   readonly selection: SelectionOptions
   readonly nested: boolean // a smaller budget is a prefix of every run
   readonly order: 'importance' | 'position' // position: nothing was scored, everything stays
-  readonly scoreMoments: readonly ScoreMoments[] // [layer]; empty in position order
+  readonly scoreMoments: readonly ScoreMoments[] // [whole layer]; empty in position order
 }
 
 /** One layer's rows of the head part or of one tier, a run for each head. Rows of all arrays belong together. */
@@ -39,13 +54,21 @@ export interface TierPiece extends Piece {
   readonly bias: Tensor | undefined // [rows] f32
 }
 
+export interface BlockParts {
+  readonly headPart: readonly Piece[]
+  readonly tiers: readonly (readonly TierPiece[])[]
+  readonly windowPart?: readonly (Piece | undefined)[]
+}
+
 /** Exact, from what is held; nothing estimated. A pair is one key and one value of one KV head. */
 export interface BlockStats {
-  readonly pairBytes: number // kept K and V of the document
-  readonly headPartBytes: number // K and V of what precedes it
+  readonly bytesPerPair: number
+  readonly pairBytes: number // kept K and V of the document, in layers that see all of it
+  readonly headPartBytes: number // K and V of what precedes it, in the same layers
+  readonly windowBytes: number // K and V of layers that see a window only
   readonly indexBytes: number // positions, score codes, biases
-  readonly pairs: number
-  readonly keptShare: number // pairs / (layers × KV heads × document tokens)
+  readonly pairs: number // in layers that see the whole document
+  readonly keptShare: number // pairs / (these layers × KV heads × document tokens)
   readonly layers: readonly { readonly counts: readonly number[]; readonly keptShare: number }[] // counts [kvHeads]
 }
 
@@ -56,12 +79,13 @@ export class Block implements BlockPlan {
   readonly selection: SelectionOptions
   readonly nested: boolean
   readonly order: 'importance' | 'position'
-  readonly scoreMoments: readonly ScoreMoments[] // [layer]
-  readonly headPart: readonly Piece[] // [layer]
-  readonly tiers: readonly (readonly TierPiece[])[] // [tier][layer]
+  readonly scoreMoments: readonly ScoreMoments[] // [whole layer]
+  readonly headPart: readonly Piece[] // [layer], without rows in a layer with a window
+  readonly tiers: readonly (readonly TierPiece[])[] // [tier][layer], without rows in a layer with a window
+  readonly windowPart: readonly (Piece | undefined)[] // [layer], the last tokens of head and document in order
   readonly #segments: readonly (readonly Segment[])[]
 
-  constructor(plan: BlockPlan, headPart: readonly Piece[], tiers: readonly (readonly TierPiece[])[]) {
+  constructor(plan: BlockPlan, { headPart, tiers, windowPart = [] }: BlockParts) {
     this.shape = plan.shape
     this.documentTokens = plan.documentTokens
     this.headTokens = plan.headTokens
@@ -71,19 +95,31 @@ export class Block implements BlockPlan {
     this.scoreMoments = plan.scoreMoments
     this.headPart = headPart
     this.tiers = tiers
-    this.#segments = headPart.map((piece, layer) =>
-      [piece, ...tiers.map((tier) => pieceOf(tier, layer))].filter(({ counts }) => sum(counts) > 0).map(segmentOf),
-    )
+    this.windowPart = windowPart
+    this.#segments = headPart.map((piece, layer) => [
+      ...[piece, ...tiers.map((tier) => pieceOf(tier, layer))].filter(({ counts }) => sum(counts) > 0).map(segmentOf),
+      ...this.#windowSegments(layer),
+    ])
   }
 
-  /** Head part, then tiers from most important: the same order whether filled in memory or opened from a file. */
+  /**
+   * Head part, then tiers from most important: the same order whether filled in memory or opened from a file. Or a window,
+   * whose indices count from the first token of all.
+   */
   segments(layer: number): readonly Segment[] {
     const segments = this.#segments[layer]
     if (segments === undefined) throw new RangeError(`expected a layer below ${this.shape.layerCount}, got ${layer}`)
     return segments
   }
 
-  /** Pairs of one layer's document that are kept, for each head. [kvHeads] */
+  #windowSegments(layer: number): Segment[] {
+    const piece = this.windowPart[layer]
+    const window = this.shape.windows?.[layer]
+    if (!piece || window === undefined) return []
+    return [{ ...segmentOf(piece), causalFrom: this.headTokens + this.documentTokens - (piece.counts[0] ?? 0), window }]
+  }
+
+  /** Pairs of one layer's document that are kept by rank, for each head; 0 in a layer with a window. [kvHeads] */
   keptPairs(layer: number): number[] {
     return Array.from({ length: this.shape.kvHeadCount }, (_, head) =>
       this.tiers.reduce((total, tier) => total + (pieceOf(tier, layer).counts[head] ?? 0), 0),
@@ -92,19 +128,23 @@ export class Block implements BlockPlan {
 
   stats(): BlockStats {
     const { shape, documentTokens, headTokens } = this
-    const bytesOfPair = 2 * shape.headDim * elementBytes[shape.precision]
+    const bytesPerPair = 2 * shape.headDim * elementBytes[shape.precision]
     const wholeLayer = shape.kvHeadCount * documentTokens
     const layers = this.headPart.map((_, layer) => {
-      const counts = this.keptPairs(layer)
+      const window = windowTokens(shape, layer, documentTokens)
+      const counts = window === undefined ? this.keptPairs(layer) : new Array<number>(shape.kvHeadCount).fill(window)
       return { counts, keptShare: sum(counts) / wholeLayer }
     })
-    const pairs = layers.reduce((total, { counts }) => total + sum(counts), 0)
+    const pairs = this.headPart.reduce((total, _, layer) => total + sum(this.keptPairs(layer)), 0)
+    const wholeLayers = wholeLayerCount(shape)
     return {
-      pairBytes: pairs * bytesOfPair,
-      headPartBytes: shape.layerCount * shape.kvHeadCount * headTokens * bytesOfPair,
+      bytesPerPair,
+      pairBytes: pairs * bytesPerPair,
+      headPartBytes: wholeLayers * shape.kvHeadCount * headTokens * bytesPerPair,
+      windowBytes: this.windowPart.reduce((total, piece) => total + sum(piece?.counts ?? []), 0) * bytesPerPair,
       indexBytes: this.tiers.flat().reduce((total, piece) => total + indexBytes(piece), 0),
       pairs,
-      keptShare: pairs / (shape.layerCount * wholeLayer),
+      keptShare: wholeLayers === 0 ? 1 : pairs / (wholeLayers * wholeLayer),
       layers,
     }
   }

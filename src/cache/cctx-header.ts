@@ -3,6 +3,7 @@
  * a version for that. Not here: the bytes around it (cctx-prologue.ts) and where arrays lie (cctx-layout.ts).
  */
 import type { Precision } from '../backends/ops.ts'
+import { type BlockShape, wholeLayerCount } from './block.ts'
 import {
   boolean,
   fields,
@@ -73,6 +74,7 @@ export interface BlockHeader {
   readonly kvHeadCount: number
   readonly headDim: number
   readonly precision: Precision
+  readonly windows?: readonly (number | null)[] // [layer] of a model with sliding windows; null: sees everything
   readonly originalTokens: number // of the document
   readonly headTokens: number // before it
   readonly selection: SelectionOptions
@@ -104,11 +106,36 @@ export const readHeader = (json: unknown): ContextHeader => {
           `${at}.tiers: layer ${layer}, head ${head} keeps ${kept} of ${block.originalTokens} tokens`,
         )
     }
-  const scored = block.order === 'importance' ? block.layerCount : 0
+  requireWindows(block, at)
+  const scored = block.order === 'importance' ? wholeLayerCount(shapeOf(block)) : 0
   if (block.scoreMoments.length !== scored)
     throw new RangeError(`${at}.scoreMoments: expected ${scored} layers, got ${block.scoreMoments.length}`)
   return header
 }
+
+const requireWindows = ({ windows = [], layerCount, tiers }: BlockHeader, at: string): void => {
+  if (windows.length > 0 && windows.length !== layerCount)
+    throw new RangeError(`${at}.windows: expected ${layerCount} layers, got ${windows.length}`)
+  const ranked = windows.findIndex(
+    (window, layer) => window !== null && tiers.some(({ counts }) => counts[layer]?.some((count) => count > 0)),
+  )
+  if (ranked >= 0) throw new RangeError(`${at}.tiers: layer ${ranked} has a window and keeps tokens by rank as well`)
+}
+
+/** The shape of the block that the header describes. */
+export const shapeOf = ({
+  layerCount,
+  kvHeadCount,
+  headDim,
+  precision,
+  windows,
+}: Pick<BlockHeader, 'layerCount' | 'kvHeadCount' | 'headDim' | 'precision' | 'windows'>): BlockShape => ({
+  layerCount,
+  kvHeadCount,
+  headDim,
+  precision,
+  ...(windows && { windows: windows.map((window) => window ?? undefined) }),
+})
 
 const line = text(4096)
 const sha256 = matching(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hex')
@@ -118,6 +145,8 @@ const optionValue: Reader<OptionValue> = (value, at) => {
   if (typeof value === 'string' || typeof value === 'boolean') return value
   return number(value, at)
 }
+
+const windowOrNull: Reader<number | null> = (value, at) => (value === null ? null : integer(1, 2 ** 31)(value, at))
 
 const headerReader: Reader<ContextHeader> = fields({
   model: fields({ fingerprint: sha256, name: line, source: line, architecture: line }),
@@ -148,25 +177,28 @@ const headerReader: Reader<ContextHeader> = fields({
   createdAt: matching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time as 2026-01-31T12:00:00Z'),
   compactorVersion: line,
   fidelity: nothing,
-  block: fields({
-    layerCount: integer(1, 4096),
-    kvHeadCount: integer(1, 4096),
-    headDim: integer(1, 65536),
-    precision: oneOf<Precision>('f16', 'f32'),
-    originalTokens: integer(1, 2 ** 31),
-    headTokens: count,
-    selection: fields({
-      protectFirst: count,
-      protectLast: count,
-      heads: oneOf<'across' | 'apart' | 'model'>('across', 'apart', 'model'),
-    }),
-    nested: boolean,
-    order: oneOf<'importance' | 'position'>('importance', 'position'),
-    biased: boolean,
-    scoreMoments: list(fields({ mean: number, deviation: number }), 4096),
-    tiers: list(
-      fields({ offset: integer(0, 2 ** 52), bytes: integer(0, 2 ** 52), counts: list(list(count, 4096), 4096) }),
-      64,
-    ),
-  }),
+  block: fields(
+    {
+      layerCount: integer(1, 4096),
+      kvHeadCount: integer(1, 4096),
+      headDim: integer(1, 65536),
+      precision: oneOf<Precision>('f16', 'f32'),
+      originalTokens: integer(1, 2 ** 31),
+      headTokens: count,
+      selection: fields({
+        protectFirst: count,
+        protectLast: count,
+        heads: oneOf<'across' | 'apart' | 'model'>('across', 'apart', 'model'),
+      }),
+      nested: boolean,
+      order: oneOf<'importance' | 'position'>('importance', 'position'),
+      biased: boolean,
+      scoreMoments: list(fields({ mean: number, deviation: number }), 4096),
+      tiers: list(
+        fields({ offset: integer(0, 2 ** 52), bytes: integer(0, 2 ** 52), counts: list(list(count, 4096), 4096) }),
+        64,
+      ),
+    },
+    { windows: list(windowOrNull, 4096) },
+  ),
 })

@@ -3,11 +3,12 @@
  * offset in a file is ever trusted. All offsets are in bytes from the first byte after the header's pages.
  *
  *   token ids u32 [tokens] | source offsets u32 [tokens]
- *   head part: per layer K, V
+ *   head part: per layer K, V (nothing in layers with a window)
+ *   windows: per layer with a window K, V of its last tokens
  *   tiers, each from a page: per layer K, V; then per layer codes u16, positions u16 or u32, biases f32
  */
-import { elementBytes } from './block.ts'
-import type { BlockHeader } from './cctx-header.ts'
+import { elementBytes, windowTokens } from './block.ts'
+import { type BlockHeader, shapeOf } from './cctx-header.ts'
 
 export const pageBytes = 4096
 const alignment = 64
@@ -36,6 +37,7 @@ export interface Layout {
   readonly tokenIds: Section
   readonly sourceOffsets: Section
   readonly headPart: readonly PieceLayout[] // [layer]
+  readonly windowPart: readonly (PieceLayout | undefined)[] // [layer]
   readonly tiersAt: number
   readonly tiers: readonly {
     readonly offset: number
@@ -76,8 +78,11 @@ export const layoutOf = (shape: LayoutShape): Layout => {
 
   const tokenIds = placeTokens()
   const sourceOffsets = placeTokens()
-  const headCounts = new Array<number>(shape.kvHeadCount).fill(shape.headTokens)
-  const headPart = Array.from({ length: shape.layerCount }, () => placePiece(headCounts))
+  const forAllHeads = (tokens: number): number[] => new Array<number>(shape.kvHeadCount).fill(tokens)
+  const before = shape.headTokens + shape.originalTokens
+  const windows = Array.from({ length: shape.layerCount }, (_, layer) => windowTokens(shapeOf(shape), layer, before))
+  const headPart = windows.map((window) => placePiece(forAllHeads(window === undefined ? shape.headTokens : 0)))
+  const windowPart = windows.map((window) => (window === undefined ? undefined : placePiece(forAllHeads(window))))
   cursor = alignUp(cursor, pageBytes)
   const tiersAt = cursor
   const tiers = shape.tiers.map(({ counts }) => {
@@ -92,7 +97,7 @@ export const layoutOf = (shape: LayoutShape): Layout => {
     })
     return { offset: from - tiersAt, bytes: cursor - from, layers }
   })
-  return { tokenIds, sourceOffsets, headPart, tiersAt, tiers, sections, bytes: cursor }
+  return { tokenIds, sourceOffsets, headPart, windowPart, tiersAt, tiers, sections, bytes: cursor }
 }
 
 /** The byte ranges that hold values, in file order: [from, to) */

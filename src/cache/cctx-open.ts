@@ -7,7 +7,7 @@ import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import { Block, type Piece, type TierPiece } from './block.ts'
-import { type ContextHeader, readHeader } from './cctx-header.ts'
+import { type ContextHeader, readHeader, shapeOf } from './cctx-header.ts'
 import {
   type Layout,
   layoutOf,
@@ -154,7 +154,7 @@ const blockOver = (
   ops: Ops,
   { arrays, header, layout }: { readonly arrays: Uint8Array; readonly header: ContextHeader; readonly layout: Layout },
 ): Block => {
-  const { originalTokens, layerCount, kvHeadCount, headDim, precision, ...plan } = header.block
+  const { originalTokens, layerCount: _, kvHeadCount: __, windows: ___, headDim, precision, ...plan } = header.block
   const vectors = (section: Section): Tensor => {
     const length = section.rows * headDim
     const at = arrays.byteOffset + section.at
@@ -175,9 +175,12 @@ const blockOver = (
     bias: place.bias && ops.from(f32(arrays, place.bias), [place.bias.rows]),
   })
   return new Block(
-    { ...plan, shape: { layerCount, kvHeadCount, headDim, precision }, documentTokens: originalTokens },
-    layout.headPart.map(pieceOver),
-    layout.tiers.map(({ layers }) => layers.map(tierPieceOver)),
+    { ...plan, shape: shapeOf(header.block), documentTokens: originalTokens },
+    {
+      headPart: layout.headPart.map(pieceOver),
+      tiers: layout.tiers.map(({ layers }) => layers.map(tierPieceOver)),
+      windowPart: layout.windowPart.map((place) => place && pieceOver(place)),
+    },
   )
 }
 

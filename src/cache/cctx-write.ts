@@ -82,8 +82,10 @@ const planFile = ({
   const { shape, documentTokens, headTokens, selection, nested, order, scoreMoments, tiers } = block
   for (const [name, { length }] of Object.entries({ tokenIds, sourceOffsets }))
     if (length !== documentTokens) throw new RangeError(`expected ${documentTokens} ${name}, got ${length}`)
+  const { windows, ...sizes } = shape
   const plain: Omit<BlockHeader, 'tiers'> = {
-    ...shape,
+    ...sizes,
+    ...(windows && { windows: windows.map((window) => window ?? null) }),
     originalTokens: documentTokens,
     headTokens,
     selection,
@@ -120,6 +122,11 @@ async function* arrays(
     const place = layout.headPart[layer]
     if (place) yield* stretches(place.k, await read(k), starts)
     if (place) yield* stretches(place.v, await read(v), starts)
+  }
+  for (const [layer, piece] of block.windowPart.entries()) {
+    const place = layout.windowPart[layer]
+    if (place && piece) yield* stretches(place.k, await read(piece.k), piece.starts)
+    if (place && piece) yield* stretches(place.v, await read(piece.v), piece.starts)
   }
   for (const [tier, pieces] of block.tiers.entries()) {
     const places = layout.tiers[tier]?.layers ?? []

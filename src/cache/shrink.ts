@@ -20,7 +20,8 @@ export const shrink = (ops: Ops, block: Block, pairs: number): Block => {
         ? 'this context keeps every token in document order and was not scored: compress the document again with a smaller keep'
         : "this context's method ranks for one budget only: compress the document again with a smaller keep",
     )
-  const layers = block.headPart.map((_, layer) => block.ranking(layer))
+  const whole = [...block.headPart.keys()].filter((layer) => shape.windows?.[layer] === undefined)
+  const layers = whole.map((layer) => block.ranking(layer)) // [whole layer]
   const least = protectedTokens(documentTokens, selection) * shape.kvHeadCount
   const kept = Math.floor(layers.reduce((all, { positions }) => all + positions.length, 0) / layers.length)
   if (!Number.isInteger(pairs) || pairs < 1 || pairs > kept)
@@ -28,7 +29,10 @@ export const shrink = (ops: Ops, block: Block, pairs: number): Block => {
   const total = Math.max(pairs, least)
   const totals =
     selection.heads === 'model' ? shareRankedLayers(layers, total * layers.length) : layers.map(() => total)
-  const targets = layers.map((ranking, layer) => share(ranking, totals[layer] ?? 0, selection.heads)) // [layer][kvHeads]
+  const shares = layers.map((ranking, index) => share(ranking, totals[index] ?? 0, selection.heads))
+  const targets = block.headPart.map(
+    (_, layer) => shares[whole.indexOf(layer)] ?? new Uint32Array(shape.kvHeadCount), // nothing by rank in a window
+  ) // [layer][kvHeads]
   const tierCount = tierTotals({ ...selection, ...shape, documentTokens }, total).length
   const taken = targets.map((target) => new Uint32Array(target.length))
   const tiers = block.tiers.slice(0, tierCount).map((tier) =>
@@ -42,7 +46,7 @@ export const shrink = (ops: Ops, block: Block, pairs: number): Block => {
       return cutPiece(ops, piece, counts)
     }),
   )
-  return new Block(block, block.headPart, tiers)
+  return new Block(block, { headPart: block.headPart, tiers, windowPart: block.windowPart })
 }
 
 /** The first `counts` rows of each run of a piece; the piece itself if that is all of it. */

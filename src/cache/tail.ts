@@ -1,6 +1,6 @@
 /**
  * What one sequence has said and heard since the shared block: keys and values in pages, in order, causal. Belongs to that
- * sequence alone. Indices count from the tail's first token; whoever computes rotary positions adds the context's.
+ * sequence alone. Indices count from `firstIndex`, that of the tail's first token.
  */
 import type { Ops, Segment, Tensor } from '../backends/ops.ts'
 import { type BlockShape, elementBytes } from './block.ts'
@@ -15,17 +15,23 @@ export class Tail {
   readonly #ops: Ops
   readonly #shape: BlockShape
   readonly #pageTokens: number
+  readonly #firstIndex: number
   readonly #starts: Uint32Array // [kvHeads], of every page
   readonly #pages: Page[][] // [layer][page]
   readonly #lengths: number[] // [layer], tokens appended
 
-  constructor(ops: Ops, shape: BlockShape, options: { readonly pageTokens?: number } = {}) {
-    const { pageTokens = 256 } = options
+  constructor(
+    ops: Ops,
+    shape: BlockShape,
+    options: { readonly pageTokens?: number; readonly firstIndex?: number } = {},
+  ) {
+    const { pageTokens = 256, firstIndex = 0 } = options
     if (!Number.isInteger(pageTokens) || pageTokens < 1)
       throw new RangeError(`expected pageTokens to be a whole number from 1, got ${pageTokens}`)
     this.#ops = ops
     this.#shape = shape
     this.#pageTokens = pageTokens
+    this.#firstIndex = firstIndex
     this.#starts = Uint32Array.from({ length: shape.kvHeadCount }, (_, head) => head * pageTokens)
     this.#pages = Array.from({ length: shape.layerCount }, () => [])
     this.#lengths = new Array<number>(shape.layerCount).fill(0)
@@ -78,9 +84,9 @@ export class Tail {
     return this.#layerPages(layer)
       .slice(0, Math.ceil(length / this.#pageTokens))
       .map(({ rows }, page) => {
-        const causalFrom = page * this.#pageTokens
-        const counts = new Uint32Array(this.#shape.kvHeadCount).fill(Math.min(this.#pageTokens, length - causalFrom))
-        return { k: rows.k, v: rows.v, starts: this.#starts, counts, causalFrom }
+        const before = page * this.#pageTokens
+        const counts = new Uint32Array(this.#shape.kvHeadCount).fill(Math.min(this.#pageTokens, length - before))
+        return { k: rows.k, v: rows.v, starts: this.#starts, counts, causalFrom: this.#firstIndex + before }
       })
   }
 

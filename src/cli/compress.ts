@@ -14,7 +14,7 @@ import {
   parseKeep,
 } from '../index.ts'
 import { checkSource, type DocumentFlags, documentFacts, documentFlags, readSource } from './document-source.ts'
-import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
+import { bytesText, countText, factsText, percentText, secondsText, windowsText } from './figures.ts'
 import {
   collect,
   defaultModel,
@@ -189,7 +189,7 @@ const describeCompression = (result: {
     ],
     [
       'memory',
-      `${bytesText(stats.bytes)} instead of ${bytesText(stats.fullBytes)}: ${multipleOf(stats).toFixed(1)} times smaller`,
+      `${bytesText(stats.bytes)} instead of ${bytesText(stats.fullBytes)}: ${multipleOf(stats).toFixed(1)} times smaller${windowsText(stats.windowBytes)}`,
     ],
     ['made by', `${stats.method} with ${stats.model}`],
   ])

@@ -1,6 +1,6 @@
 /** What a .cctx says about itself, for `context show` and `inspect context`. Reads the header; the arrays stay unread. */
 import type { ContextHeader } from '../index.ts'
-import { bytesText, countText, factsText, percentText } from './figures.ts'
+import { bytesText, countText, factsText, percentText, windowsText } from './figures.ts'
 import type { Terminal } from './terminal.ts'
 
 export const describeContext = async (
@@ -25,28 +25,33 @@ export interface Kept {
   readonly tokens: number // mean over layers and KV heads
   readonly bytes: number // of keys and values, what stands before the document included
   readonly fullBytes: number
+  readonly windowBytes: number // in both: layers that keep their sliding window
 }
 
 export const keptOf = ({ block }: Pick<ContextHeader, 'block'>): Kept => {
-  const { layerCount, kvHeadCount, headDim, originalTokens, headTokens, precision } = block
+  const { layerCount, kvHeadCount, headDim, originalTokens, headTokens, precision, windows = [] } = block
+  const windowed = windows.filter((window) => window !== null)
+  const windowTokens = windowed.reduce((sum, window) => sum + Math.min(window, headTokens + originalTokens), 0)
   const pairs = block.tiers.reduce(
     (sum, { counts }) => sum + counts.flat().reduce((total, count) => total + count, 0),
     0,
   )
-  const heads = layerCount * kvHeadCount
+  const heads = (layerCount - windowed.length) * kvHeadCount
   const pairBytes = 2 * headDim * (precision === 'f16' ? 2 : 4)
+  const windowBytes = windowTokens * kvHeadCount * pairBytes
   return {
     share: pairs / (heads * originalTokens),
     tokens: pairs / heads,
-    bytes: (pairs + heads * headTokens) * pairBytes,
-    fullBytes: heads * (originalTokens + headTokens) * pairBytes,
+    bytes: (pairs + heads * headTokens) * pairBytes + windowBytes,
+    fullBytes: heads * (originalTokens + headTokens) * pairBytes + windowBytes,
+    windowBytes,
   }
 }
 
 const factsOf = (
   path: string,
   header: ContextHeader,
-  { fileBytes, share, tokens, bytes, fullBytes }: Kept & { fileBytes: number },
+  { fileBytes, share, tokens, bytes, fullBytes, windowBytes }: Kept & { fileBytes: number },
 ): [string, string][] => {
   const { block, document, model, method, keep, createdAt, compactorVersion } = header
   const options = Object.entries(method.options).map(([name, value]) => `${name}=${value}`)
@@ -61,7 +66,7 @@ const factsOf = (
     ['kept', `${percentText(share)} (asked: ${keep.given}), on average ${countText(tokens)} tokens a head`],
     [
       'memory',
-      `${bytesText(bytes)} instead of ${bytesText(fullBytes)}: ${(fullBytes / bytes).toFixed(1)} times smaller, ${block.precision}`,
+      `${bytesText(bytes)} instead of ${bytesText(fullBytes)}: ${(fullBytes / bytes).toFixed(1)} times smaller, ${block.precision}${windowsText(windowBytes)}`,
     ],
     ['method', [method.name, ...options].join(' ')],
     ['selection', `heads ${heads}, first ${protectFirst} and last ${protectLast} tokens always kept`],

@@ -1,4 +1,5 @@
 /** Tables, lists and times as the terminal shows them. */
+import { bytesText } from '../number-text.ts'
 import { printable } from './printable.ts'
 
 export { bytesText, countText, percentText } from '../number-text.ts'
@@ -14,6 +15,10 @@ export const clockText = (seconds: number): string => {
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
 }
+
+/** What of a memory's bytes no budget changes; nothing to say where there is none. */
+export const windowsText = (windowBytes: number): string =>
+  windowBytes === 0 ? '' : `; ${bytesText(windowBytes)} of both in layers with a sliding window, which keep it whole`
 
 /** Rows as aligned columns, each cell one printable line; a column of numbers is marked by '>' before its title and set to the right. */
 export const tableText = (titles: readonly string[], values: readonly (readonly string[])[]): string => {

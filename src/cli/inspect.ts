@@ -109,12 +109,11 @@ const inspectGguf = async (
   flags: { tensors?: boolean; json?: boolean },
   terminal: Terminal,
 ): Promise<void> => {
-  const { mapFile, readGguf, resolveModel } = await import('../index.ts')
+  const { openGguf, resolveModel } = await import('../index.ts')
   const { path } = await resolveModel(spec)
-  const file = mapFile(path)
+  const file = openGguf(path, spec)
   try {
-    const fileBytes = file.bytes.length
-    const gguf = readGguf(file.bytes, spec)
+    const { gguf, fileBytes } = file
     if (flags.json) terminal.printJson({ path, fileBytes, ...jsonOf(gguf) })
     else
       terminal.print(

@@ -19,6 +19,8 @@ interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
 export interface Beginning {
   /** Tokens before what is read now, of the document at its original length. */
   readonly before: number
+  /** The template's tokens right before the question. */
+  readonly after: ArrayLike<number>
   /** All that is read before the answer, from the question's own tokens. */
   readonly wrap: (question: Uint32Array) => Uint32Array
   readonly sequence: () => Sequence
@@ -28,18 +30,20 @@ export interface Beginning {
 const withSchema = (question: string, schema: JsonSchema | undefined): string =>
   schema === undefined ? question : `${question}\n\nAnswer with JSON of this schema: ${JSON.stringify(schema)}`
 
-/** The question's own tokens. Throws CompactorError('question-invalid') for an empty one. */
+/** The question's own tokens, behind those of the template. Throws CompactorError('question-invalid') for an empty one. */
 export const questionTokens = (
   { model }: ContextState,
   { question, schema }: Pick<AskRequest, 'question' | 'schema'>,
+  after: ArrayLike<number>,
 ): Uint32Array => {
   if (question.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
-  return model.tokenizer.encode(withSchema(question, schema))
+  return model.tokenizer.encode(withSchema(question, schema), { after })
 }
 
 /** A conversation of one question: right behind the document. */
 export const firstBeginning = (ops: Ops, { model, block, origin, between, end }: ContextState): Beginning => ({
   before: origin.nextPosition,
+  after: between,
   wrap: (question) => Uint32Array.from([...between, ...question, ...end]),
   sequence: () => {
     const { nextPosition } = origin
@@ -51,24 +55,24 @@ export const firstBeginning = (ops: Ops, { model, block, origin, between, end }:
 export const askJob = (
   state: ContextState,
   { question, stop, maxTokens, schema, ...sampling }: AskRequest,
-  { before, wrap, sequence }: Beginning,
+  { before, after, wrap, sequence }: Beginning,
   { onEnd, ...listeners }: Listeners,
 ): Job => {
   const { model, block } = state
   const sampler = createSampler(sampling)
   const constraint = schema === undefined ? undefined : new Constraint(schema, model.tokenizer)
-  const ids = wrap(questionTokens(state, { question, schema }))
+  const ids = wrap(questionTokens(state, { question, schema }, after))
   const { contextLength } = model.model.config
   const room = answerRoom({ contextLength, before, question: ids.length, maxTokens })
   constraint?.checkRoom(room)
-  const { pairBytes, headPartBytes, pairs } = block.stats()
+  const { bytesPerPair, pairBytes, headPartBytes, windowBytes } = block.stats()
   const { layerCount, kvHeadCount } = block.shape
   const options = { ids, maxTokens: room, sampler, stop, ...(constraint && { constraint }) }
   let generation: Generation | undefined
   return {
     ...listeners,
-    bytes: (pairBytes / pairs) * layerCount * kvHeadCount * (ids.length + room),
-    shared: { key: block, bytes: pairBytes + headPartBytes },
+    bytes: bytesPerPair * layerCount * kvHeadCount * (ids.length + room),
+    shared: { key: block, bytes: pairBytes + headPartBytes + windowBytes },
     begin: () => {
       generation = new Generation(model.tokenizer, options)
       return { sequence: sequence(), generation }

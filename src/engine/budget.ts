@@ -47,9 +47,10 @@ export const checkKeep = (keep: unknown, typed?: string): Keep => {
 export interface BudgetShape {
   readonly documentTokens: number
   readonly headTokens: number
-  readonly layerCount: number
+  readonly layerCount: number // those that see everything
   readonly kvHeadCount: number
   readonly bytesPerPair: number // one key and one value of one head in one layer
+  readonly windowBytes?: number // of the other layers, which keep their window; default 0
 }
 
 /** Pairs (token, KV head) that each layer keeps: a whole number from 1 to documentTokens × kvHeadCount. */
@@ -64,12 +65,13 @@ export const pairsPerLayer = (keep: Keep, shape: BudgetShape): number => {
       )
     return keep.tokens * shape.kvHeadCount
   }
+  const { windowBytes = 0 } = shape
   const headBytes = shape.headTokens * shape.kvHeadCount * shape.layerCount * shape.bytesPerPair
-  const pairs = Math.floor((keep.bytes - headBytes) / (shape.layerCount * shape.bytesPerPair))
+  const pairs = Math.floor((keep.bytes - headBytes - windowBytes) / (shape.layerCount * shape.bytesPerPair))
   if (pairs < 1)
     throw new CompactorError(
       'budget-invalid',
-      `keep asks for ${keep.bytes} bytes but what stands before the document alone takes ${headBytes}; give more`,
+      `keep asks for ${keep.bytes} bytes but what stands before the document alone takes ${headBytes}${windowBytes > 0 ? `, and the layers with a sliding window keep ${windowBytes}` : ''}; give more`,
     )
   return Math.min(all, pairs)
 }

@@ -37,7 +37,8 @@ export class ChatState {
     request: AskRequest,
     { control, onPiece }: { readonly control: Control; readonly onPiece: (text: string) => void },
   ): Promise<AnswerInfo> {
-    const question = questionTokens(this.context, request)
+    const after = this.#turns.length === 0 ? this.context.between : this.#turn
+    const question = questionTokens(this.context, request, after)
     const forgotten = this.#toForget(question.length, request.maxTokens ?? usualAnswer)
     const begun = forgotten === 0 ? this.#sequence : undefined
     const length = begun?.length ?? 0
@@ -101,7 +102,7 @@ export class ChatState {
     if (sequence && forgotten === 0) {
       const wrap = (question: Uint32Array): Uint32Array =>
         Uint32Array.from([...this.#unread, ...this.#turn, ...question, ...end])
-      return { before: origin.nextPosition + sequence.length, wrap, sequence: () => sequence }
+      return { before: origin.nextPosition + sequence.length, after: this.#turn, wrap, sequence: () => sequence }
     }
     const said = remembered.flatMap(({ question, answer }, i) => [
       ...(i === 0 ? between : this.#turn),
@@ -110,6 +111,6 @@ export class ChatState {
       ...answer,
     ])
     const behind = remembered.length === 0 ? between : this.#turn
-    return { ...first, wrap: (question) => Uint32Array.from([...said, ...behind, ...question, ...end]) }
+    return { ...first, after: behind, wrap: (question) => Uint32Array.from([...said, ...behind, ...question, ...end]) }
   }
 }

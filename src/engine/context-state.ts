@@ -1,8 +1,8 @@
 /** A context as the worker holds it: made from a document, opened from a file, written to one. */
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
-import type { Ops } from '../backends/ops.ts'
-import type { Block } from '../cache/block.ts'
+import type { Ops, Precision } from '../backends/ops.ts'
+import { type Block, elementBytes, wholeLayerCount, windowTokens } from '../cache/block.ts'
 import type { ContextHeader, ContextOrigin } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { writeContext } from '../cache/cctx-write.ts'
@@ -10,7 +10,9 @@ import { storePlaces } from '../documents/stored-places.ts'
 import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
-import { describeKeep, pairsPerLayer } from './budget.ts'
+import type { ModelConfig } from '../models/model.ts'
+import { blockShapeOf } from './block-shape.ts'
+import { type BudgetShape, describeKeep, pairsPerLayer } from './budget.ts'
 import type { Control } from './control.ts'
 import { checkDocumentFit } from './fit.ts'
 import type { ModelFile } from './model-file.ts'
@@ -46,14 +48,13 @@ export const compressDocument = async (
   const method = createMethod(request.method, request.methodOptions)
   const template = await model.template(request.system)
   checkDocumentLength(request.document, model)
-  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
+  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document, { after: template.head })
   if (ids.length === 0)
     throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
-  const { contextLength, layerCount, kvHeadCount, headDim } = model.model.config
+  const { contextLength, kvHeadCount } = model.model.config
   const shape = { headTokens: template.head.length, documentTokens: ids.length }
   checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })
-  const bytesPerPair = 2 * headDim * (request.precision === 'f16' ? 2 : 4)
-  const pairs = pairsPerLayer(request.keep, { ...shape, layerCount, kvHeadCount, bytesPerPair })
+  const pairs = pairsPerLayer(request.keep, { ...shape, ...sizesOf(model.model.config, request.precision, shape) })
   const { precision, seed } = request
   const { selection } = request
   const streams = streamsOf(method, { document: ids, template, tokenizer: model.tokenizer })
@@ -88,6 +89,22 @@ export const compressDocument = async (
   return { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
 }
 
+/** What a budget in bytes is spent on. */
+const sizesOf = (
+  config: ModelConfig,
+  precision: Precision,
+  { headTokens, documentTokens }: { readonly headTokens: number; readonly documentTokens: number },
+): Pick<BudgetShape, 'layerCount' | 'kvHeadCount' | 'bytesPerPair' | 'windowBytes'> => {
+  const shape = blockShapeOf(config, precision)
+  const { kvHeadCount, headDim } = shape
+  const bytesPerPair = 2 * headDim * elementBytes[precision]
+  let windowed = 0
+  for (let layer = 0; layer < shape.layerCount; layer++)
+    windowed += windowTokens(shape, layer, headTokens + documentTokens) ?? 0
+  const windowBytes = windowed * kvHeadCount * bytesPerPair
+  return { layerCount: wholeLayerCount(shape), kvHeadCount, bytesPerPair, windowBytes }
+}
+
 // No text of more characters a token than this is worth the minutes of counting its tokens exactly.
 const mostCharactersPerToken = 64
 
@@ -103,7 +120,7 @@ const checkDocumentLength = ({ length }: string, { name, model }: ModelFile): vo
 const raisedBudget = ({ raisedFrom, block }: Prefilled, kvHeadCount: number): string[] => {
   if (raisedFrom === undefined) return []
   const { protectFirst, protectLast } = block.selection
-  const kept = block.stats().pairs / (block.shape.layerCount * kvHeadCount)
+  const kept = block.stats().pairs / (wholeLayerCount(block.shape) * kvHeadCount)
   return [
     `keep was raised from ${Math.round(raisedFrom / kvHeadCount)} to ${Math.round(kept)} tokens: the first ${protectFirst} and last ${protectLast} tokens of a document always stay`,
   ]
@@ -117,9 +134,12 @@ const piecesFor = (
 ): { readonly between: readonly number[]; readonly end: readonly number[] } => {
   const refuse = (what: string): CompactorError =>
     new CompactorError('context-corrupt', `${basename(path)} ${what}; compress the document again`)
-  const { layerCount, kvHeadCount, headDim, vocabularySize } = model.config
+  const { layerCount, kvHeadCount, headDim, vocabularySize, windows } = model.config
   if (block.layerCount !== layerCount || block.kvHeadCount !== kvHeadCount || block.headDim !== headDim)
     throw refuse(`does not have the layers and heads of ${name}`)
+  // In JSON a layer without a window is null on both sides.
+  if (JSON.stringify(block.windows ?? []) !== JSON.stringify(windows ?? []))
+    throw refuse(`does not have the sliding windows of ${name}`)
   if (nextPosition !== block.headTokens + block.originalTokens)
     throw refuse(`continues at position ${nextPosition}, expected ${block.headTokens + block.originalTokens}`)
   const { between, end } = template.pieces

@@ -4,12 +4,13 @@
  */
 import { basename } from 'node:path'
 import { createReferenceOps } from '../backends/reference.ts'
+import { wholeLayerCount } from '../cache/block.ts'
 import type { ContextHeader } from '../cache/cctx-header.ts'
 import { checkModel, openContext } from '../cache/cctx-open.ts'
 import { keptHeadCounts } from '../cache/kept-tokens.ts'
 import { CompactorError } from '../error.ts'
-import { readGguf } from '../formats/gguf.ts'
 import { mapFile } from '../formats/map-file.ts'
+import { openGguf } from '../formats/open-gguf.ts'
 import { fingerprint } from '../hub/fingerprint.ts'
 import { nameOfPath } from '../hub/local-models.ts'
 import { tokenTexts } from '../tokenizer/token-texts.ts'
@@ -24,7 +25,7 @@ export interface KeptDocument {
   /** What was read before the document; kept whole. '' where no model was given. */
   readonly head: string
   readonly kept: readonly Uint16Array[] // [layer][token], KV heads that keep it
-  readonly bytes: number // keys and values kept, document only
+  readonly bytes: number // keys and values kept, without what was read before it in layers that see everything
   readonly fullBytes: number
 }
 
@@ -50,8 +51,8 @@ export const readKeptDocument = async (path: string, options: KeptDocumentOption
   try {
     const { header, block, tokenIds, fileBytes } = opened
     if (model) checkModel(header, { name: nameOfPath(model.path), fingerprint: model.fingerprint })
-    const { pairs, pairBytes } = block.stats()
-    const { layerCount, kvHeadCount } = block.shape
+    const { bytesPerPair, pairBytes, windowBytes } = block.stats()
+    const heads = wholeLayerCount(block.shape) * block.shape.kvHeadCount
     return {
       header,
       fileBytes,
@@ -59,8 +60,8 @@ export const readKeptDocument = async (path: string, options: KeptDocumentOption
         ? { tokens: Array.from(tokenIds, (id) => ` ${id}`), head: '' }
         : textsOf(model.path, { path, document: tokenIds, head: header.template.pieces.head ?? [] })),
       kept: keptHeadCounts(block),
-      bytes: pairBytes,
-      fullBytes: (pairBytes / pairs) * layerCount * kvHeadCount * block.documentTokens,
+      bytes: pairBytes + windowBytes,
+      fullBytes: bytesPerPair * heads * block.documentTokens + windowBytes,
     }
   } finally {
     opened.release()
@@ -72,9 +73,9 @@ const textsOf = (
   modelPath: string,
   { path, document, head }: { readonly path: string; readonly document: Uint32Array; readonly head: readonly number[] },
 ): Pick<KeptDocument, 'tokens' | 'head'> => {
-  const file = mapFile(modelPath)
+  const file = openGguf(modelPath, basename(modelPath))
   try {
-    const tokenizer = createTokenizer(readGguf(file.bytes, basename(modelPath)).metadata)
+    const tokenizer = createTokenizer(file.gguf.metadata)
     const texts = (ids: Iterable<number>): string[] => tokenTexts(tokenizer, ids)
     if ([...head, ...document].some((id) => id >= tokenizer.vocabularySize))
       throw new CompactorError(

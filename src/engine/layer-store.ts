@@ -32,6 +32,16 @@ export class LayerStore {
     this.#ops.store(this.v, start, v)
   }
 
+  /** What queries from `firstIndex` on see of the first `count` tokens, all or through a window. */
+  causal(
+    count: number,
+    { firstIndex, window }: { readonly firstIndex: number; readonly window: number | undefined },
+  ): Segment {
+    if (window === undefined) return { ...this.segment(0, count), causalFrom: 0 }
+    const from = Math.min(count, Math.max(0, firstIndex + 1 - window))
+    return { ...this.segment(from, count - from), causalFrom: from, window }
+  }
+
   /** Tokens `from` … `from + count`, visible to every query unless the caller adds `causalFrom`. */
   segment(from: number, count: number): Segment {
     const { kvHeadCount, tokens } = this.#shape

@@ -27,6 +27,8 @@ export interface WalkInput {
 /** One layer of all tokens. */
 export interface LayerReading {
   readonly layer: number
+  /** Tokens that the layer sees; undefined: all of them. A layer with a window is not scored and has no view. */
+  readonly window: number | undefined
   readonly k: Tensor // [kvHeads, head + document tokens, headDim] at cache precision
   readonly v: Tensor
   /** What a method sees of it. `streams`: indices into the walk's streams. `keep`: share, for methods that rank by budget. */
@@ -56,7 +58,7 @@ export const walkLayers = async (
   visit: (reading: LayerReading) => Promise<void>,
 ): Promise<void> => {
   const { head, document, control, precision } = input
-  const { layerCount, kvHeadCount, headDim } = model.config
+  const { layerCount, kvHeadCount, headDim, windows } = model.config
   const ids = Uint32Array.from([...head, ...document])
   const copies = makeCopies(ops, model, input)
   const newStore = (): LayerStore => new LayerStore(ops, { kvHeadCount, headDim, precision, tokens: ids.length })
@@ -74,26 +76,28 @@ export const walkLayers = async (
   for (let layer = 0; layer < layerCount; layer++) {
     if (layer > 0 && input.keepsStores) store = newStore()
     const own = store
+    const window = windows?.[layer]
     for (const { start, count } of panelsOf(ids.length)) {
       control.check()
       main.panel(layer, { start, count }, (attention) => {
         own.store(start, attention)
-        copyDocument(ops, copies, { start: start - head.length, attention })
-        return { segments: [{ ...own.segment(0, start + count), causalFrom: 0 }], firstIndex: start }
+        if (window === undefined) copyDocument(ops, copies, { start: start - head.length, attention })
+        return { segments: [own.causal(start + count, { firstIndex: start, window })], firstIndex: start }
       })
       advance(count)
     }
     for (const reader of readers)
       for (const { start, count } of panelsOf(reader.length)) {
         control.check()
-        reader.panel(layer, { start, count }, (attention) => ({
-          segments: [own.segment(0, ids.length), reader.append(start, attention)],
-          firstIndex: start,
-        }))
+        reader.panel(layer, { start, count }, (attention) => {
+          const firstIndex = ids.length + start
+          const stream = { ...reader.append(start, attention), causalFrom: ids.length, ...(window && { window }) }
+          return { segments: [own.causal(ids.length, { firstIndex, window }), stream], firstIndex }
+        })
         advance(count)
       }
     const view = viewOf(model, { layer, input, copies, store: own, readers })
-    await visit({ layer, k: own.k, v: own.v, view })
+    await visit({ layer, window, k: own.k, v: own.v, view })
   }
 }
 

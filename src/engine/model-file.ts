@@ -1,9 +1,8 @@
 /** A GGUF file opened for computing: mapped, understood, its tokenizer and template ready. Lives in the worker. */
 import { basename } from 'node:path'
 import type { Ops } from '../backends/ops.ts'
-import { readGguf } from '../formats/gguf.ts'
 import { ggufWeights } from '../formats/gguf-weights.ts'
-import { mapFile } from '../formats/map-file.ts'
+import { openGguf } from '../formats/open-gguf.ts'
 import { architectureOf } from '../models/index.ts'
 import type { Model } from '../models/model.ts'
 import { createTemplate, createTurn, type Template } from '../tokenizer/template.ts'
@@ -32,9 +31,9 @@ export interface ModelFileSource {
 
 /** Throws CompactorError: 'file-unreadable', 'model-corrupt', 'model-unsupported'. */
 export const openModelFile = (ops: Ops, { path, name, fingerprint }: ModelFileSource): ModelFile => {
-  const file = mapFile(path)
+  const file = openGguf(path, name)
   try {
-    const gguf = readGguf(file.bytes, name)
+    const { gguf } = file
     const weights = ggufWeights(ops, gguf)
     const architecture = architectureOf(gguf.metadata.get('general.architecture'))
     const model = architecture.create(ops, architecture.readConfig(gguf.metadata, weights), weights)

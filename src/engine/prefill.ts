@@ -8,6 +8,7 @@ import type { Block } from '../cache/block.ts'
 import { BlockBuilder, blockOfModel, type LayerContents } from '../cache/block-builder.ts'
 import type { Method, SelectionDefaults } from '../methods/method.ts'
 import type { Model } from '../models/model.ts'
+import { blockShapeOf } from './block-shape.ts'
 import type { Control } from './control.ts'
 import { type LayerReading, walkLayers } from './layer-walk.ts'
 import type { StreamInput } from './stream-reader.ts'
@@ -17,7 +18,7 @@ export interface PrefillInput {
   readonly document: Uint32Array // ids, at least one
   readonly method: Method
   readonly selection: SelectionDefaults
-  readonly pairs: number // to keep in each layer, of document tokens × kvHeads
+  readonly pairs: number // to keep in each layer that sees everything, of document tokens × kvHeads
   readonly precision: Precision
   readonly seed: number
   readonly control: Control
@@ -36,9 +37,9 @@ export interface Prefilled {
 /** Throws CompactorError('aborted'). Progress is told in tokens × layers. */
 export const prefill = async (ops: Ops, model: Model, input: PrefillInput): Promise<Prefilled> => {
   const { document, method, pairs, precision, seed } = input
-  const { layerCount, kvHeadCount, headDim } = model.config
+  const { kvHeadCount } = model.config
   const request = {
-    shape: { layerCount, kvHeadCount, headDim, precision },
+    shape: blockShapeOf(model.config, precision),
     headTokens: input.head.length,
     documentTokens: document.length,
     pairs,
@@ -51,20 +52,20 @@ export const prefill = async (ops: Ops, model: Model, input: PrefillInput): Prom
   const needs = builder.keepsAll ? {} : method.needs
   const streams = builder.keepsAll ? [] : (input.streams ?? [])
   const options = { seed, keep: pairs / (document.length * kvHeadCount), streams: [...streams.keys()] }
-  const scoresOf = async (view: LayerReading['view']): Promise<Float32Array | undefined> => {
-    if (builder.keepsAll) return undefined
+  const scoresOf = async ({ view, window }: LayerReading): Promise<Float32Array | undefined> => {
+    if (builder.keepsAll || window !== undefined) return undefined
     return (await ops.scope(() => ops.read(method.score(ops, view(method, options))))) as Float32Array
   }
   if (input.selection.heads === 'model' && !builder.keepsAll) {
     // Who stays in the first layer is known after the last: the whole cache is held until then.
     const layers: LayerContents[] = []
-    await walkLayers(ops, model, { ...input, needs, streams, keepsStores: true }, async ({ k, v, view }) => {
-      layers.push({ k, v, scores: await scoresOf(view) })
+    await walkLayers(ops, model, { ...input, needs, streams, keepsStores: true }, async (reading) => {
+      layers.push({ k: reading.k, v: reading.v, scores: await scoresOf(reading) })
     })
     return { block: blockOfModel(ops, request, layers), raisedFrom: builder.raisedFrom }
   }
-  await walkLayers(ops, model, { ...input, needs, streams }, async ({ k, v, view }) =>
-    builder.addLayer({ k, v, scores: await scoresOf(view) }),
+  await walkLayers(ops, model, { ...input, needs, streams }, async (reading) =>
+    builder.addLayer({ k: reading.k, v: reading.v, scores: await scoresOf(reading) }),
   )
   return { block: builder.finish(), raisedFrom: builder.raisedFrom }
 }

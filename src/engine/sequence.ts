@@ -6,6 +6,7 @@ import type { Ops, Precision, Segment, Tensor } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
 import { Tail } from '../cache/tail.ts'
 import type { Attend, Attention, Model } from '../models/model.ts'
+import { blockShapeOf } from './block-shape.ts'
 import type { Control } from './control.ts'
 
 const panelTokens = 256
@@ -29,12 +30,12 @@ export class Sequence {
   #length = 0
 
   constructor(ops: Ops, model: Model, { block, nextPosition, ...options }: SequenceStart) {
-    const { layerCount, kvHeadCount, headDim } = model.config
+    const { layerCount } = model.config
     this.#ops = ops
     this.#model = model
     this.#shared = Array.from({ length: layerCount }, (_, layer) => block?.segments(layer) ?? [])
-    const shape = { layerCount, kvHeadCount, headDim, precision: options.precision }
-    this.#tail = new Tail(ops, shape, options)
+    const shape = blockShapeOf(model.config, options.precision)
+    this.#tail = new Tail(ops, shape, { ...options, firstIndex: nextPosition })
     this.#firstPosition = nextPosition
     this.#options = options
   }
@@ -105,15 +106,24 @@ export class Sequence {
   /** Takes in the keys and values of the next tokens at one layer; q [n, heads, headDim] → [n, heads, headDim] */
   attend(layer: number, { rotated, v }: Pick<Attention, 'rotated' | 'v'>): Tensor {
     this.#tail.append(layer, rotated.k, v)
-    const segments = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
-    const scale = 1 / Math.sqrt(this.#model.config.headDim)
-    return this.#ops.attend(rotated.q, segments, { scale, firstIndex: this.#length })
+    const { headDim, windows } = this.#model.config
+    const firstIndex = this.#firstPosition + this.#length
+    const all = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
+    const window = windows?.[layer]
+    const segments = window === undefined ? all : within(all, firstIndex, window)
+    return this.#ops.attend(rotated.q, segments, { scale: 1 / Math.sqrt(headDim), firstIndex })
   }
 
   advance(count: number): void {
     this.#length += count
   }
 }
+
+/** What queries from `firstIndex` on see of causal segments through a window. */
+const within = (segments: readonly Segment[], firstIndex: number, window: number): Segment[] =>
+  segments
+    .filter(({ causalFrom = 0, counts }) => causalFrom + (counts[0] ?? 0) > firstIndex - window + 1)
+    .map((segment) => ({ ...segment, window }))
 
 export interface Part {
   readonly sequence: Sequence // each once

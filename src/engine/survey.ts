@@ -8,6 +8,7 @@ import { BlockBuilder, blockOfModel } from '../cache/block-builder.ts'
 import { pairsOfShare, type SelectionOptions } from '../cache/selection.ts'
 import type { Method } from '../methods/method.ts'
 import type { Model } from '../models/model.ts'
+import { blockShapeOf } from './block-shape.ts'
 import type { Control } from './control.ts'
 import { walkLayers } from './layer-walk.ts'
 import type { StreamInput } from './stream-reader.ts'
@@ -29,18 +30,21 @@ export interface SurveyInput {
   readonly control: Control
 }
 
+/** [layer] of [kvHeads, tokens]; none for a layer with a window */
+type LayerScores = readonly (Float32Array | undefined)[]
+
 export class Survey {
   readonly documentTokens: number
   readonly headTokens: number
   readonly #ops: Ops
   readonly #shape: BlockShape
   readonly #layers: readonly { readonly k: Tensor; readonly v: Tensor }[]
-  readonly #scores: readonly (readonly Float32Array[])[] // [scorer][layer] of [kvHeads, tokens]
+  readonly #scores: readonly LayerScores[] // [scorer]
 
   constructor(
     ops: Ops,
     shape: BlockShape & { readonly documentTokens: number; readonly headTokens: number },
-    read: { readonly layers: Survey['layers']; readonly scores: readonly (readonly Float32Array[])[] },
+    read: { readonly layers: Survey['layers']; readonly scores: readonly LayerScores[] },
   ) {
     const { documentTokens, headTokens, ...rest } = shape
     this.#ops = ops
@@ -67,7 +71,7 @@ export class Survey {
   }
 
   #build(
-    scores: readonly Float32Array[] | undefined,
+    scores: LayerScores | undefined,
     { keep, selection }: { readonly keep: number; readonly selection: SelectionOptions },
   ): Block {
     const { documentTokens, headTokens } = this
@@ -84,20 +88,23 @@ export class Survey {
 /** Throws CompactorError('aborted'). Progress is told in tokens × layers, streams counted. */
 export const survey = async (ops: Ops, model: Model, input: SurveyInput): Promise<Survey> => {
   const { scorers, seed, precision } = input
-  const { layerCount, kvHeadCount, headDim } = model.config
   const some = (need: 'queries' | 'rawQueries'): boolean => scorers.some(({ method }) => method.needs[need])
   const needs = { queries: some('queries'), rawQueries: some('rawQueries') }
   const layers: { readonly k: Tensor; readonly v: Tensor }[] = []
-  const scores: Float32Array[][] = scorers.map(() => [])
-  await walkLayers(ops, model, { ...input, needs, keepsStores: true }, async ({ k, v, view }) => {
+  const scores: (Float32Array | undefined)[][] = scorers.map(() => [])
+  await walkLayers(ops, model, { ...input, needs, keepsStores: true }, async ({ k, v, view, window }) => {
     layers.push({ k, v })
     for (const [index, { method, streams, keep = 1 }] of scorers.entries()) {
       input.control.check()
+      if (window !== undefined) {
+        scores[index]?.push(undefined)
+        continue
+      }
       const scored = ops.scope(() => ops.read(method.score(ops, view(method, { seed, keep, streams }))))
       scores[index]?.push((await scored) as Float32Array)
     }
   })
   const documentTokens = input.document.length
-  const shape = { layerCount, kvHeadCount, headDim, precision, documentTokens, headTokens: input.head.length }
+  const shape = { ...blockShapeOf(model.config, precision), documentTokens, headTokens: input.head.length }
   return new Survey(ops, shape, { layers, scores })
 }

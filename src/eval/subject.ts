@@ -19,8 +19,8 @@ export interface Subject {
 const pageTokens = 64
 
 /** ids of what is compressed */
-export const documentIds = ({ file }: Subject, example: Example): Uint32Array =>
-  file.tokenizer.encode(documentOf(example))
+export const documentIds = ({ file, template }: Subject, example: Example): Uint32Array =>
+  file.tokenizer.encode(documentOf(example), { after: template.head })
 
 /** ids between document and answer: separator, question, end of the turn, answer prefix */
 export const questionIds = (subject: Subject, example: Example, question: Question): Uint32Array => {

@@ -98,14 +98,24 @@ export class GgufMetadata {
 
   /** An array of 32-bit integers of any length, copied; undefined if the key is not there. */
   integers(key: string): Int32Array | undefined {
+    const words = this.#words(key, ['i32', 'u32'], 'integers')
+    return words && new Int32Array(words)
+  }
+
+  /** An array of 32-bit floats of any length, copied; undefined if the key is not there. */
+  floats(key: string): Float32Array | undefined {
+    const words = this.#words(key, ['f32'], 'floats')
+    return words && new Float32Array(words)
+  }
+
+  #words(key: string, types: readonly string[], what: string): ArrayBuffer | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
     const { count, type, start } = entry
-    if (count === undefined || (type !== 'i32' && type !== 'u32'))
-      throw this.#cursor.corrupt(`${key} is ${this.typeOf(key)}, expected an array of 32-bit integers`)
-    const { bytes } = this.#cursor
+    if (count === undefined || !types.includes(type))
+      throw this.#cursor.corrupt(`${key} is ${this.typeOf(key)}, expected an array of 32-bit ${what}`)
     // Copied, because the file aligns nothing before the tensors.
-    return new Int32Array(bytes.slice(start, start + 4 * count).buffer)
+    return this.#cursor.bytes.slice(start, start + 4 * count).buffer as ArrayBuffer
   }
 
   #value({ type, start }: Entry, key: string): GgufValue {

@@ -89,6 +89,14 @@ test('tensors are views with rows first, placed by offset from the aligned end o
   assert.equal(tensors.get('b')?.bytes.buffer, bytes.buffer)
 })
 
+test('version 2 is read like version 3', () => {
+  const bytes = new Writer().header(1, 1).string('k').u32(U32, 7).tensor('a', [4], 0).pad().zeros(16).bytes()
+  bytes.writeUInt32LE(2, 4)
+  const { metadata, tensors } = readGguf(bytes, 'old.gguf')
+  assert.equal(metadata.get('k'), 7)
+  assert.deepEqual(tensors.get('a')?.shape, [4])
+})
+
 test('general.alignment moves the tensors', () => {
   const writer = new Writer().header(1, 1).string('general.alignment').u32(U32, 256).tensor('a', [4], 0).pad(256)
   const start = writer.bytes().length
@@ -99,7 +107,7 @@ test('general.alignment moves the tensors', () => {
 const damaged: Record<string, [Writer, ErrorCode, RegExp]> = {
   'an empty file': [new Writer(), 'model-unsupported', /does not begin with the letters GGUF/],
   'another format': [new Writer().text('PK\u0003\u0004 and more'), 'model-unsupported', /does not begin with/],
-  'version 2': [new Writer().text('GGUF').u32(2).u64(0, 0), 'model-unsupported', /is version 2 of GGUF/],
+  'version 1': [new Writer().text('GGUF').u32(1, 0, 0), 'model-unsupported', /is version 1 of GGUF, only .* 2 and 3/],
   'big-endian bytes': [new Writer().text('GGUF').raw(0, 0, 0, 3).u64(0, 0), 'model-unsupported', /big-endian/],
   'a header cut after the magic number': [new Writer().text('GGUF'), 'model-corrupt', /the version needs 4 bytes/],
   '2^40 keys': [new Writer().header(0, 2 ** 40).zeros(99), 'model-corrupt', /the number of keys is 1099511627776/],
@@ -262,7 +270,7 @@ test('a header with 1 to 8 random bytes changed reads or is refused by a Compact
   )
 })
 
-test('all 10 tensor types have the bytes and decode to the very bits that the Python gguf package gives', async () => {
+test('all 11 tensor types have the bytes and decode to the very bits that the Python gguf package gives', async () => {
   const ops = createReferenceOps()
   const weights = ggufWeights(ops, readGguf(fixture('every-type.gguf'), 'every-type.gguf'))
   const expected: Record<string, string> = JSON.parse(fixture('every-type.json').toString())

@@ -1,5 +1,5 @@
 /**
- * A GGUF file (version 3, little-endian) as metadata and named tensors. Nothing is copied: tensors and long arrays are
+ * A GGUF file (version 2 or 3, little-endian) as metadata and named tensors. Nothing is copied: tensors and long arrays are
  * views of the bytes given, which stay the caller's (usually a memory map) and must outlive the result. Written here
  * rather than taken from a library because the libraries build one JS string per token: 0.4 to 1.9 s at every start.
  */
@@ -60,7 +60,7 @@ const tensorTypes: Readonly<Record<number, string>> = {
 }
 
 const MAGIC = 0x46554747 // "GGUF"
-const VERSION = 3
+const VERSIONS: readonly number[] = [2, 3] // the same bytes; 3 only allows big-endian files besides
 const LARGEST_RANK = 4
 // key length, type, one byte of value; name length, rank, one dimension, type, offset
 const SMALLEST_PAIR = 13
@@ -86,11 +86,11 @@ const readMagic = (cursor: Cursor): void => {
       `${cursor.name} is not a GGUF file: it does not begin with the letters GGUF`,
     )
   const version = cursor.u32('the version')
-  if (version === VERSION) return
-  const found = version === VERSION << 24 ? 'a big-endian file' : `version ${version}`
+  if (VERSIONS.includes(version)) return
+  const found = version === 3 << 24 ? 'a big-endian file' : `version ${version}`
   throw new CompactorError(
     'model-unsupported',
-    `${cursor.name} is ${found} of GGUF, only little-endian version ${VERSION} can be read; convert it again`,
+    `${cursor.name} is ${found} of GGUF, only little-endian versions 2 and 3 can be read; convert it again`,
   )
 }
 

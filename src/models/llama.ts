@@ -1,13 +1,17 @@
-/** `llama`: SmolLM2 and its kin without RoPE scaling, as converted to GGUF (interleaved rotary pairs). */
+/**
+ * `llama`: Llama, SmolLM2, Mistral and their kin as converted to GGUF: interleaved rotary pairs, whose angles may be divided
+ * by a factor (linear scaling) and by the tensor `rope_freqs` (Llama 3.1 and later).
+ */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readPositive, readRopeFactor, refuseOtherKeys, requireValue } from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface LlamaConfig extends ModelConfig {
   readonly feedForwardDim: number
   readonly epsilon: number
   readonly theta: number
+  readonly ropeFactor: number // rotary positions are divided by it
 }
 
 const understood = [
@@ -25,6 +29,8 @@ const understood = [
   'rope.freq_base',
   'rope.dimension_count',
   'rope.scaling.type',
+  'rope.scaling.factor',
+  'rope.scaling.original_context_length', // says what was scaled, changes nothing under linear scaling
   'expert_count',
   'expert_used_count',
 ]
@@ -37,7 +43,6 @@ const readConfig = (metadata: Metadata, weights: Weights): LlamaConfig => {
   requireValue(metadata, 'llama.attention.value_length', heads.headDim)
   requireValue(metadata, 'llama.attention.causal', true)
   requireValue(metadata, 'llama.rope.dimension_count', heads.headDim)
-  requireValue(metadata, 'llama.rope.scaling.type', 'none')
   requireValue(metadata, 'llama.expert_count', 0)
   requireValue(metadata, 'llama.expert_used_count', 0)
   return {
@@ -50,6 +55,7 @@ const readConfig = (metadata: Metadata, weights: Weights): LlamaConfig => {
     feedForwardDim: readCount(metadata, 'llama.feed_forward_length'),
     epsilon: readPositive(metadata, 'llama.attention.layer_norm_rms_epsilon'),
     theta: readPositive(metadata, 'llama.rope.freq_base', 10_000),
+    ropeFactor: readRopeFactor(metadata, 'llama'),
   }
 }
 
@@ -70,6 +76,7 @@ interface LlamaWeights {
   readonly layers: readonly Layer[]
   readonly outputNorm: Tensor
   readonly output: Weight
+  readonly ropeFrequencies: Tensor | undefined // [headDim / 2], what each pair's angle is divided by
 }
 
 const fetch = (config: LlamaConfig, weights: Weights): LlamaWeights => {
@@ -93,14 +100,23 @@ const fetch = (config: LlamaConfig, weights: Weights): LlamaWeights => {
   })
   const outputNorm = vector('output_norm.weight', dim)
   const output = has('output.weight') ? matrix('output.weight', vocabularySize, dim) : embedding
+  const ropeFrequencies = has('rope_freqs.weight') ? vector('rope_freqs.weight', headDim / 2) : undefined
   refuseRest()
-  return { embedding, layers, outputNorm, output }
+  return { embedding, layers, outputNorm, output, ropeFrequencies }
+}
+
+const ropeOf = (ops: Ops, config: LlamaConfig, frequencies: Tensor | undefined): RopeOptions => {
+  const { theta, ropeFactor, headDim } = config
+  const plain: RopeOptions = { theta, layout: 'interleaved' }
+  if (ropeFactor === 1) return frequencies ? { ...plain, factors: frequencies } : plain
+  const linear = ops.from(new Float32Array(headDim / 2).fill(ropeFactor), [headDim / 2])
+  return { ...plain, factors: frequencies ? ops.multiply(frequencies, linear) : linear }
 }
 
 const create = (ops: Ops, config: LlamaConfig, weights: Weights): Model => {
-  const { embedding, layers, outputNorm, output } = fetch(config, weights)
-  const { headCount, kvHeadCount, headDim, epsilon, theta } = config
-  const rope: RopeOptions = { theta, layout: 'interleaved' }
+  const { embedding, layers, outputNorm, output, ropeFrequencies } = fetch(config, weights)
+  const { headCount, kvHeadCount, headDim, epsilon } = config
+  const rope = ropeOf(ops, config, ropeFrequencies)
 
   const layer = (index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined => {
     const w = layers[index]

@@ -29,6 +29,8 @@ export interface ModelConfig {
   readonly headDim: number
   readonly vocabularySize: number
   readonly contextLength: number // trained, tokens
+  /** [layer] tokens that a query of the layer sees, its own among them; undefined: all before it. Absent: all in every layer. */
+  readonly windows?: readonly (number | undefined)[]
 }
 
 /** q and k before and after rotary embedding, token-major: q [n, heads, headDim], k and v [n, kvHeads, headDim]. */
@@ -45,7 +47,7 @@ export interface Model {
   readonly config: ModelConfig
   /** ids [n] → [n, dim] */
   embed(ids: Uint32Array): Tensor
-  /** Rotary embedding: x [n, anyHeads, headDim], positions [n] → rotated copy */
+  /** Rotary embedding of the layers that see everything: x [n, anyHeads, headDim], positions [n] → rotated copy */
   rotate(x: Tensor, positions: Uint32Array): Tensor
   /** x [n, dim] → [n, dim]; undefined when `attend` gave undefined. */
   layer(index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined

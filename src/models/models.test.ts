@@ -56,6 +56,7 @@ const keysOf = (name: string): Record<string, MetadataValue> => ({
   [`${name}.attention.head_count`]: 2,
   [`${name}.attention.head_count_kv`]: 1,
   [`${name}.attention.layer_norm_rms_epsilon`]: 1e-5,
+  ...(name === 'gemma3' && { 'gemma3.attention.sliding_window': 16 }),
 })
 
 const shapesOf = (name: string): Record<string, readonly number[]> => ({
@@ -71,6 +72,8 @@ const shapesOf = (name: string): Record<string, readonly number[]> => ({
   'blk.0.ffn_up.weight': [12, 8],
   'blk.0.ffn_down.weight': [8, 12],
   ...(name === 'qwen2' && { 'blk.0.attn_q.bias': [8], 'blk.0.attn_k.bias': [4], 'blk.0.attn_v.bias': [4] }),
+  ...(name === 'gemma3' && { 'blk.0.post_attention_norm.weight': [8], 'blk.0.post_ffw_norm.weight': [8] }),
+  ...(['qwen3', 'gemma3'].includes(name) && { 'blk.0.attn_q_norm.weight': [4], 'blk.0.attn_k_norm.weight': [4] }),
 })
 
 const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readonly number[]>): unknown => {
@@ -82,7 +85,7 @@ const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readon
 test('an unknown architecture is refused by name with the list of what works', () => {
   assert.throws(
     () => architectureOf('mamba'),
-    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2$/),
+    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2, qwen3, gemma3$/),
   )
   assert.throws(() => architectureOf(undefined), refused('model-unsupported', /\(none named\)/))
 })
@@ -100,7 +103,15 @@ for (const { name } of architectures) {
       contextLength: 64,
       feedForwardDim: 12,
       epsilon: 1e-5,
-      theta: 10_000,
+      theta: name === 'gemma3' ? 1_000_000 : 10_000,
+      ...(name === 'llama' && { ropeFactor: 1 }),
+      ...(name === 'gemma3' && {
+        ropeFactor: 1,
+        windows: [16],
+        windowTheta: 10_000,
+        queryScale: 1,
+        logitCap: undefined,
+      }),
     })
     const { [`${name}.attention.head_count_kv`]: _, ...others } = keysOf(name)
     const shapes = { ...shapesOf(name), 'blk.0.attn_k.weight': [8, 8], 'blk.0.attn_v.weight': [8, 8] }
@@ -111,14 +122,15 @@ for (const { name } of architectures) {
   })
 
   const unsupported: Record<string, MetadataValue> = {
-    'rope.scaling.type': 'linear',
-    'rope.scaling.factor': 4,
-    'rope.scaling.original_context_length': 32,
+    'rope.scaling.type': 'yarn',
+    ...(name.startsWith('qwen') && { 'rope.scaling.factor': 4, 'rope.scaling.original_context_length': 32 }),
+    'rope.scaling.attn_factor': 1.5,
+    'rope.scale_linear': 2,
     'rope.dimension_count': 2,
     'attention.key_length': 1026,
     'attention.value_length': 2,
     'attention.causal': false,
-    'attention.sliding_window': 512,
+    ...(name !== 'gemma3' && { 'attention.sliding_window': 512 }),
     'attention.clamp_kqv': 8,
     'attention.scale': 0.5,
     'attention.head_count_kv': [1],
@@ -169,14 +181,11 @@ for (const { name } of architectures) {
       assert.throws(() => open(keysOf(name), wrong), refused('model-corrupt', new RegExp(`${tensor} has shape`)))
     })
 
-  const extra = [
-    'rope_freqs.weight',
-    'blk.0.attn_output.bias',
-    'blk.0.ffn_up.bias',
-    'blk.0.attn_q_norm.weight',
-    'blk.1.attn_norm.weight',
-  ]
-  for (const tensor of name === 'llama' ? [...extra, 'blk.0.attn_q.bias'] : extra)
+  const extra = ['blk.0.attn_output.bias', 'blk.0.ffn_up.bias', 'blk.1.attn_norm.weight', 'blk.0.attn_sinks.weight']
+  if (name !== 'llama') extra.push('rope_freqs.weight')
+  if (name !== 'qwen2') extra.push('blk.0.attn_q.bias')
+  if (!['qwen3', 'gemma3'].includes(name)) extra.push('blk.0.attn_q_norm.weight')
+  for (const tensor of extra)
     test(`${name}: a tensor ${tensor} is refused by name, because leaving it out would change the arithmetic`, () => {
       assert.throws(
         () => open(keysOf(name), { ...shapesOf(name), [tensor]: [8] }),
@@ -184,3 +193,44 @@ for (const { name } of architectures) {
       )
     })
 }
+
+test('llama: linear scaling is read from its factor, with or without its type, and refused where the type is none', () => {
+  const read = (keys: Record<string, MetadataValue>): unknown => {
+    const config = open({ ...keysOf('llama'), ...keys }, shapesOf('llama')) as Record<string, unknown>
+    return config.ropeFactor
+  }
+  assert.equal(read({ 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 4 }), 4)
+  assert.equal(read({ 'llama.rope.scaling.factor': 8 }), 8)
+  assert.equal(read({ 'llama.rope.scaling.type': 'none' }), 1)
+  assert.throws(
+    () => read({ 'llama.rope.scaling.type': 'none', 'llama.rope.scaling.factor': 4 }),
+    refused('model-unsupported', /llama\.rope\.scaling\.factor is 4; only 1 is supported/),
+  )
+  assert.throws(
+    () => read({ 'llama.rope.scaling.factor': 0 }),
+    refused('model-corrupt', /llama\.rope\.scaling\.factor: expected a number above 0, got 0/),
+  )
+})
+
+test('llama: rope_freqs of another length than 2 for heads of 4 is refused as model-corrupt', () => {
+  assert.throws(
+    () => open(keysOf('llama'), { ...shapesOf('llama'), 'rope_freqs.weight': [4] }),
+    refused('model-corrupt', /rope_freqs\.weight has shape \[4\]/),
+  )
+})
+
+test('gemma3: each sixth of 18 layers sees everything, or each of the declared period; 62 layers scale queries by width', () => {
+  const shapes = { ...shapesOf('gemma3') }
+  const read = (keys: Record<string, MetadataValue>): Record<string, unknown> => {
+    const all = { ...keysOf('gemma3'), ...keys }
+    return architectureOf('gemma3').readConfig(metadata(all), weights(shapes)) as unknown as Record<string, unknown>
+  }
+  const windows = read({ 'gemma3.block_count': 18 }).windows as readonly (number | undefined)[]
+  const whole = [...windows.entries()].filter(([, window]) => window === undefined).map(([layer]) => layer)
+  assert.deepEqual(whole, [5, 11, 17])
+  assert.equal(windows[0], 16)
+  const third = read({ 'gemma3.block_count': 3, 'gemma3.attention.sliding_window_pattern': 3 })
+  assert.deepEqual(third.windows, [16, 16, undefined])
+  assert.equal(read({ 'gemma3.block_count': 62, 'gemma3.attention.key_length': 16 }).queryScale, 2)
+  assert.equal(read({ 'gemma3.final_logit_softcapping': 30 }).logitCap, 30)
+})

@@ -51,6 +51,22 @@ export const readPositive = (metadata: Metadata, key: string, fallback?: number)
   return value
 }
 
+/**
+ * Linear scaling of rotary positions: what they are divided by, 1 where nothing is scaled. A factor alone means linear.
+ * Throws CompactorError('model-unsupported') for another kind of scaling.
+ */
+export const readRopeFactor = (metadata: Metadata, architecture: string): number => {
+  const at = (key: string): string => `${architecture}.rope.scaling.${key}`
+  const type = metadata.get(at('type')) ?? 'linear'
+  if (type !== 'none' && type !== 'linear')
+    throw new CompactorError(
+      'model-unsupported',
+      `model key ${at('type')} is ${type}; only none or linear is supported`,
+    )
+  if (type === 'none') requireValue(metadata, at('factor'), 1)
+  return readPositive(metadata, at('factor'), 1)
+}
+
 /** A key that may be there as long as it says what this code does anyway. */
 export const requireValue = (metadata: Metadata, key: string, expected: string | number | boolean): void => {
   const value = metadata.get(key)

@@ -1,8 +1,12 @@
 /**
  * Byte-pair encoding of one word: the lowest-ranked pair of neighbours joins, leftmost first, until none can. A queue of
- * pairs, so that a word of a million letters costs n log n.
+ * pairs, so that a word of a million letters costs n log n. Not here: which pairs join (merges.ts, sentence-pieces.ts).
  */
-import type { Merges } from './merges.ts'
+
+/** Which neighbours bytes[start, middle) and bytes[middle, end) join, and when: the smallest first, less than 2^27. */
+export interface PairRanks {
+  rank(bytes: Uint8Array, start: number, middle: number, end: number): number | undefined
+}
 
 const NONE = 0xffffffff
 const LARGEST_KEPT_WORD = 65_536
@@ -10,14 +14,17 @@ const LARGEST_KEPT_WORD = 65_536
 const START_LIMIT = 2 ** 26
 
 export class BytePairs {
-  readonly #merges: Merges
+  readonly #merges: PairRanks
+  readonly #unit: 'byte' | 'character'
   #ends = new Uint32Array(256) // of the part that begins at an index
   #previous = new Uint32Array(256) // where the part before it begins
   #ranks = new Uint32Array(256) // of its pair with the next part
   #queue = new PairQueue(256)
 
-  constructor(merges: Merges) {
+  /** @param unit what a word consists of before anything joins. */
+  constructor(merges: PairRanks, unit: 'byte' | 'character' = 'byte') {
     this.#merges = merges
+    this.#unit = unit
   }
 
   /** Calls `part(start, end)` for each token of bytes[0, length), in order. */
@@ -26,11 +33,12 @@ export class BytePairs {
       throw new RangeError(`a word of ${length} bytes without any break, expected at most ${START_LIMIT}`)
     this.#reserve(length)
     const ends = this.#ends
-    for (let start = 0; start < length; start++) {
-      ends[start] = start + 1
-      this.#previous[start] = start === 0 ? NONE : start - 1
+    for (let start = 0, before = NONE; start < length; start = ends[start] as number) {
+      ends[start] = this.#unit === 'byte' ? start + 1 : endOfCharacter(bytes, start, length)
+      this.#previous[start] = before
+      before = start
     }
-    for (let start = 0; start < length; start++) this.#enter(bytes, length, start)
+    for (let start = 0; start < length; start = ends[start] as number) this.#enter(bytes, length, start)
     for (let key = this.#queue.pop(); key !== undefined; key = this.#queue.pop()) {
       const start = key % START_LIMIT
       // Entries of pairs that changed since are stale: their rank is no longer the one noted.
@@ -73,6 +81,12 @@ export class BytePairs {
     this.#reserve(256)
     this.#queue = new PairQueue(256)
   }
+}
+
+const endOfCharacter = (bytes: Uint8Array, start: number, length: number): number => {
+  let end = start + 1
+  while (end < length && ((bytes[end] as number) & 0xc0) === 0x80) end++
+  return end
 }
 
 /** A binary heap of numbers, smallest first. */

@@ -25,8 +25,10 @@ const gpt2 = new RegExp(
   `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${S}\\p{L}\\p{N}]+|${S}+(?!\\P{White_Space})|${S}+`,
   'gu',
 )
+const llama3 = new RegExp(qwen2.source.replace('|\\p{N}|', '|\\p{N}{1,3}|'), 'gu')
 const definitions: Record<string, (text: string) => string[]> = {
   qwen2: (text) => text.match(qwen2) ?? [],
+  'llama-bpe': (text) => text.match(llama3) ?? [],
   smollm: (text) => text.split(/(\p{N})/u).flatMap((part) => part.match(gpt2) ?? []),
 }
 
@@ -68,13 +70,14 @@ for (const [name, define] of Object.entries(definitions)) {
   })
 }
 
-test('an unknown pre-tokenizer is refused by name with the list of 2 that work', () => {
-  for (const name of ['llama-bpe', 'constructor', undefined])
+test('an unknown pre-tokenizer is refused by name with the list of 3 that work', () => {
+  for (const name of ['gpt-4o', 'constructor', undefined])
     assert.throws(
       () => createPreTokenizer(name),
       (error) =>
         error instanceof CompactorError &&
         error.code === 'model-unsupported' &&
-        error.message === `pre-tokenizer ${name ?? '(none named)'} is not supported; these are: qwen2, smollm`,
+        error.message ===
+          `pre-tokenizer ${name ?? '(none named)'} is not supported; these are: qwen2, llama-bpe, smollm`,
     )
 })

@@ -37,10 +37,10 @@ class Classes {
     return found
   }
 
-  /** The end of the run of `wanted` that begins at `start`. */
-  run(text: string, start: number, wanted: number): number {
+  /** The end of the run of `wanted` that begins at `start`, at most so many characters long. */
+  run(text: string, start: number, wanted: number, most: number = Number.POSITIVE_INFINITY): number {
     let end = start
-    while (this.at(text, end) === wanted) end = after(text, end)
+    for (let count = 0; count < most && this.at(text, end) === wanted; count++) end = after(text, end)
     return end
   }
 
@@ -59,9 +59,10 @@ const endOfSpace = (start: number, end: number, isBeforeWord: boolean): number =
   isBeforeWord && end - start > 1 ? end - 1 : end
 
 /**
- * (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+ * (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,D}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+ * with D digits: 1 for qwen2, 3 for llama-bpe (Llama 3).
  */
-const qwen2 = (): PreTokenizer => {
+const upToDigits = (mostDigits: number) => (): PreTokenizer => {
   const classes = new Classes()
   const contraction = /'(?:s|t|re|ve|m|ll|d)/iuy
   return (text, start) => {
@@ -70,7 +71,7 @@ const qwen2 = (): PreTokenizer => {
     const first = classes.at(text, start)
     const next = after(text, start)
     if (first === LETTER) return classes.run(text, next, LETTER)
-    if (first === NUMBER) return next
+    if (first === NUMBER) return classes.run(text, next, NUMBER, mostDigits - 1)
     const second = classes.at(text, next)
     if (first !== NEWLINE && second === LETTER) return classes.run(text, next, LETTER)
     if (first === OTHER || (text[start] === SPACE_CHARACTER && second === OTHER))
@@ -104,7 +105,11 @@ const smollm = (): PreTokenizer => {
   }
 }
 
-const preTokenizers: Readonly<Record<string, () => PreTokenizer>> = { qwen2, smollm }
+const preTokenizers: Readonly<Record<string, () => PreTokenizer>> = {
+  qwen2: upToDigits(1),
+  'llama-bpe': upToDigits(3),
+  smollm,
+}
 
 /** Throws CompactorError('model-unsupported') with the list of what works. */
 export const createPreTokenizer = (name: unknown): PreTokenizer => {

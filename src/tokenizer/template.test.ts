@@ -69,6 +69,12 @@ test('an empty system text is a system message without text, not the default', a
   assert.equal(texts(await open(chatMl, ''))[0], '<|im_start|>system\n<|im_end|>\n<|im_start|>user\n')
 })
 
+test('a template that trims messages is taken: white space at the ends of document and question stays with them', async () => {
+  const trimming = chatMl.replaceAll("m['content']", "m['content'] | trim")
+  for (const system of [undefined, ' Be brief. '])
+    assert.deepEqual(texts(await open(trimming, system)), texts(await open(chatMl, system)))
+})
+
 test('names of begin and end tokens are known to the template', async () => {
   const keys = { 'tokenizer.ggml.bos_token_id': BOS, 'tokenizer.ggml.eos_token_id': END }
   const template = '{{ bos_token }}{{ messages[0].content }}{{ eos_token }}'
@@ -101,7 +107,7 @@ test('the hash is 64 hex digits, the same for the same ids, another when one pie
 
 const unfit: Record<string, [template: string | undefined, sentence: RegExp, system?: string]> = {
   'no template': [undefined, /no chat template, expected an instruction-tuned one/],
-  'a template that trims': ['{{ messages[0].content | trim }}', /changes or leaves out the document text/],
+  'a template that joins words': ['{{ messages[0].content.split() | join(" ") }}', /changes the document text/],
   'a template that escapes': [
     '{{ messages[0].content | replace("&", "&amp;") }}',
     /changes or leaves out the document text/,
@@ -134,7 +140,8 @@ const defaults: Record<string, string> = {
   'qwen2.5-coder-0.5b': 'You are Qwen, created by Alibaba Cloud. You are a helpful assistant.',
 }
 
-for (const name of testModels)
+// gemma3-270m is a base model without a template.
+for (const name of testModels.filter((model) => model in defaults))
   test(`${name}: its own template is cut with its default system text and with another`, async () => {
     const source = readGguf(readFileSync(modelPath(name)), name).metadata
     const tokenizer = createTokenizer(source)

@@ -20,14 +20,17 @@ interface Message {
   readonly content: string
 }
 
-// White space at both ends and characters that escaping would change, so that a template which trims or escapes is noticed.
-const mark = (place: string): string => `\n <compactor "${place}" & 'mark'> \n`
+// Characters that escaping would change, so that a template which escapes is noticed.
+const core = (place: string): string => `<compactor "${place}" & 'mark'>`
+// White space at both ends, that many templates trim from a whole message: then it is the text's own that stays.
+const [LEAD, TRAIL] = ['\n\t ', ' \t\n']
+const mark = (place: string): string => LEAD + core(place) + TRAIL
 const marks = {
   system: mark('system'),
   document: mark('document'),
   question: mark('question'),
   answer: mark('answer'),
-  next: mark('next question'),
+  next: mark('next'),
 }
 const BETWEEN = '\n\n'
 
@@ -47,10 +50,11 @@ export const createTemplate = async (
   const places: Place[] = system === undefined ? ['document', 'question'] : ['system', 'document', 'question']
   const [end = '', between = '', beforeDocument = '', beforeSystem] = cut(rendered, places).reverse()
   const control = (piece: string): Uint32Array => tokenizer.encode(piece, { control: true })
+  const first = (piece: string): Uint32Array => tokenizer.encode(piece, { control: true, after: [] })
   const head =
     beforeSystem === undefined || system === undefined
-      ? control(beforeDocument)
-      : join(control(beforeSystem), tokenizer.encode(system), control(beforeDocument))
+      ? first(beforeDocument)
+      : systemHead(tokenizer, { before: first(beforeSystem), system, behind: control(beforeDocument) })
   return withHash({ head: withBegin(head, tokenizer.beginToken), between: control(between), end: control(end) })
 }
 
@@ -83,6 +87,11 @@ const namesOf = (source: TokenizerSource, tokenizer: Tokenizer): Record<string, 
   eos_token: tokenizer.textOfNamed(source, 'eos'),
 })
 
+const systemHead = (
+  tokenizer: Tokenizer,
+  { before, system, behind }: { readonly before: Uint32Array; readonly system: string; readonly behind: Uint32Array },
+): Uint32Array => join(before, tokenizer.encode(system, { after: before }), behind)
+
 const render = async (text: string, messages: readonly Message[], names: Record<string, string>): Promise<string> => {
   const { Template: Jinja } = await import('@huggingface/jinja') // loaded only here: it would delay every start
   try {
@@ -98,17 +107,24 @@ const render = async (text: string, messages: readonly Message[], names: Record<
 
 type Place = keyof typeof marks
 
-/** The text around the marks, which must all be there once, in order and unchanged. */
+/**
+ * The text around the marks, which must all be there once, in order and unchanged, but for white space at the ends of a
+ * message: before the document, behind the question, around the system text.
+ */
 const cut = (rendered: string, places: readonly Place[]): string[] => {
   const pieces: string[] = []
   let at = 0
   for (const place of places) {
-    const found = rendered.indexOf(marks[place])
+    const found = rendered.indexOf(core(place))
     if (found < 0) throw unfit('changes or leaves out', place)
     if (found < at) throw unfit('moves', place)
-    if (rendered.indexOf(marks[place], found + 1) >= 0) throw unfit('repeats', place)
-    pieces.push(rendered.slice(at, found))
-    at = found + marks[place].length
+    if (rendered.indexOf(core(place), found + 1) >= 0) throw unfit('repeats', place)
+    const [before, behind] = [rendered.slice(at, found), rendered.slice(found + core(place).length)]
+    const [isLed, isTrailed] = [before.endsWith(LEAD), behind.startsWith(TRAIL)]
+    // Between document and question is the middle of one message: nothing may be trimmed there.
+    if ((place === 'question' && !isLed) || (place === 'document' && !isTrailed)) throw unfit('changes', place)
+    pieces.push(isLed ? before.slice(0, -LEAD.length) : before)
+    at = found + core(place).length + (isTrailed ? TRAIL.length : 0)
   }
   return [...pieces, rendered.slice(at)]
 }

@@ -159,12 +159,12 @@ test('add_bos_token makes the begin token known, and a token beyond the vocabula
 test('another tokenizer model or pre-tokenizer is refused by name', () => {
   const open = (key: string, value: unknown) => () => createTokenizer(toySource({ keys: { [key]: value } }))
   assert.throws(
-    open('tokenizer.ggml.model', 'llama'),
-    refused('model-unsupported', /tokenizer model llama .* only gpt2/),
+    open('tokenizer.ggml.model', 'bert'),
+    refused('model-unsupported', /tokenizer model bert .* only gpt2 .* and llama/),
   )
   assert.throws(
     open('tokenizer.ggml.pre', 'gpt-4o'),
-    refused('model-unsupported', /pre-tokenizer gpt-4o .*: qwen2, smollm/),
+    refused('model-unsupported', /pre-tokenizer gpt-4o .*: qwen2, llama-bpe, smollm/),
   )
 })
 
@@ -179,14 +179,36 @@ for (const missing of ['tokenizer.ggml.tokens', 'tokenizer.ggml.token_type', 'to
     assert.throws(() => createTokenizer(broken), refused('model-corrupt', new RegExp(missing.replaceAll('.', '\\.'))))
   })
 
+test('llama-bpe: a word that is a token is read whole even where its merges give others, and the begin token is wanted', () => {
+  const merges = [
+    ['a', 'b'],
+    ['b', 'c'],
+    ['a', 'bc'],
+  ] as const
+  const ids = (pre: string): number[] => [
+    ...createTokenizer(toySource({ merges, keys: { 'tokenizer.ggml.pre': pre } })).encode('abc abc'),
+  ]
+  assert.deepEqual(ids('qwen2'), [256, 99, 32, 256, 99])
+  assert.deepEqual(ids('llama-bpe'), [258, 32, 256, 99])
+  const source = toySource({ others: [['<bos>', 3]], keys: { 'tokenizer.ggml.bos_token_id': 256 } })
+  const named = (pre: string, asked?: boolean): number | undefined =>
+    createTokenizer({
+      ...source,
+      get: (key) =>
+        key === 'tokenizer.ggml.pre' ? pre : key === 'tokenizer.ggml.add_bos_token' ? asked : source.get(key),
+    }).beginToken
+  assert.deepEqual([named('qwen2'), named('llama-bpe'), named('llama-bpe', false)], [undefined, 256, undefined])
+})
+
 interface Reference {
   readonly strings: readonly (readonly [text: string, plain: number[], special: number[]])[]
   readonly passage: number[]
   readonly passageLong: number[]
 }
 
-// llama.cpp reads qwen2's normal token "</s>" whole; here, as in the original tokenizer, it is text.
-const isQuirk = (text: string, control: boolean): boolean => control && text.includes('</s>')
+// llama.cpp takes "</s>" for a control token whatever the file calls it. Here it is what the file says: qwen2's normal one
+// is text, always, and gemma3's user-defined one is read whole, always.
+const isQuirk = (text: string): boolean => text.includes('</s>')
 
 /** A tokenizer of @huggingface/tokenizers over the same vocabulary. */
 const library = (source: TokenizerSource): LibraryTokenizer => {
@@ -225,9 +247,10 @@ for (const name of testModels) {
     const reference: Reference = JSON.parse(fixture(`tokenizer-${name}.json`))
     assert.equal(reference.strings.length, 33)
     for (const [text, plain, special] of reference.strings) {
-      assert.deepEqual([...tokenizer.encode(text)], plain, text)
+      const [isText, isWhole] = ['qwen', 'gemma'].map((family) => isQuirk(text) && name.startsWith(family))
+      assert.deepEqual([...tokenizer.encode(text)], isWhole ? special : plain, text)
       const control = [...tokenizer.encode(text, { control: true })]
-      assert.deepEqual(control, isQuirk(text, true) && name.startsWith('qwen') ? plain : special, text)
+      assert.deepEqual(control, isText ? plain : special, text)
       assert.equal(textOf(tokenizer, plain), text)
     }
     assert.deepEqual([...tokenizer.encode(fixture('passage.txt'))], reference.passage)
@@ -243,7 +266,8 @@ for (const name of testModels) {
       assert.ok(bytes.subarray(offsets[index], offsets[index + 1] ?? bytes.length).equals(tokenizer.decodeBytes(id)))
   })
 
-  test(`${name}: 400 seeded strings have the ids of @huggingface/tokenizers`, () => {
+  const hasMerges = name !== 'gemma3-270m' // its pairs are found by scores, which the library does not know
+  test(`${name}: 400 seeded strings have the ids of @huggingface/tokenizers`, { skip: !hasMerges }, () => {
     const { tokenizer, source } = opened()
     const yardstick = library(source)
     const pieces = fc.constantFrom(

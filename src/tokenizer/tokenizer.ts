@@ -1,41 +1,43 @@
 /**
- * Text to token ids and back, for byte-level BPE vocabularies (`tokenizer.ggml.model` = gpt2) read from a GGUF header.
+ * Text to token ids and back, for vocabularies read from a GGUF header: byte-level BPE (`tokenizer.ggml.model` = gpt2) and
+ * SentencePiece's BPE (llama: Gemma, Llama 2, Mistral).
  *
  * Where the models' own tokenizers and llama.cpp differ, this is chosen: text is not normalised (the original qwen2
  * applies NFC), so that ids decode to exactly the bytes of the document and every token has a place in it; a token that
- * the file calls normal is reached by merging only (llama.cpp also finds qwen2's "</s>" whole); every \p{N} is a word of
- * its own under `smollm`. Lone surrogates are encoded as U+FFFD. Bytes that a vocabulary lacks (smollm: some control
+ * the file calls normal is reached by merging only and a user-defined one is always read whole (llama.cpp takes "</s>" for
+ * a control token in qwen2 and gemma3 alike); every \p{N} is a word of its own under `smollm`; the character ▁ in a text is
+ * three bytes, not a space. Lone surrogates are encoded as U+FFFD. Bytes that a vocabulary lacks (smollm: some control
  * characters, and lead bytes of code points that Unicode leaves unassigned) have no token and are left out.
  */
 import { CompactorError } from '../error.ts'
-import { BytePairs } from './byte-pairs.ts'
-import { Merges } from './merges.ts'
-import { createPreTokenizer, type PreTokenizer } from './pre-tokenizer.ts'
+import { createPreTokenizer } from './pre-tokenizer.ts'
+import { SentencePieces } from './sentence-pieces.ts'
+import { type Encoding, TokenList } from './token-list.ts'
 import { CONTROL, type StringTable, USER_DEFINED, Vocabulary } from './vocabulary.ts'
+import { Words } from './words.ts'
 
 /** The part of a GGUF header's face that is used here; `GgufMetadata` has it. */
 export interface TokenizerSource {
   get(key: string): unknown
   strings(key: string): StringTable | undefined
   integers(key: string): Int32Array | undefined
+  floats(key: string): Float32Array | undefined
 }
 
 export interface EncodeOptions {
   /** Read control tokens written in the text as such. Default false: they are split like any other text. */
   readonly control?: boolean
-}
-
-export interface Encoding {
-  readonly ids: Uint32Array
-  readonly offsets: Uint32Array // first byte of each token in the UTF-8 text
+  /**
+   * Ids that stand before the text, none at the very beginning; absent: other text. Some vocabularies want a space before
+   * text at the beginning and behind marks, but not in the middle of it.
+   */
+  readonly after?: ArrayLike<number>
 }
 
 // End-of-turn and end-of-text marks of models whose header names only one of them.
 const endTexts = ['<|im_end|>', '<|endoftext|>', '<|end_of_text|>', '<|eot_id|>', '<|end|>', '<end_of_turn>']
 
-const CACHED_WORDS = 16_384
-// UTF-16 units. V8 copies slices up to here; a longer one would keep the whole document in memory.
-const LONGEST_CACHED_WORD = 12
+const LARGEST_KEPT_SCRATCH = 65_536
 
 export class Tokenizer {
   /** Tokens that end an answer. */
@@ -43,35 +45,43 @@ export class Tokenizer {
   /** Put before everything when the header asks for it. */
   readonly beginToken: number | undefined
   readonly #vocabulary: Vocabulary
-  readonly #nextWord: PreTokenizer
-  readonly #pairs: BytePairs
+  readonly #words: Words | SentencePieces
+  readonly #isSpaced: boolean // a space goes before text that follows nothing or a mark
   readonly #controls: ReadonlyMap<string, number>
   readonly #userDefined: ReadonlyMap<string, number>
   readonly #patterns: { readonly control: RegExp; readonly plain: RegExp }
   readonly #utf8 = new TextEncoder()
-  // Tokens of words seen: [id, start, id, start, …, bytes of the word].
-  readonly #words = new Map<string, readonly number[]>()
   #scratch = new Uint8Array(1024)
 
   constructor(source: TokenizerSource) {
     const model = source.get('tokenizer.ggml.model')
-    if (model !== 'gpt2')
+    if (model !== 'gpt2' && model !== 'llama')
       throw new CompactorError(
         'model-unsupported',
-        `tokenizer model ${model ?? '(none named)'} is not supported; only gpt2 (byte-level BPE) is`,
+        `tokenizer model ${model ?? '(none named)'} is not supported; only gpt2 (byte-level BPE) and llama (SentencePiece) are`,
       )
-    this.#nextWord = createPreTokenizer(source.get('tokenizer.ggml.pre'))
+    const isPieces = model === 'llama'
+    const pre = isPieces ? undefined : source.get('tokenizer.ggml.pre')
+    const nextWord = isPieces ? undefined : createPreTokenizer(pre)
     const tokens = required(source.strings('tokenizer.ggml.tokens'), 'tokenizer.ggml.tokens')
     const kinds = required(source.integers('tokenizer.ggml.token_type'), 'tokenizer.ggml.token_type')
-    this.#vocabulary = new Vocabulary(tokens, kinds)
-    const merges = required(source.strings('tokenizer.ggml.merges'), 'tokenizer.ggml.merges')
-    this.#pairs = new BytePairs(new Merges(this.#vocabulary, merges))
+    this.#vocabulary = new Vocabulary(tokens, kinds, isPieces ? 'pieces' : 'alphabet')
+    if (nextWord) {
+      const merges = required(source.strings('tokenizer.ggml.merges'), 'tokenizer.ggml.merges')
+      this.#words = new Words(this.#vocabulary, { nextWord, merges, wholeFirst: pre === 'llama-bpe' })
+    } else
+      this.#words = new SentencePieces(
+        this.#vocabulary,
+        required(source.floats('tokenizer.ggml.scores'), 'tokenizer.ggml.scores'),
+      )
+    this.#isSpaced = isPieces && source.get('tokenizer.ggml.add_space_prefix') !== false
     this.#controls = this.#vocabulary.ofKind(CONTROL)
     this.#userDefined = this.#vocabulary.ofKind(USER_DEFINED)
     const plain = [...this.#userDefined.keys()]
     this.#patterns = { control: anyOf([...this.#controls.keys(), ...plain]), plain: anyOf(plain) }
     this.endTokens = this.#endTokens(source)
-    this.beginToken = source.get('tokenizer.ggml.add_bos_token') === true ? this.#named(source, 'bos') : undefined
+    const begins = source.get('tokenizer.ggml.add_bos_token') ?? (isPieces || pre === 'llama-bpe')
+    this.beginToken = begins === true ? this.#named(source, 'bos') : undefined
   }
 
   get vocabularySize(): number {
@@ -83,16 +93,19 @@ export class Tokenizer {
   }
 
   /** Offsets are UTF-8 bytes: token i stands for bytes offsets[i] … offsets[i + 1] of the text. */
-  encodeWithOffsets(text: string, { control = false }: EncodeOptions = {}): Encoding {
+  encodeWithOffsets(text: string, { control = false, after }: EncodeOptions = {}): Encoding {
     const out = new TokenList()
+    const last = after?.[after.length - 1]
+    let isBehindMark = after !== undefined && (last === undefined || this.#isMark(last))
     let at = 0
     for (const { 0: mark, index } of text.matchAll(control ? this.#patterns.control : this.#patterns.plain)) {
-      this.#encodeWords(text.slice(at, index), out)
+      this.#encodeText(text.slice(at, index), isBehindMark, out)
+      isBehindMark = true
       out.push((this.#userDefined.get(mark) ?? this.#controls.get(mark)) as number, out.byteCount)
       out.byteCount += Buffer.byteLength(mark)
       at = index + mark.length
     }
-    this.#encodeWords(at === 0 ? text : text.slice(at), out)
+    this.#encodeText(at === 0 ? text : text.slice(at), isBehindMark, out)
     return out.encoding()
   }
 
@@ -112,33 +125,29 @@ export class Tokenizer {
     return id === undefined ? '' : new TextDecoder().decode(this.decodeBytes(id))
   }
 
-  #encodeWords(text: string, out: TokenList): void {
-    for (let start = 0; start < text.length; ) {
-      const end = this.#nextWord(text, start)
-      const word = text.slice(start, end)
-      start = end
-      const tokens = this.#words.get(word) ?? this.#encodeWord(word)
-      for (let index = 0; index < tokens.length - 1; index += 2)
-        out.push(tokens[index] as number, out.byteCount + (tokens[index + 1] as number))
-      out.byteCount += tokens.at(-1) as number
-    }
+  #isMark(id: number): boolean {
+    const kind = this.#vocabulary.kinds[id]
+    return kind === CONTROL || kind === USER_DEFINED
   }
 
-  #encodeWord(word: string): readonly number[] {
-    if (this.#scratch.length < 3 * word.length) this.#scratch = new Uint8Array(3 * word.length)
-    const bytes = this.#scratch
-    const length = this.#utf8.encodeInto(word, bytes).written
-    const tokens: number[] = []
-    this.#pairs.split(bytes, length, (start, end) => {
-      const id = this.#vocabulary.find(bytes, start, end)
-      if (id !== undefined) tokens.push(id, start)
-    })
-    tokens.push(length)
-    if (word.length <= LONGEST_CACHED_WORD) {
-      if (this.#words.size === CACHED_WORDS) this.#words.clear()
-      this.#words.set(word, tokens)
-    }
-    return tokens
+  #encodeText(text: string, isBehindMark: boolean, out: TokenList): void {
+    if (text === '') return
+    if (this.#words instanceof Words) this.#words.encode(text, out)
+    else this.#encodePieces(this.#words, { text, isSpaced: isBehindMark && this.#isSpaced }, out)
+  }
+
+  #encodePieces(
+    pieces: SentencePieces,
+    { text, isSpaced }: { readonly text: string; readonly isSpaced: boolean },
+    out: TokenList,
+  ): void {
+    const spaced = isSpaced ? ` ${text}` : text
+    const added = spaced.length - text.length // bytes that are not the text's
+    if (this.#scratch.length < 3 * spaced.length) this.#scratch = new Uint8Array(3 * spaced.length)
+    const length = this.#utf8.encodeInto(spaced, this.#scratch).written
+    pieces.split(this.#scratch, length, (id, start) => out.push(id, out.byteCount + Math.max(0, start - added)))
+    out.byteCount += length - added
+    if (this.#scratch.length > LARGEST_KEPT_SCRATCH) this.#scratch = new Uint8Array(1024)
   }
 
   #named(source: TokenizerSource, name: string): number | undefined {
@@ -169,30 +178,4 @@ const anyOf = (texts: readonly string[]): RegExp => {
 const required = <T>(value: T | undefined, key: string): T => {
   if (value !== undefined) return value
   throw new CompactorError('model-corrupt', `the model has no ${key}, expected an array; get the file again`)
-}
-
-class TokenList {
-  byteCount = 0
-  #ids = new Uint32Array(256)
-  #offsets = new Uint32Array(256)
-  #count = 0
-
-  push(id: number, offset: number): void {
-    if (this.#count === this.#ids.length) {
-      this.#ids = grown(this.#ids)
-      this.#offsets = grown(this.#offsets)
-    }
-    this.#ids[this.#count] = id
-    this.#offsets[this.#count++] = offset
-  }
-
-  encoding(): Encoding {
-    return { ids: this.#ids.slice(0, this.#count), offsets: this.#offsets.slice(0, this.#count) }
-  }
-}
-
-const grown = (values: Uint32Array): Uint32Array<ArrayBuffer> => {
-  const larger = new Uint32Array(2 * values.length)
-  larger.set(values)
-  return larger
 }

@@ -16,7 +16,11 @@ export interface StringTable {
 export const NORMAL = 1
 export const CONTROL = 3
 export const USER_DEFINED = 4
+export const BYTE = 6
 const LARGEST_KIND = 6
+
+/** How tokens are written: in the byte-level alphabet, or as pieces: plain text with ▁ for a space and <0x0A> for a byte. */
+export type Writing = 'alphabet' | 'pieces'
 
 const GAP = 8 // bytes between two strings of a table
 const LONGEST_TOKEN = 65_535
@@ -30,10 +34,10 @@ export class Vocabulary {
   readonly #slots: Uint32Array // id + 1, 0 = free
   readonly #mask: number
 
-  constructor(tokens: StringTable, kinds: Int32Array) {
+  constructor(tokens: StringTable, kinds: Int32Array, writing: Writing = 'alphabet') {
     this.size = tokens.count
     this.kinds = checkKinds(kinds, tokens.count)
-    const { bytes, starts, longest } = decodeTokens(tokens, this.kinds)
+    const { bytes, starts, longest } = decodeTokens(tokens, this.kinds, writing)
     if (longest > LONGEST_TOKEN)
       throw new CompactorError('model-corrupt', `a token has ${longest} bytes, expected at most ${LONGEST_TOKEN}`)
     this.#bytes = bytes
@@ -42,7 +46,8 @@ export class Vocabulary {
     this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(tokens.count * 1.5 + 1)))
     this.#mask = this.#slots.length - 1
     for (let id = 0; id < tokens.count; id++)
-      if (this.kinds[id] !== CONTROL) this.#insert(id, starts[id] as number, starts[id + 1] as number)
+      if (this.kinds[id] !== CONTROL && !(writing === 'pieces' && this.kinds[id] === BYTE))
+        this.#insert(id, starts[id] as number, starts[id + 1] as number)
   }
 
   /** The bytes that a token stands for; a view. */
@@ -63,7 +68,7 @@ export class Vocabulary {
     return found
   }
 
-  /** The token of bytes[from, to), never a control token; the first one where several are written the same. */
+  /** The token of bytes[from, to), never a control token, nor one that stands for a byte among pieces; the first one where several are written the same. */
   find(bytes: Uint8Array, from: number, to: number): number | undefined {
     let slot = hash(bytes, from, to) & this.#mask
     for (;;) {
@@ -99,8 +104,13 @@ interface TokenBytes {
   readonly longest: number
 }
 
-// Control and user-defined tokens are written as plain text, all others in the byte-level alphabet.
-const decodeTokens = ({ count, bytes: source, starts: from }: StringTable, kinds: Uint8Array): TokenBytes => {
+// Control and user-defined tokens are written as plain text.
+const decodeTokens = (
+  { count, bytes: source, starts: from }: StringTable,
+  kinds: Uint8Array,
+  writing: Writing,
+): TokenBytes => {
+  const decode = writing === 'alphabet' ? decodeAlphabet : decodePiece
   const bytes = new Uint8Array((from[count] as number) - (from[0] as number))
   const starts = new Uint32Array(count + 1)
   let longest = 0
@@ -112,11 +122,37 @@ const decodeTokens = ({ count, bytes: source, starts: from }: StringTable, kinds
     if (kind === CONTROL || kind === USER_DEFINED) {
       bytes.set(source.subarray(start, end), at)
       at += end - start
-    } else at = decodeAlphabet(source, start, end, bytes, at)
+    } else if (kind === BYTE && writing === 'pieces') bytes[at++] = byteOf(source, start, end)
+    else at = decode(source, start, end, bytes, at)
     starts[id + 1] = at
     longest = Math.max(longest, at - begun)
   }
   return { bytes, starts, longest }
+}
+
+const SPACE = 0x20
+
+// ▁ is E2 96 81.
+const decodePiece = (source: Uint8Array, from: number, to: number, target: Uint8Array, at: number): number => {
+  let end = at
+  for (let index = from; index < to; index++) {
+    if (source[index] === 0xe2 && source[index + 1] === 0x96 && source[index + 2] === 0x81 && index + 2 < to) {
+      target[end++] = SPACE
+      index += 2
+    } else target[end++] = source[index] as number
+  }
+  return end
+}
+
+/** What <0x0A> stands for. */
+const byteOf = (source: Uint8Array, from: number, to: number): number => {
+  const text = String.fromCharCode(...source.subarray(from, Math.min(to, from + 16)))
+  const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(text)
+  if (match) return Number.parseInt(match[1] as string, 16)
+  throw new CompactorError(
+    'model-corrupt',
+    `a token that stands for a byte is written "${text}", expected <0x00> to <0xFF>`,
+  )
 }
 
 // FNV-1a with a last mix, because only the low bits choose the slot.

@@ -1,0 +1,20 @@
+/** Models in several files, as their names tell: model-00001-of-00003.gguf is the first of three. Nothing is opened here. */
+import { basename, dirname, join } from 'node:path'
+
+const pattern = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i
+
+/** Which file of how many; undefined for a name that does not tell. */
+export const splitNumber = (path: string): { readonly number: number; readonly count: number } | undefined => {
+  const match = pattern.exec(basename(path))
+  return match ? { number: Number(match[2]), count: Number(match[3]) } : undefined
+}
+
+/** The files of a model that is opened by its first one; the file alone where its name does not tell of others. */
+export const splitParts = (path: string): string[] => {
+  const match = pattern.exec(basename(path))
+  const { number = 1, count = 1 } = splitNumber(path) ?? {}
+  if (!match || number !== 1 || count < 2) return [path]
+  return Array.from({ length: count }, (_, index) =>
+    join(dirname(path), `${match[1]}-${String(index + 1).padStart(5, '0')}-of-${match[3]}${match[4]}`),
+  )
+}

@@ -36,6 +36,9 @@ export const seedFlag = (about: string): Option => new Option('--seed <number>',
 
 export const jsonFlag = (): Option => new Option('--json', 'print one JSON value instead of text')
 
+export const offlineFlag = (): Option =>
+  new Option('--offline', 'download nothing: use what is on this machine or fail (also: HF_HUB_OFFLINE=1)')
+
 export const engineFlags = (): Option[] => [
   new Option('--threads <count>', 'threads that compute (default: all processors)').argParser(wholeNumber),
   new Option('--backend <name>', 'what computes: native or reference (default: native where it runs)').choices([

@@ -118,7 +118,8 @@ export const fingerprint = async (path: string, options: FingerprintOptions = {}
   return sha256
 }
 
-const hashFile = async (path: string, totalBytes: number, options: FingerprintOptions): Promise<string> => {
+/** Reads the file, whatever is remembered of it. */
+export const hashFile = async (path: string, totalBytes: number, options: FingerprintOptions): Promise<string> => {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(readBytes)
   const file = await open(path).catch((cause: unknown) => {

@@ -175,7 +175,9 @@ const evaluateData = async (data: readonly string[], { flags, command }: Given, 
   })
   const evaluation = await prepareEvaluation({ ...options, folder, ...watch.listeners })
   if (evaluation.backend.reason !== undefined) terminal.note(evaluation.backend.reason)
-  const model = await showPull(flags.model, terminal, (callbacks) => pullModel(flags.model, callbacks))
+  const model = await showPull(flags.model, terminal, (callbacks) =>
+    pullModel(flags.model, { ...callbacks, ...given({ offline: flags.offline }) }),
+  )
   const run = await watch.during(() => evaluation.run(model))
   const summary = summarise(run.settings, run.contexts, tables)
   if (page) writeOutput(page, report([run], tables), terminal)

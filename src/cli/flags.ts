@@ -45,11 +45,13 @@ export const engineFlags = (): Option[] => [
     'native',
     'reference',
   ]),
+  offlineFlag(),
 ]
 
 export interface EngineFlags {
   readonly threads?: number
   readonly backend?: 'native' | 'reference'
+  readonly offline?: boolean
 }
 
 /** The flags that were given, without the holes that exactOptionalPropertyTypes minds. */

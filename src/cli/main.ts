@@ -39,6 +39,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./ask.ts')).defineAsk,
   },
   {
+    names: ['estimate'],
+    summary: 'tokens, seconds and bytes of a document before they are paid',
+    load: async () => (await import('./estimate.ts')).defineEstimate,
+  },
+  {
     names: ['context', 'ctx', 'contexts'],
     summary: 'list, show or remove remembered contexts',
     load: async () => (await import('./context.ts')).defineContext,

@@ -9,6 +9,7 @@ import { writeContext } from '../cache/cctx-write.ts'
 import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
+import type { Template } from '../tokenizer/template.ts'
 import { describeKeep, pairsPerLayer } from './budget.ts'
 import type { Control } from './control.ts'
 import { checkDocumentFit } from './fit.ts'
@@ -16,6 +17,7 @@ import type { ModelFile } from './model-file.ts'
 import { type Prefilled, prefill } from './prefill.ts'
 import type { CompressRequest, ContextInfo, SaveRequest } from './protocol.ts'
 import { Shared } from './shared.ts'
+import { type SizePlan, sizePlan } from './size-plan.ts'
 import { statsOf } from './stats.ts'
 import { streamsOf } from './streams.ts'
 import { version } from './version.ts'
@@ -33,16 +35,17 @@ export interface ContextState {
   readonly owners: Shared
 }
 
-/** Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError. */
-export const compressDocument = async (
-  ops: Ops,
-  model: ModelFile,
-  request: CompressRequest,
-  control: Control,
-): Promise<ContextState> => {
+/** A document in tokens, with what of it is to be kept. */
+interface DocumentPlan {
+  readonly template: Template
+  readonly ids: Uint32Array
+  readonly offsets: Uint32Array
+  readonly pairs: number // to keep in each layer
+}
+
+const planDocument = async (model: ModelFile, request: CompressRequest): Promise<DocumentPlan> => {
   if (request.document === '')
     throw new CompactorError('document-invalid', 'the document is empty; give at least one character of text')
-  const method = createMethod(request.method, request.methodOptions)
   const template = await model.template(request.system)
   checkDocumentLength(request.document, model)
   const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document)
@@ -53,6 +56,25 @@ export const compressDocument = async (
   checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })
   const bytesPerPair = 2 * headDim * (request.precision === 'f16' ? 2 : 4)
   const pairs = pairsPerLayer(request.keep, { ...shape, layerCount, kvHeadCount, bytesPerPair })
+  return { template, ids, offsets, pairs }
+}
+
+/** How large the context would be, without reading the document. Throws what `compressDocument` throws before it reads. */
+export const planContext = async (model: ModelFile, request: CompressRequest): Promise<SizePlan> => {
+  const { template, ids, pairs } = await planDocument(model, request)
+  return sizePlan(model.model.config, request, { documentTokens: ids.length, headTokens: template.head.length, pairs })
+}
+
+/** Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError. */
+export const compressDocument = async (
+  ops: Ops,
+  model: ModelFile,
+  request: CompressRequest,
+  control: Control,
+): Promise<ContextState> => {
+  const method = createMethod(request.method, request.methodOptions)
+  const { template, ids, offsets, pairs } = await planDocument(model, request)
+  const { kvHeadCount } = model.model.config
   const { precision, seed } = request
   const { selection } = request
   const streams = streamsOf(method, { document: ids, template, tokenizer: model.tokenizer })

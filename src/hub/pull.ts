@@ -7,6 +7,7 @@ import { CompactorError } from '../error.ts'
 import { megabytes } from './bytes.ts'
 import { type CatalogEntry, catalog, type MirrorPart } from './catalog.ts'
 import { type FingerprintOptions, fingerprint, hashFile, rememberFingerprint } from './fingerprint.ts'
+import { type ForeignModel, listForeignModels, mayHold } from './foreign-models.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
 import {
@@ -20,7 +21,7 @@ import {
 } from './hugging-face.ts'
 import { findLocal, type LocalModel, listModels, nameOfPath, unknownModel } from './local-models.ts'
 import { streamPart } from './mirror.ts'
-import { localHubName, parseModelSpec } from './model-spec.ts'
+import { hasQuant, localHubName, parseModelSpec } from './model-spec.ts'
 import type { PartialFile, Promised } from './partial-file.ts'
 import { downloadRanges } from './ranged-download.ts'
 import { giveName, withPartial } from './staging.ts'
@@ -60,7 +61,8 @@ export interface PulledModel {
   readonly path: string
   readonly sha256: string
   readonly bytes: number
-  readonly source: 'present' | 'file' | 'hugging-face' | 'mirror'
+  /** 'elsewhere': a file that another program keeps; it is read where it lies. */
+  readonly source: 'present' | 'elsewhere' | 'file' | 'hugging-face' | 'mirror'
 }
 
 const optionNames: Readonly<Record<keyof PullOptions, true>> = {
@@ -148,7 +150,31 @@ const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const entry = entries.find(({ name }) => name === parsed.name)
   if (entry) return pullBuiltIn(entry, pull)
   if (local) return present(local, await checkSum(local.path, pull))
+  const elsewhere = (await listForeignModels(pull.env)).filter(({ name }) => name === parsed.name)
+  const used = await findElsewhere(parsed.name, elsewhere, undefined, pull)
+  if (used) return used
   throw unknownModel(spec, parsed, models, entries)
+}
+
+// -- files of other programs --------------------------------------------------------------------------------------
+
+/** The first of these files whose bytes are those asked for, or, when none are, those that its owner says they are. */
+const findElsewhere = async (
+  name: string,
+  files: readonly ForeignModel[],
+  wanted: string | undefined,
+  pull: Pull,
+): Promise<PulledModel | undefined> => {
+  for (const { owner, path, bytes, claimedSha256 } of files) {
+    const sha256 = await checkSum(path, pull)
+    if (sha256 !== (wanted ?? claimedSha256 ?? sha256)) {
+      pull.note(`${path} does not hold the bytes that ${owner} says it holds, and is passed over`)
+      continue
+    }
+    pull.note(`${name} is used where ${owner} keeps it: ${path}`)
+    return { name, path, bytes, sha256, source: 'elsewhere' }
+  }
+  return undefined
 }
 
 const hashOptions = ({ home, signal, onProgress, note }: Pull): FingerprintOptions => ({
@@ -174,6 +200,9 @@ const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel
   const here = await checkPresent(entry, pull)
   if (here) return here
   refuseOtherBytes(entry, pull)
+  const elsewhere = mayHold(await listForeignModels(pull.env), entry)
+  const used = await findElsewhere(entry.name, elsewhere, entry.sha256, pull)
+  if (used) return used
   if (pull.whyOffline !== undefined)
     throw new CompactorError(
       'download-failed',
@@ -228,8 +257,10 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
   try {
     file = await findHubFile(request, hubOptions(pull))
   } catch (error) {
-    if (!local || pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed')
-      throw error
+    if (pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed') throw error
+    const used = local ? undefined : await findCached(request, pull)
+    if (used) return used
+    if (!local) throw error
     pull.note(`${error.message}; using the copy that is here`)
     return present(local, await checkSum(local.path, pull))
   }
@@ -242,11 +273,31 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
     if (file.sha256 === undefined || sha256 === file.sha256) return present(same, sha256)
   }
   refuseOtherBytes({ name, sha256: file.sha256 }, pull)
+  const { bytes, sha256 } = file
+  const elsewhere = sha256 === undefined ? [] : mayHold(await listForeignModels(pull.env), { bytes, sha256 })
+  const used = await findElsewhere(name, elsewhere, sha256, pull)
+  if (used) return used
   return download(
     { name, bytes: file.bytes, ...(file.sha256 !== undefined && { sha256: file.sha256 }) },
     { file },
     pull,
   )
+}
+
+/** Without the hub only its own cache on this machine can say which file is meant. */
+const findCached = async ({ repo, file, quant }: HubRequest, pull: Pull): Promise<PulledModel | undefined> => {
+  const prefix = `hf:${repo}/`
+  const cached = (await listForeignModels(pull.env)).filter(
+    ({ name, claimedSha256 }) =>
+      claimedSha256 !== undefined &&
+      name.startsWith(prefix) &&
+      (file !== undefined ? name === `${prefix}${file}` : quant === undefined || hasQuant(name, quant)),
+  )
+  const isOne = new Set(cached.map(({ claimedSha256 }) => claimedSha256)).size === 1
+  const [first] = cached
+  return isOne && first
+    ? findElsewhere(localHubName(repo, first.name.slice(prefix.length)), cached, undefined, pull)
+    : undefined
 }
 
 // -- bytes --------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import {
 import { everythingIn, temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import { addRange, type ByteRange, byteCount, missingRanges } from './byte-ranges.ts'
 import { openHubFile } from './hugging-face.ts'
-import { listModels } from './local-models.ts'
+import { listModels, removeModel } from './local-models.ts'
 import { PartialFile } from './partial-file.ts'
 import { type PullOptions, pullModel } from './pull.ts'
 import { downloadRanges } from './ranged-download.ts'
@@ -96,6 +96,14 @@ test('resume: a connection that drops at random bytes is followed by others that
     starts.toSorted((a, b) => a - b),
   )
   assert.match(notes.join('\n'), /broke off .*; trying again in 0\.0 s \(1 of 100\)/)
+})
+
+test('resume: what a pull has left can be removed by the name of its model, also when there is no model', async (t) => {
+  const setting = await setUp(t, 'well')
+  await half(setting)
+  assert.ok((await removeModel(setting.home, name)).bytes > 0)
+  assert.deepEqual(everythingIn(join(setting.home, 'models')), [])
+  await assert.rejects(removeModel(setting.home, name), { code: 'model-unknown' })
 })
 
 test('resume: what a pull that gave up has left is used by the next, and by none other', async (t) => {

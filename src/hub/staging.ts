@@ -55,13 +55,13 @@ export const listPartialModels = async (home: string = homeDirectory()): Promise
   return (await Promise.all(found)).flat()
 }
 
-/** Throws CompactorError('write-failed'). → whether there was one */
-export const removePartial = async (models: string, name: string): Promise<boolean> => {
-  const there = (await readdir(models).catch((): string[] => [])).includes(`${asidePrefix}${name}`)
+/** Throws CompactorError('write-failed'). → what there was */
+export const removePartial = async (home: string, name: string): Promise<PartialModel | undefined> => {
+  const there = (await listPartialModels(home)).find((partial) => partial.name === name)
   try {
-    await rm(asideOf(models, name), { recursive: true, force: true })
+    if (there) await rm(there.path, { recursive: true, force: true })
   } catch (cause) {
-    throw writeFailure(name, models, cause)
+    throw writeFailure(name, modelsDirectory(home), cause)
   }
   return there
 }

@@ -145,6 +145,7 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .option('--force', 'replace the page if it exists')
     .addOption(byFlag())
     .addOption(baselineFlag())
+    .addHelpText('after', '\nExamples:\n  compactor eval report eval-results/* -o page.html')
     .action((folders: readonly string[], { output, force = false, by, baseline }: ReportFlags) =>
       reportRuns(folders, { output: { path: output, flag: '-o', force }, by, ...given({ baseline }) }, terminal),
     )
@@ -152,6 +153,7 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .command('list')
     .description('List tasks, metrics and methods.')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor eval list\n  compactor eval list --json')
     .action(({ json = false }: { json?: boolean }) => listEvaluation({ json }, terminal))
 }
 

@@ -19,12 +19,14 @@ export const defineModel = (command: Command, terminal: Terminal): void => {
     .alias('ls')
     .description('List the models on this machine.')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor model list\n  compactor model list --json')
     .action(({ json }: { json?: boolean }) => list(json ?? false, terminal))
   command
     .command('rm')
     .description('Delete a model from this machine. Contexts made with it need it again to be asked.')
     .argument('<name>', 'as listed')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor model rm smollm2-135m')
     .action(async (name: string, { json }: { json?: boolean }) => {
       const { homeDirectory, removeModel } = await import('../index.ts')
       const removed = await removeModel(homeDirectory(), name)

@@ -37,7 +37,7 @@ test('calibration: a slow model is measured on fewer tokens, and never on more t
   assert.equal((await longest(1000, 300)).asked, 300)
 })
 
-test('estimate: tokens and bytes are those of compress, the file within 5 %, and the measurement is made once', async (t) => {
+test('estimate: tokens and bytes are those of compress, the file within 2 pages, and the measurement is made once', async (t) => {
   const home = temporaryFolder(t)
   await using engine = await createEngine({ home })
   const model = await engine.loadModel(toy)
@@ -51,7 +51,7 @@ test('estimate: tokens and bytes are those of compress, the file within 5 %, and
   )
   await context.save(join(home, 'a.cctx'))
   const bytes = statSync(join(home, 'a.cctx')).size
-  assert.ok(Math.abs(estimate.fileBytes / bytes - 1) < 0.05, `${estimate.fileBytes} of ${bytes}`)
+  assert.ok(Math.abs(estimate.fileBytes - bytes) <= 2 * 4096, `${estimate.fileBytes} of ${bytes}`)
   assert.equal(estimate.isRemembered, false)
   for (const seconds of Object.values(estimate.seconds)) assert.ok(seconds > 0)
   const again = await model.estimate({ ...options, keep: 1 })

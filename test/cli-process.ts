@@ -58,10 +58,11 @@ export const newPlace = (test: TestContext, { models = [] }: { readonly models?:
   const [llama, qwen2] = [join(root, 'llama.gguf'), join(root, 'qwen2.gguf')]
   copyFileSync(fixture('toy-llama.gguf'), llama)
   copyFileSync(fixture('toy-qwen2.gguf'), qwen2)
-  return { folder, home, llama, qwen2, run: (words, options) => run(words, { folder, home }, options) }
+  return { folder, home, llama, qwen2, run: (words, options) => runCommand(words, { folder, home }, options) }
 }
 
-const run = (
+/** With an environment that reaches no network. */
+export const runCommand = (
   words: readonly string[],
   place: { folder: string; home: string },
   options: RunOptions = {},

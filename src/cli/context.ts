@@ -24,6 +24,7 @@ export const defineContext = (command: Command, terminal: Terminal): void => {
     .alias('ls')
     .description('List remembered contexts, last used first.')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor context list\n  compactor ctx list --json')
     .action(async ({ json }: { json?: boolean }) => {
       const contexts = await (await openStore()).list()
       if (json) return terminal.printJson(contexts.map(jsonOf))
@@ -36,6 +37,7 @@ export const defineContext = (command: Command, terminal: Terminal): void => {
     .description('Show what a context holds.')
     .argument('<context>', 'id as listed, or a .cctx file')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor context show 3fa9\n  compactor context show report.cctx')
     .action(async (context: string, { json }: { json?: boolean }) => {
       await describeContext(await pathOf(context), { json: json ?? false }, terminal)
     })
@@ -44,6 +46,7 @@ export const defineContext = (command: Command, terminal: Terminal): void => {
     .description('Delete a remembered context.')
     .argument('<id>', 'as listed')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor context rm 3fa9')
     .action(async (id: string, { json }: { json?: boolean }) => {
       const removed = await (await openStore()).delete(id)
       if (json) terminal.printJson({ removed })

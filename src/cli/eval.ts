@@ -145,6 +145,7 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .option('--force', 'replace the page if it exists')
     .addOption(byFlag())
     .addOption(baselineFlag())
+    .addHelpText('after', '\nExamples:\n  compactor eval report eval-results/* -o page.html')
     .action((folders: readonly string[], { output, force = false, by, baseline }: ReportFlags) =>
       reportRuns(folders, { output: { path: output, flag: '-o', force }, by, ...given({ baseline }) }, terminal),
     )
@@ -152,6 +153,7 @@ export const defineEval = (command: Command, terminal: Terminal): void => {
     .command('list')
     .description('List tasks, metrics and methods.')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor eval list\n  compactor eval list --json')
     .action(({ json = false }: { json?: boolean }) => listEvaluation({ json }, terminal))
 }
 
@@ -175,7 +177,9 @@ const evaluateData = async (data: readonly string[], { flags, command }: Given, 
   })
   const evaluation = await prepareEvaluation({ ...options, folder, ...watch.listeners })
   if (evaluation.backend.reason !== undefined) terminal.note(evaluation.backend.reason)
-  const model = await showPull(flags.model, terminal, (callbacks) => pullModel(flags.model, callbacks))
+  const model = await showPull(flags.model, terminal, (callbacks) =>
+    pullModel(flags.model, { ...callbacks, ...given({ offline: flags.offline }) }),
+  )
   const run = await watch.during(() => evaluation.run(model))
   const summary = summarise(run.settings, run.contexts, tables)
   if (page) writeOutput(page, report([run], tables), terminal)

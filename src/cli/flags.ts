@@ -3,6 +3,9 @@ import { InvalidArgumentError, Option } from 'commander'
 
 export const defaultModel = 'qwen2.5-coder-0.5b'
 
+/** For completion, which loads nothing of the library; a test compares them with the catalog. */
+export const builtInModels = ['smollm2-135m', 'qwen2.5-coder-0.5b', 'qwen2.5-coder-1.5b'] as const
+
 export const wholeNumber = (text: string): number => {
   if (!/^[+-]?\d+$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number')
   return Number(text)
@@ -36,17 +39,22 @@ export const seedFlag = (about: string): Option => new Option('--seed <number>',
 
 export const jsonFlag = (): Option => new Option('--json', 'print one JSON value instead of text')
 
+export const offlineFlag = (): Option =>
+  new Option('--offline', 'download nothing: use what is on this machine or fail (also: HF_HUB_OFFLINE=1)')
+
 export const engineFlags = (): Option[] => [
   new Option('--threads <count>', 'threads that compute (default: all processors)').argParser(wholeNumber),
   new Option('--backend <name>', 'what computes: native or reference (default: native where it runs)').choices([
     'native',
     'reference',
   ]),
+  offlineFlag(),
 ]
 
 export interface EngineFlags {
   readonly threads?: number
   readonly backend?: 'native' | 'reference'
+  readonly offline?: boolean
 }
 
 /** The flags that were given, without the holes that exactOptionalPropertyTypes minds. */

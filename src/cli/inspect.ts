@@ -24,6 +24,10 @@ export const defineInspect = (command: Command, terminal: Terminal): void => {
     .argument('<model>', 'name or path')
     .option('--tensors', 'list every tensor')
     .addOption(jsonFlag())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  compactor inspect gguf qwen2.5-coder-0.5b\n  compactor inspect gguf model.gguf --tensors',
+    )
     .action((model: string, flags: { tensors?: boolean; json?: boolean }) => inspectGguf(model, flags, terminal))
   command
     .command('context')
@@ -34,6 +38,10 @@ export const defineInspect = (command: Command, terminal: Terminal): void => {
     .option('--html <path>', 'write the document as a page, shaded by how much of each token was kept; - for stdout')
     .option('--force', 'replace the page if it exists')
     .addOption(modelFlag('whose tokenizer gives the page its text (default: the model that made the context)'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  compactor inspect context report.cctx\n  compactor inspect context report.cctx --html report.html',
+    )
     .action((file: string, flags: ContextFlags, command: Command) => {
       // A preferred model from the environment or the file is for new documents; a context knows its own.
       const { model: _, ...rest } = flags
@@ -44,6 +52,7 @@ export const defineInspect = (command: Command, terminal: Terminal): void => {
     .command('cpu')
     .description('Show what this machine can do and which kernels were chosen.')
     .addOption(jsonFlag())
+    .addHelpText('after', '\nExamples:\n  compactor inspect cpu\n  COMPACTOR_ISA=avx2 compactor inspect cpu --json')
     .action(({ json }: { json?: boolean }) => inspectCpu(json ?? false, terminal))
 }
 

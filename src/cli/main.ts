@@ -9,12 +9,13 @@ import { describeFailure } from './failure.ts'
 import { listenForInterruption, sayInterrupted } from './interruption.ts'
 import { applySettings, readConfig, refuseUnknownKeys } from './settings.ts'
 import { Terminal } from './terminal.ts'
+import { topics } from './topics.ts'
 
 interface Entry {
   readonly names: readonly string[] // the first one is shown
   readonly summary: string
   /** Adds arguments, flags, help and action to the command. */
-  readonly load: () => Promise<(command: Command, terminal: Terminal) => void>
+  readonly load: () => Promise<(command: Command, terminal: Terminal, commands: () => Promise<Command[]>) => void>
 }
 
 const entries: readonly Entry[] = [
@@ -44,6 +45,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./extract.ts')).defineExtract,
   },
   {
+    names: ['estimate'],
+    summary: 'tokens, seconds and bytes of a document before they are paid',
+    load: async () => (await import('./estimate.ts')).defineEstimate,
+  },
+  {
     names: ['context', 'ctx', 'contexts'],
     summary: 'list, show or remove remembered contexts',
     load: async () => (await import('./context.ts')).defineContext,
@@ -58,6 +64,11 @@ const entries: readonly Entry[] = [
     summary: 'measure what compression costs, on your data or on tasks made up for it',
     load: async () => (await import('./eval.ts')).defineEval,
   },
+  {
+    names: ['completion'],
+    summary: 'print the completion script of a shell',
+    load: async () => (await import('./completion.ts')).defineCompletion,
+  },
 ]
 
 const epilogue = `
@@ -65,6 +76,8 @@ Every flag can also be set as COMPACTOR_<FLAG> in the environment or in ${'compa
 a flag wins over the environment, the environment over the file. A flag that may be repeated takes several values
 separated by commas in the environment and a list in the file. Models and contexts live in COMPACTOR_HOME
 (default ~/.compactor). COMPACTOR_DEBUG=1 shows where in the program an error arose.
+
+\`compactor help TOPIC\` explains ${topics.map(({ name }) => name).join(', ')}.
 
 Examples:
   compactor compress report.txt --keep 0.25      read once -> report.cctx
@@ -81,7 +94,7 @@ const newCommand = (name: string): Command => {
 const define = async (entry: Entry, terminal: Terminal): Promise<Command> => {
   const [name = '', ...aliases] = entry.names
   const command = newCommand(name).aliases(aliases).summary(entry.summary).description(capital(entry.summary))
-  ;(await entry.load())(command, terminal)
+  ;(await entry.load())(command, terminal, () => Promise.all(entries.map((other) => define(other, terminal))))
   return command
 }
 
@@ -141,12 +154,18 @@ const obey = async (words: readonly string[], terminal: Terminal): Promise<void>
 const expandHelp = (words: readonly string[]): string[] =>
   words[0] === 'help' ? [...words.slice(1), '--help'] : [...words]
 
+/** `help keep`; a topic wins over a command that is called the same. */
+const topicOf = ([first, name, ...more]: readonly string[]): string | undefined =>
+  first === 'help' && more.length === 0 ? topics.find((topic) => topic.name === name)?.text.trimStart() : undefined
+
 const main = async (): Promise<number> => {
   const interruption = listenForInterruption()
   const terminal = new Terminal(interruption.signal)
   try {
     const words = expandHelp(process.argv.slice(2))
-    if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../index.ts')).version)
+    const topic = topicOf(process.argv.slice(2))
+    if (topic !== undefined) terminal.print(topic)
+    else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../index.ts')).version)
     else await obey(words, terminal)
     return interruption.exitCode() ?? 0
   } catch (error) {

@@ -13,14 +13,16 @@ export interface OpenModel {
 
 export const openModel = async (
   spec: string,
-  { threads, backend }: EngineFlags,
+  { threads, backend, offline }: EngineFlags,
   terminal: Terminal,
 ): Promise<OpenModel> => {
   const { createEngine } = await import('../index.ts')
   const engine = await createEngine(given({ threads, backend }))
   if (engine.backend.reason !== undefined) terminal.note(engine.backend.reason)
   try {
-    const model = await showPull(spec, terminal, (callbacks) => engine.loadModel(spec, callbacks))
+    const model = await showPull(spec, terminal, (callbacks) =>
+      engine.loadModel(spec, { ...callbacks, ...given({ offline }) }),
+    )
     return { engine, model, dispose: () => engine.dispose() }
   } catch (error) {
     await engine.dispose()

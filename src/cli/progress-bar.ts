@@ -20,6 +20,7 @@ export class ProgressBar {
   readonly #makeBar: Promise<SingleBar> | undefined
   #bar: SingleBar | undefined
   #first: { readonly done: number; readonly at: number } | undefined
+  #last = 0
   #isStopped = false
 
   constructor(text: BarText, isShown: boolean) {
@@ -32,6 +33,8 @@ export class ProgressBar {
 
   update(done: number, total: number): void {
     const now = performance.now()
+    if (done < this.#last) this.#first = undefined // another stage begins: its rate is its own
+    this.#last = done
     this.#first ??= { done, at: now }
     const bar = this.#bar
     if (!bar || this.#isStopped || now - this.#since < appearAfterMs) return

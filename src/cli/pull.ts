@@ -1,27 +1,50 @@
 /** compactor pull: get a model. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { PullProgress } from '../index.ts'
 import { bytesText, factsText } from './figures.ts'
-import { jsonFlag } from './flags.ts'
+import { given, jsonFlag, offlineFlag, wholeNumber } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
 MODEL is a built-in name (smollm2-135m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b), hf:user/repo:QUANT,
 hf:user/repo/file.gguf, or the path of a .gguf file, which is checked where it is. HF_TOKEN, HF_HOME, HF_ENDPOINT and
-HF_HUB_OFFLINE are honoured.
+HF_HUB_OFFLINE are honoured. A download that was interrupted or broke off is gone on with by the next pull of the same
+model; what another program on this machine has of it (\`compactor help models\`) is used where it lies.
 
 Examples:
   compactor pull qwen2.5-coder-0.5b
-  compactor pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0`
+  compactor pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0
+  compactor pull smollm2-135m --offline                  only what is on this machine
+  compactor pull qwen2.5-coder-1.5b --connections 1      one request at a time`
+
+interface PullFlags {
+  readonly json?: boolean
+  readonly offline?: boolean
+  readonly connections?: number
+  readonly retries?: number
+}
 
 export const definePull = (command: Command, terminal: Terminal): void => {
   command
     .argument('<model>', 'name, hf: source or path')
+    .addOption(offlineFlag())
+    .addOption(
+      new Option('--connections <count>', 'parts of a file to ask the hub for at once (default: 4)').argParser(
+        wholeNumber,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--retries <count>',
+        'tries in a row that may bring nothing before it is given up (default: 5)',
+      ).argParser(wholeNumber),
+    )
     .addOption(jsonFlag())
     .addHelpText('after', help)
-    .action(async (spec: string, { json }: { json?: boolean }) => {
+    .action(async (spec: string, { json, ...flags }: PullFlags) => {
       const { pullModel } = await import('../index.ts')
-      const model = await showPull(spec, terminal, (callbacks) => pullModel(spec, { ...callbacks, update: true }))
+      const options = { ...given(flags), update: true }
+      const model = await showPull(spec, terminal, (callbacks) => pullModel(spec, { ...callbacks, ...options }))
       if (json) terminal.printJson(model)
       else
         terminal.print(

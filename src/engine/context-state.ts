@@ -11,6 +11,7 @@ import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
 import type { ModelConfig } from '../models/model.ts'
+import type { Template } from '../tokenizer/template.ts'
 import { blockShapeOf } from './block-shape.ts'
 import { type BudgetShape, describeKeep, pairsPerLayer } from './budget.ts'
 import type { Control } from './control.ts'
@@ -19,6 +20,7 @@ import type { ModelFile } from './model-file.ts'
 import { type Prefilled, prefill } from './prefill.ts'
 import type { CompressRequest, ContextInfo, SaveRequest } from './protocol.ts'
 import { Shared } from './shared.ts'
+import { type SizePlan, sizePlan } from './size-plan.ts'
 import { statsOf } from './stats.ts'
 import { streamsOf } from './streams.ts'
 import { version } from './version.ts'
@@ -36,6 +38,35 @@ export interface ContextState {
   readonly owners: Shared
 }
 
+/** A document in tokens, with what of it is to be kept. */
+interface DocumentPlan {
+  readonly template: Template
+  readonly ids: Uint32Array
+  readonly offsets: Uint32Array
+  readonly pairs: number // to keep in each layer
+}
+
+const planDocument = async (model: ModelFile, request: CompressRequest): Promise<DocumentPlan> => {
+  if (request.document === '')
+    throw new CompactorError('document-invalid', 'the document is empty; give at least one character of text')
+  const template = await model.template(request.system)
+  checkDocumentLength(request.document, model)
+  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document, { after: template.head })
+  if (ids.length === 0)
+    throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
+  const { contextLength } = model.model.config
+  const shape = { headTokens: template.head.length, documentTokens: ids.length }
+  checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })
+  const pairs = pairsPerLayer(request.keep, { ...shape, ...sizesOf(model.model.config, request.precision, shape) })
+  return { template, ids, offsets, pairs }
+}
+
+/** How large the context would be, without reading the document. Throws what `compressDocument` throws before it reads. */
+export const planContext = async (model: ModelFile, request: CompressRequest): Promise<SizePlan> => {
+  const { template, ids, pairs } = await planDocument(model, request)
+  return sizePlan(model.model.config, request, { documentTokens: ids.length, headTokens: template.head.length, pairs })
+}
+
 /** Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError. */
 export const compressDocument = async (
   ops: Ops,
@@ -43,18 +74,9 @@ export const compressDocument = async (
   request: CompressRequest,
   control: Control,
 ): Promise<ContextState> => {
-  if (request.document === '')
-    throw new CompactorError('document-invalid', 'the document is empty; give at least one character of text')
   const method = createMethod(request.method, request.methodOptions)
-  const template = await model.template(request.system)
-  checkDocumentLength(request.document, model)
-  const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document, { after: template.head })
-  if (ids.length === 0)
-    throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
-  const { contextLength, kvHeadCount } = model.model.config
-  const shape = { headTokens: template.head.length, documentTokens: ids.length }
-  checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })
-  const pairs = pairsPerLayer(request.keep, { ...shape, ...sizesOf(model.model.config, request.precision, shape) })
+  const { template, ids, offsets, pairs } = await planDocument(model, request)
+  const { kvHeadCount } = model.model.config
   const { precision, seed } = request
   const { selection } = request
   const streams = streamsOf(method, { document: ids, template, tokenizer: model.tokenizer })

@@ -3,7 +3,7 @@ import { homeDirectory } from '../hub/home.ts'
 import { type PullProgress, pullModel } from '../hub/pull.ts'
 import { defined, refuseUnknown, requireText } from './check-options.ts'
 import { LoadedModel } from './loaded-model.ts'
-import { arithmeticOf, type Backend, type ComputeOptions, settle } from './settings.ts'
+import { arithmeticOf, type Backend, type ComputeOptions, machineOf, settle } from './settings.ts'
 import { WorkerClient } from './worker-client.ts'
 
 export interface EngineOptions extends ComputeOptions {
@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined
   /** A sentence when a source was passed over or a checksum was not given. */
   readonly onNote?: ((sentence: string) => void) | undefined
+  /** Download nothing. Default: what HF_HUB_OFFLINE says. */
+  readonly offline?: boolean | undefined
 }
 
 /**
@@ -33,13 +35,19 @@ export const createEngine = async (options: EngineOptions = {}): Promise<Engine>
     await client.close()
     throw error
   }
-  return new Engine(client, { backend, home: options.home ?? homeDirectory(), arithmetic: arithmeticOf(settings) })
+  return new Engine(client, {
+    backend,
+    home: options.home ?? homeDirectory(),
+    arithmetic: arithmeticOf(settings),
+    machine: machineOf(settings),
+  })
 }
 
 interface EngineParts {
   readonly backend: Backend
   readonly home: string
   readonly arithmetic: string // what rounding depends on
+  readonly machine: string // what speed depends on
 }
 
 export class Engine {
@@ -48,12 +56,14 @@ export class Engine {
   readonly home: string
   readonly #client: WorkerClient
   readonly #arithmetic: string
+  readonly #machine: string
 
-  constructor(client: WorkerClient, { backend, home, arithmetic }: EngineParts) {
+  constructor(client: WorkerClient, { backend, home, arithmetic, machine }: EngineParts) {
     this.#client = client
     this.backend = backend
     this.home = home
     this.#arithmetic = arithmetic
+    this.#machine = machine
   }
 
   /**
@@ -62,11 +72,12 @@ export class Engine {
    */
   async loadModel(spec: string, options: LoadOptions = {}): Promise<LoadedModel> {
     requireText('model', spec)
-    refuseUnknown('loadModel', options, ['signal', 'onProgress', 'onNote'])
+    refuseUnknown('loadModel', options, ['signal', 'onProgress', 'onNote', 'offline'])
     const { name, path, sha256 } = await pullModel(spec, { ...defined(options), home: this.home })
     const file = { path, name, fingerprint: sha256 }
     const info = await this.#client.call('loadModel', file, { signal: options.signal })
-    return new LoadedModel(this.#client, info, { ...file, home: this.home, arithmetic: this.#arithmetic })
+    const facts = { arithmetic: this.#arithmetic, machine: this.#machine }
+    return new LoadedModel(this.#client, info, { ...file, ...facts, home: this.home })
   }
 
   /** Ends the worker. Whatever is still under way rejects with CompactorError('disposed'). */

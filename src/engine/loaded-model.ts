@@ -8,7 +8,9 @@ import { refuseUnknown, requireText } from './check-options.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
 import { Context } from './context.ts'
 import { contextKey } from './context-key.ts'
+import { type Estimate, type EstimateOptions, estimate } from './estimate.ts'
 import type { CompressRequest, ContextInfo, ModelInfo } from './protocol.ts'
+import type { SizePlan } from './size-plan.ts'
 import type { WorkerClient } from './worker-client.ts'
 
 export interface OpenOptions {
@@ -25,11 +27,13 @@ export class LoadedModel {
   readonly #model: number
   readonly #store: Store
   readonly #arithmetic: string
+  readonly #home: string
+  readonly #machine: string
 
   constructor(
     client: WorkerClient,
     info: ModelInfo,
-    file: { path: string; name: string; fingerprint: string; home: string; arithmetic: string },
+    file: { path: string; name: string; fingerprint: string; home: string; arithmetic: string; machine: string },
   ) {
     this.#client = client
     this.#model = info.model
@@ -38,6 +42,8 @@ export class LoadedModel {
     this.path = file.path
     this.fingerprint = file.fingerprint
     this.#arithmetic = file.arithmetic
+    this.#home = file.home
+    this.#machine = file.machine
     this.#store = folderStore(contextsDirectory(file.home))
   }
 
@@ -56,6 +62,20 @@ export class LoadedModel {
     const info = await this.#compress(request, options)
     const warnings = [...found, ...info.warnings, ...(await this.#remember(id, info, options))]
     return new Context(this.#client, { ...info, warnings })
+  }
+
+  /**
+   * What `compress` with the same options would cost: tokens are counted, bytes are planned, seconds come from short runs
+   * of this model on this machine, which are remembered in the home. The first estimate pays for them (some seconds to a
+   * minute). Throws what `compress` throws before it reads.
+   */
+  async estimate(options: EstimateOptions): Promise<Estimate> {
+    const { name, fingerprint } = this
+    const plan = (request: CompressRequest): Promise<SizePlan> =>
+      this.#client.call('plan', { ...request, model: this.#model }, { signal: options.signal })
+    const compress = (short: CompressOptions): Promise<Context> => this.compress(short)
+    const place = { home: this.#home, machine: this.#machine, contextLength: this.config.contextLength }
+    return estimate({ name, fingerprint, ...place, plan, compress }, options)
   }
 
   /**

@@ -9,6 +9,7 @@ import type { ModelConfig } from '../models/model.ts'
 import type { Keep } from './budget.ts'
 import type { FinishReason } from './generation.ts'
 import type { SamplingOptions } from './sampler.ts'
+import type { SizePlan } from './size-plan.ts'
 import type { ContextStats } from './stats.ts'
 
 export interface EngineSettings {
@@ -59,6 +60,7 @@ export interface Requests {
   start: EngineSettings
   loadModel: { readonly path: string; readonly name: string; readonly fingerprint: string }
   compress: CompressRequest & { readonly model: number }
+  plan: CompressRequest & { readonly model: number }
   openContext: { readonly model: number; readonly path: string }
   ask: AskRequest & { readonly context: number }
   batch: BatchRequest
@@ -109,6 +111,7 @@ export interface Results {
   start: { readonly backend: string }
   loadModel: ModelInfo
   compress: ContextInfo
+  plan: SizePlan
   openContext: ContextInfo
   ask: AnswerInfo
   batch: undefined // each answer's end is a message of its own

@@ -4,7 +4,14 @@ import { checkModel } from '../cache/cctx-open.ts'
 import { answerTogether } from './answer-together.ts'
 import { askJob, firstBeginning } from './ask-job.ts'
 import { ChatState } from './chat-state.ts'
-import { type ContextState, compressDocument, openSavedContext, saveContext, tellContext } from './context-state.ts'
+import {
+  type ContextState,
+  compressDocument,
+  openSavedContext,
+  planContext,
+  saveContext,
+  tellContext,
+} from './context-state.ts'
 import { Control } from './control.ts'
 import { Handles } from './handles.ts'
 import { type ModelFile, openModelFile } from './model-file.ts'
@@ -41,6 +48,8 @@ export class Session {
       const state = await compressDocument(this.#backend, this.#models.get(model), request, control)
       return tellContext(this.#contexts.add(state), state)
     },
+
+    plan: async ({ model, ...request }) => planContext(this.#models.get(model), request),
 
     openContext: async ({ model, path }) => {
       const state = await openSavedContext(this.#backend, this.#models.get(model), path)

@@ -1,5 +1,5 @@
 /** What computes, and how: the caller's wishes checked and settled before a worker starts, and the ops made from them there. */
-import { availableParallelism } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
 import { createNativeOps, type Isa, nativeAvailable } from '../backends/native.ts'
 import { createReferenceOps } from '../backends/reference.ts'
 import type { CpuOps } from '../backends/tensor.ts'
@@ -54,3 +54,10 @@ export const createOps = ({ backend, threads, isa, activations }: EngineSettings
 /** What rounding depends on, for whatever compares or remembers results. */
 export const arithmeticOf = ({ backend, activations }: EngineSettings): string =>
   backend === 'native' ? `native ${activations}` : 'reference'
+
+/** What speed depends on, for whatever remembers times. */
+export const machineOf = ({ backend, threads, activations, isa }: EngineSettings): string => {
+  const native = backend === 'native' ? nativeAvailable() : undefined
+  const kernels = native?.available ? [isa ?? native.isa, activations, ...native.features].join(' ') : backend
+  return `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} usable, ${threads} threads, ${kernels}`
+}

@@ -127,7 +127,8 @@ const fileFingerprint = async (path: string, options: FingerprintOptions): Promi
   return sha256
 }
 
-const hashFile = async (path: string, totalBytes: number, options: FingerprintOptions): Promise<string> => {
+/** Reads the file, whatever is remembered of it. */
+export const hashFile = async (path: string, totalBytes: number, options: FingerprintOptions): Promise<string> => {
   const hash = createHash('sha256')
   const buffer = Buffer.allocUnsafe(readBytes)
   const file = await open(path).catch((cause: unknown) => {

@@ -1,19 +1,30 @@
 /**
- * Files of Hugging Face repositories through the hub's own client. Honours HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME
- * and HF_HUB_OFFLINE. Every wait is bounded: a request or a download that brings nothing for a while is given up.
+ * Files of Hugging Face repositories: found through the hub's own client, opened range by range. Honours HF_ENDPOINT,
+ * HF_TOKEN, HF_TOKEN_PATH, HF_HOME and HF_HUB_OFFLINE. Every wait is bounded: a request or a download that brings nothing
+ * for a while is given up. Not here: who asks for which range, and when again.
  */
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { ListFileEntry } from '@huggingface/hub'
+import type { FileDownloadInfoOutput, ListFileEntry } from '@huggingface/hub'
 import { CompactorError } from '../error.ts'
+import type { ByteRange } from './byte-ranges.ts'
 import type { Environment } from './home.ts'
+import { type LinkedAbort, linkedAbort } from './linked-abort.ts'
 import { hasQuant } from './model-spec.ts'
+import type { OpenedRange, RangeSource } from './ranged-download.ts'
+import { type FailedRequest, type Patience, retryAfterMs, waitForRetry } from './retry.ts'
 
-export interface HubOptions {
+export interface HubOptions extends Patience {
   readonly env: Environment
-  readonly signal: AbortSignal | undefined
   readonly stallTimeoutMs: number
+  readonly offline: Offline | undefined
+}
+
+/** Nothing may be asked of the network. */
+export interface Offline {
+  readonly reason: string
+  readonly remedy: string
 }
 
 export interface HubRequest {
@@ -38,7 +49,7 @@ const endpoint = (env: Environment): string => {
   return url
 }
 
-/** HF_HUB_OFFLINE, read as the hub's own tools read it. */
+/** Whether HF_HUB_OFFLINE is set, read as the hub's own tools read it. */
 export const isOffline = ({ HF_HUB_OFFLINE = '' }: Environment): boolean => /^(1|true|yes|on)$/i.test(HF_HUB_OFFLINE)
 
 /** HF_TOKEN, else the file that `hf auth login` writes. */
@@ -57,33 +68,28 @@ const accessToken = async (env: Environment): Promise<string | undefined> => {
 /** A signal that fires when the caller's does or when `touch` was not called for too long. */
 class StallWatch {
   readonly signal: AbortSignal
-  readonly #stall = new AbortController()
+  readonly #abort: LinkedAbort
   readonly #timeoutMs: number
-  readonly #release: () => void
   #timer: NodeJS.Timeout | undefined
 
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
     this.#timeoutMs = timeoutMs
-    this.signal = this.#stall.signal
-    // By hand, because AbortSignal.any came with Node 20.3.
-    const forward = (): void => this.#stall.abort(signal?.reason)
-    if (signal?.aborted) forward()
-    signal?.addEventListener('abort', forward, { once: true })
-    this.#release = () => signal?.removeEventListener('abort', forward)
+    this.#abort = linkedAbort(signal)
+    this.signal = this.#abort.signal
     this.touch()
   }
 
   touch(): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(
-      () => this.#stall.abort(new Error(`nothing arrived for ${this.#timeoutMs / 1000} s`)),
+      () => this.#abort.abort(new Error(`nothing arrived for ${this.#timeoutMs / 1000} s`)),
       this.#timeoutMs,
     )
   }
 
   stop(): void {
     clearTimeout(this.#timer)
-    this.#release()
+    this.#abort.release()
   }
 
   readonly fetch: typeof fetch = async (input, init) => {
@@ -95,7 +101,7 @@ class StallWatch {
 
   /** What went wrong, in words: a fired signal says more than the failure it caused. */
   reason(error: unknown): string {
-    const cause: unknown = this.#stall.signal.aborted ? this.#stall.signal.reason : error
+    const cause: unknown = this.signal.aborted ? this.signal.reason : error
     if (typeof cause === 'string') return cause
     const {
       statusCode,
@@ -128,11 +134,28 @@ export const findHubFile = async (request: HubRequest, options: HubOptions): Pro
 }
 
 const listGguf = async (request: HubRequest, options: HubOptions): Promise<ListFileEntry[]> => {
-  if (isOffline(options.env))
+  if (options.offline !== undefined)
     throw new CompactorError(
       'download-failed',
-      `HF_HUB_OFFLINE is set, so Hugging Face is not asked for ${request.repo}; unset it or give the path of a .gguf file that is here`,
+      `${options.offline.reason}, so Hugging Face is not asked for ${request.repo}; ${options.offline.remedy}, or give the path of a .gguf file that is here`,
     )
+  return askPatiently(() => listOnce(request, options), options)
+}
+
+/** A hub that is busy is asked again; one that cannot be reached is not worth the wait. */
+const askPatiently = async <T>(ask: () => Promise<T>, options: HubOptions): Promise<T> => {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof CompactorError)) throw error
+      const { statusCode = 0 } = (error.cause ?? {}) as FailedRequest
+      if (statusCode !== 429 && statusCode < 500) throw error
+      await waitForRetry(error, attempt, options)
+    }
+}
+
+const listOnce = async (request: HubRequest, options: HubOptions): Promise<ListFileEntry[]> => {
   const hubUrl = endpoint(options.env)
   const token = await accessToken(options.env)
   const { listFiles } = await import('@huggingface/hub')
@@ -186,32 +209,130 @@ export const chooseFile = (request: HubRequest, entries: readonly ListFileEntry[
   return only
 }
 
-/** The file's bytes as they arrive. */
-export async function* streamHubFile(file: HubFile, options: HubOptions): AsyncGenerator<Uint8Array> {
-  const hubUrl = endpoint(options.env)
+/** What stands for the file's version where the hub promises no checksum; undefined for one that says nothing. */
+const strongEtag = ({ etag }: FileDownloadInfoOutput): string | undefined => (etag.startsWith('W/') ? undefined : etag)
+
+export interface HubSource extends RangeSource {
+  readonly etag: string | undefined
+}
+
+/** Throws CompactorError('download-failed') when the file is not there or the hub cannot be reached. */
+export const openHubFile = async (file: HubFile, options: HubOptions): Promise<HubSource> => {
+  let info: FileDownloadInfoOutput | undefined = await askPatiently(() => locateFile(file, options), options)
+  const etag = strongEtag(info)
+  return {
+    name: 'Hugging Face',
+    etag,
+    open: async (range, signal) => {
+      info ??= await locateFile(file, options)
+      const condition = file.sha256 === undefined && etag !== undefined ? { 'If-Range': etag } : {}
+      const headers = range ? { Range: `bytes=${range[0]}-${range[1] - 1}`, ...condition } : {}
+      try {
+        return await openUrl(file, { url: info.url, headers, range }, { ...options, signal })
+      } catch (error) {
+        info = undefined // an address may have been good for an hour only
+        throw error
+      }
+    },
+  }
+}
+
+const locateFile = async (file: HubFile, options: HubOptions): Promise<FileDownloadInfoOutput> => {
+  const { fileDownloadInfo } = await import('@huggingface/hub')
   const token = await accessToken(options.env)
-  const { downloadFile } = await import('@huggingface/hub')
   const watch = new StallWatch(options.stallTimeoutMs, options.signal)
   try {
     const credentials = token === undefined ? {} : { accessToken: token }
-    // xet would buffer up to 256 MB; the plain download is one stream of bounded memory
-    const blob = await downloadFile({
-      repo: file.repo,
-      path: file.path,
-      hubUrl,
-      fetch: watch.fetch,
-      xet: false,
-      ...credentials,
-    })
-    if (blob === null) throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path}`)
-    for await (const chunk of blob.stream() as unknown as AsyncIterable<Uint8Array>) {
-      watch.touch()
-      yield chunk
-    }
+    const place = { repo: file.repo, path: file.path, hubUrl: endpoint(options.env), fetch: watch.fetch }
+    const info = await fileDownloadInfo({ ...place, ...credentials })
+    if (info === null) throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path}`)
+    return info
   } catch (cause) {
     if (cause instanceof CompactorError) throw cause
     throw failure(file, watch, options, cause)
   } finally {
     watch.stop()
   }
+}
+
+interface Asked {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly range: ByteRange | undefined
+}
+
+const openUrl = async (file: HubFile, { url, headers, range }: Asked, options: HubOptions): Promise<OpenedRange> => {
+  const token = await accessToken(options.env)
+  const watch = new StallWatch(options.stallTimeoutMs, options.signal)
+  try {
+    const credentials = token === undefined ? {} : { Authorization: `Bearer ${token}` }
+    // Compressed on its way the file would have other ranges.
+    const response = await watch.fetch(url, { headers: { ...headers, ...credentials, 'Accept-Encoding': 'identity' } })
+    if (!response.ok || response.body === null) {
+      await response.body?.cancel()
+      const after = retryAfterMs(response.headers.get('retry-after'))
+      const refusal: FailedRequest = {
+        statusCode: response.status,
+        ...(after !== undefined && { retryAfterMs: after }),
+      }
+      throw failure(file, watch, options, refusal)
+    }
+    const isRange = response.status === 206
+    if (isRange && range) checkRange(file, range, response.headers.get('content-range'))
+    const body = response.body as ReadableStream<Uint8Array>
+    return {
+      isRange,
+      body: watched(body, (cause) => failure(file, watch, options, cause), watch),
+      cancel: () => cancel(response, watch),
+    }
+  } catch (cause) {
+    watch.stop()
+    if (cause instanceof CompactorError) throw cause
+    throw failure(file, watch, options, cause)
+  }
+}
+
+const cancel = async (response: Response, watch: StallWatch): Promise<void> => {
+  watch.stop()
+  await response.body?.cancel().catch(() => undefined) // broken already
+}
+
+/** The stream is cancelled by hand: once its headers are there, fetch may have forgotten the signal. */
+async function* watched(
+  body: ReadableStream<Uint8Array>,
+  failed: (cause: unknown) => CompactorError,
+  watch: StallWatch,
+): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader()
+  const cancel = (): void => void reader.cancel().catch(() => undefined) // broken already
+  watch.signal.addEventListener('abort', cancel, { once: true })
+  try {
+    watch.signal.throwIfAborted()
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
+      watch.touch()
+      yield next.value
+    }
+    watch.signal.throwIfAborted()
+  } catch (cause) {
+    throw failed(cause)
+  } finally {
+    watch.stop()
+    watch.signal.removeEventListener('abort', cancel)
+    cancel()
+  }
+}
+
+/** A server may send less than was asked for, but never something else. */
+const checkRange = (file: HubFile, [start]: ByteRange, header: string | null): void => {
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header ?? '') ?? []
+  if (Number(first) !== start)
+    throw new CompactorError(
+      'checksum-mismatch',
+      `Hugging Face was asked for ${file.path} from byte ${start} and answered ${JSON.stringify(header ?? '')}; try \`--connections 1\``,
+    )
+  if (total !== '*' && Number(total) !== file.bytes)
+    throw new CompactorError(
+      'checksum-mismatch',
+      `${file.path} has changed on Hugging Face: it holds ${total} bytes where ${file.bytes} were promised; pull it again`,
+    )
 }

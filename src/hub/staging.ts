@@ -1,29 +1,25 @@
 /**
- * A model being written: a folder `.part-…` inside `models/` that becomes one file by rename, or disappears. Folders of
- * processes that died without cleaning up are removed when the next one is made.
+ * A model being downloaded: a folder `.part-…` inside `models/` that one process owns. It becomes one file by rename, or
+ * it is set aside as `.resume-NAME` for the next pull to take over, or it disappears. Renaming a folder is what decides
+ * between two processes, so there is no lock to be left behind. Folders of processes that died are set aside by the next.
  */
-import { createHash, randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { renameSync, rmSync } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { CompactorError } from '../error.ts'
-import { fileReason } from '../file-reason.ts'
+import { byteCount } from './byte-ranges.ts'
 import { megabytes } from './bytes.ts'
 import { checkGgufFile } from './gguf-file.ts'
-
-export interface Promised {
-  readonly name: string
-  readonly bytes?: number
-  readonly sha256?: string
-}
-
-export interface Assembled {
-  readonly bytes: number
-  readonly sha256: string
-}
+import { homeDirectory, modelsDirectory } from './home.ts'
+import { identityOf, PartialFile, type Promised, readRecord } from './partial-file.ts'
+import { writeFailure } from './write-failure.ts'
 
 const host = hostname().replace(/[^A-Za-z0-9.]/g, '_')
+const asidePrefix = '.resume-'
+
+const asideOf = (models: string, name: string): string => join(models, `${asidePrefix}${name}`)
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -34,14 +30,66 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
+/** A model of which a part is here. */
+export interface PartialModel {
+  readonly name: string
+  readonly path: string // the folder
+  readonly doneBytes: number
+  readonly bytes: number
+}
+
+/** Downloads that were set aside; a pull of the same model goes on with them. */
+export const listPartialModels = async (home: string = homeDirectory()): Promise<PartialModel[]> => {
+  const models = modelsDirectory(home)
+  const names = await readdir(models).catch((): string[] => []) // no folder: no downloads
+  const found = names
+    .filter((name) => name.startsWith(asidePrefix))
+    .sort()
+    .map(async (name): Promise<PartialModel[]> => {
+      const path = join(models, name)
+      const record = await readRecord(path)
+      return record
+        ? [{ name: name.slice(asidePrefix.length), path, doneBytes: byteCount(record.done), bytes: record.bytes }]
+        : []
+    })
+  return (await Promise.all(found)).flat()
+}
+
+/** Throws CompactorError('write-failed'). → what there was */
+export const removePartial = async (home: string, name: string): Promise<PartialModel | undefined> => {
+  const there = (await listPartialModels(home)).find((partial) => partial.name === name)
+  try {
+    if (there) await rm(there.path, { recursive: true, force: true })
+  } catch (cause) {
+    throw writeFailure(name, modelsDirectory(home), cause)
+  }
+  return there
+}
+
 /** Folders that no living process of this machine owns; those of other machines on a shared home are left alone. */
-export const removeStale = async (models: string): Promise<void> => {
+const takeFromTheDead = async (models: string): Promise<void> => {
   for (const name of await readdir(models)) {
     const [, pid] = name.startsWith(`.part-${host}-`) ? (/-(\d+)-[0-9a-f]+$/.exec(name) ?? []) : []
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(models, name), { recursive: true, force: true })
+    if (pid === undefined || isAlive(Number(pid))) continue
+    const directory = join(models, name)
+    const record = await readRecord(directory)
+    if (record && byteCount(record.done) > 0) await setAside(directory, models, record.name)
+    else await rm(directory, { recursive: true, force: true })
   }
 }
 
+/** One is enough: where a download of this name was set aside already, the other one stays. */
+const setAside = async (directory: string, models: string, name: string): Promise<boolean> => {
+  try {
+    await rename(directory, asideOf(models, name))
+    return true
+  } catch {
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+    return false
+  }
+}
+
+/** Room for what is still to come. */
 const refuseFullDisk = async (models: string, name: string, bytes: number): Promise<void> => {
   const { bavail, bsize } = await statfs(models)
   if (bavail * bsize < bytes)
@@ -51,97 +99,102 @@ const refuseFullDisk = async (models: string, name: string, bytes: number): Prom
     )
 }
 
-const writeFailure = (name: string, models: string, cause: unknown): CompactorError => {
-  const full = ['ENOSPC', 'EDQUOT'].includes((cause as { code?: string }).code ?? '')
-  const reason = full ? 'the disk is full; make room or set COMPACTOR_HOME to another disk' : fileReason(cause)
-  return new CompactorError('write-failed', `${name} could not be written to ${models}: ${reason}`, { cause })
-}
-
-/** Run `body` with a folder of its own in `models`; whatever is left in it afterwards is removed. */
-export const withStaging = async <T>(
-  models: string,
-  promised: Promised,
-  body: (directory: string) => Promise<T>,
-): Promise<T> => {
+const claim = async (models: string, name: string): Promise<string> => {
   const directory = join(models, `.part-${host}-${process.pid}-${randomBytes(6).toString('hex')}`)
   try {
     await mkdir(models, { recursive: true })
-    await removeStale(models)
-    await mkdir(directory)
+    await takeFromTheDead(models)
+    await rename(asideOf(models, name), directory).catch(() => mkdir(directory)) // nothing set aside, or just taken
   } catch (cause) {
-    throw writeFailure(promised.name, models, cause)
+    throw writeFailure(name, models, cause)
   }
-  const removeNow = (): void => rmSync(directory, { recursive: true, force: true })
-  process.once('exit', removeNow) // a process that ends on a signal does not wait for `finally`
+  return directory
+}
+
+export interface StagingOptions {
+  readonly onBytes: (doneBytes: number) => void
+  /** Room that the source needs beside the file itself. Default 0. */
+  readonly extraBytes?: number
+  /** Told what a later pull can go on from. */
+  readonly onKept: (doneBytes: number) => void
+}
+
+/** A later try may go on from bytes that are right as far as anyone knows. */
+const isWorthKeeping = (error: unknown, partial: PartialFile): boolean =>
+  identityOf(partial.promised) !== undefined &&
+  partial.doneBytes > 0 &&
+  (!(error instanceof CompactorError) || ['download-failed', 'aborted'].includes(error.code))
+
+/** Run `body` with the file so far; what it leaves behind is removed, or set aside when it was cut off half way. */
+export const withPartial = async <T>(
+  models: string,
+  promised: Promised,
+  options: StagingOptions,
+  body: (partial: PartialFile) => Promise<T>,
+): Promise<T> => {
+  const directory = await claim(models, promised.name)
+  let partial: PartialFile | undefined
+  const leaveNow = (): void => {
+    if (partial && isWorthKeeping(undefined, partial)) leaveAside(partial, models)
+    else rmSync(directory, { recursive: true, force: true })
+  }
+  process.once('exit', leaveNow) // a process that ends on a signal does not wait for `finally`
+  let failure: unknown
   try {
-    if (promised.bytes !== undefined) await refuseFullDisk(models, promised.name, promised.bytes)
-    return await body(directory)
+    partial = await PartialFile.open(directory, promised, options.onBytes)
+    await refuseFullDisk(models, promised.name, promised.bytes - partial.doneBytes + (options.extraBytes ?? 0))
+    return await body(partial)
+  } catch (error) {
+    failure = error
+    throw error
   } finally {
-    await rm(directory, { recursive: true, force: true, maxRetries: 3 })
-    process.off('exit', removeNow)
+    await leave(partial, { directory, models, failure, options })
+    process.off('exit', leaveNow)
   }
 }
 
-/** Write the chunks, check them against what was promised and only then give the file its name. */
-export const assemble = async (
-  chunks: AsyncIterable<Uint8Array>,
-  place: { readonly directory: string; readonly target: string; readonly onBytes?: (bytes: number) => void },
-  promised: Promised,
-): Promise<Assembled> => {
-  const staged = join(place.directory, 'model.gguf')
-  const models = dirname(place.target)
-  const file = await open(staged, 'wx').catch((cause: unknown) => {
-    throw writeFailure(promised.name, models, cause)
-  })
-  const assembled = await writeChunks(file, chunks, place.onBytes, promised, models).finally(() => file.close())
-  check(assembled, promised)
-  await checkGgufFile(staged)
+interface Leaving {
+  readonly directory: string
+  readonly models: string
+  readonly failure: unknown
+  readonly options: StagingOptions
+}
+
+const leave = async (
+  partial: PartialFile | undefined,
+  { directory, models, failure, options }: Leaving,
+): Promise<void> => {
+  const keep = partial !== undefined && failure !== undefined && isWorthKeeping(failure, partial)
+  const saved =
+    keep &&
+    (await partial.save().then(
+      () => true,
+      () => false,
+    )) // the failure that is under way says more
+  await partial?.close()
+  if (saved) {
+    await rm(join(directory, 'wheels'), { recursive: true, force: true })
+    if (await setAside(directory, models, partial.promised.name)) options.onKept(partial.doneBytes)
+  } else await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+}
+
+const leaveAside = (partial: PartialFile, models: string): void => {
   try {
-    await rename(staged, place.target)
-    const folder = await open(models)
+    partial.saveNow()
+    renameSync(partial.directory, asideOf(models, partial.promised.name))
+  } catch {
+    rmSync(partial.directory, { recursive: true, force: true }) // one is there already, or the disk is full
+  }
+}
+
+/** Gives the complete, checked file its name. */
+export const giveName = async (partial: PartialFile, target: string): Promise<void> => {
+  await checkGgufFile(partial.path)
+  try {
+    await rename(partial.path, target)
+    const folder = await open(dirname(target))
     await folder.sync().finally(() => folder.close())
   } catch (cause) {
-    throw writeFailure(promised.name, models, cause)
+    throw writeFailure(partial.promised.name, dirname(target), cause)
   }
-  return assembled
-}
-
-const writeChunks = async (
-  file: FileHandle,
-  chunks: AsyncIterable<Uint8Array>,
-  onBytes: ((bytes: number) => void) | undefined,
-  promised: Promised,
-  models: string,
-): Promise<Assembled> => {
-  const hash = createHash('sha256')
-  let bytes = 0
-  const write = async (chunk: Uint8Array): Promise<void> => {
-    for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
-  }
-  for await (const chunk of chunks) {
-    bytes += chunk.length
-    if (promised.bytes !== undefined && bytes > promised.bytes) check({ bytes, sha256: '' }, promised)
-    hash.update(chunk)
-    await write(chunk).catch((cause: unknown) => {
-      throw writeFailure(promised.name, models, cause)
-    })
-    onBytes?.(bytes)
-  }
-  await file.sync()
-  return { bytes, sha256: hash.digest('hex') }
-}
-
-const check = (got: Assembled, promised: Promised): void => {
-  if (promised.bytes !== undefined && got.bytes !== promised.bytes) {
-    const what = got.bytes > promised.bytes ? 'more than' : `${got.bytes} of`
-    throw new CompactorError(
-      'checksum-mismatch',
-      `${promised.name}: ${what} the ${promised.bytes} bytes promised arrived, so they were thrown away`,
-    )
-  }
-  if (promised.sha256 !== undefined && got.sha256 !== promised.sha256)
-    throw new CompactorError(
-      'checksum-mismatch',
-      `${promised.name}: the bytes that arrived have sha256 ${got.sha256} where ${promised.sha256} is expected, so they were thrown away`,
-    )
 }

@@ -6,8 +6,8 @@ import { given, jsonFlag, offlineFlag, wholeNumber } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-MODEL is a built-in name (smollm2-135m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b), hf:user/repo:QUANT,
-hf:user/repo/file.gguf, or the path of a .gguf file, which is checked where it is. HF_TOKEN, HF_HOME, HF_ENDPOINT and
+MODEL is a built-in name (smollm2-135m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b, gemma3-270m),
+hf:user/repo:QUANT, hf:user/repo/file.gguf, or the path of a .gguf file, which is checked where it is. HF_TOKEN, HF_HOME, HF_ENDPOINT and
 HF_HUB_OFFLINE are honoured. A download that was interrupted or broke off is gone on with by the next pull of the same
 model; what another program on this machine has of it (\`compactor help models\`) is used where it lies.
 

@@ -189,7 +189,7 @@ const openTextFile = async (file: string, flags: AskFlags, terminal: Terminal): 
   if (file.endsWith('.cctx'))
     throw new CompactorError(
       'context-corrupt',
-      `${file} is not a context: its first bytes are not those of a .cctx file`,
+      `${file} is not a context: its first bytes are not those of a .cctx file; compress the document again, or give text another name`,
     )
   const document = await readSource(file, terminal)
   const documentName = nameOfSource(file)

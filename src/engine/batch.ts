@@ -80,7 +80,10 @@ class Entry {
   #listener: ((text: string) => void) | undefined
 
   constructor({ context, question, ...options }: BatchAsk) {
-    if (!(context instanceof Context)) throw new TypeError('every question of a batch needs its context')
+    if (!(context instanceof Context))
+      throw new TypeError(
+        `every question of a batch needs its context, got ${typeof context}; give { context, question }`,
+      )
     this.#context = context
     this.#request = askRequest('batch', question, options)
     this.signal = this.#request.signal

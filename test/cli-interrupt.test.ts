@@ -1,5 +1,6 @@
 /** Ctrl-C at bad moments: the exit code says so, one word on stderr, and no file is half there. */
 import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -23,7 +24,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)
-  test(`${signal} in the middle of a download exits ${code} and leaves nothing; the next pull succeeds`, async (t) => {
+  test(`${signal} in the middle of a download exits ${code} with no more than a part set aside; the next pull goes on and succeeds`, async (t) => {
     const repo = 'someone/Tiny-GGUF'
     const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes: fakeGguf(2_000_000) }])
     t.after(() => hub[Symbol.asyncDispose]())
@@ -33,7 +34,10 @@ for (const [signal, code] of [
     const words = ['pull', `hf:${repo}:Q4_0`]
     const outcome = await place.run(words, { env, onStart: (child) => void hub.halfWay.then(() => child.kill(signal)) })
     interrupted(outcome, code)
-    assert.deepEqual(leftIn(place), [])
+    assert.deepEqual(
+      leftIn(place).filter((path) => !path.startsWith('models/.resume-someone--Tiny-GGUF--tiny-q4_0')),
+      [],
+    )
     hub.behaviour = 'well'
     assert.equal((await place.run(words, { env })).exitCode, 0)
     assert.deepEqual(leftIn(place), ['models/someone--Tiny-GGUF--tiny-q4_0.gguf'])
@@ -102,4 +106,33 @@ test('SIGINT in the middle of an answer exits 130 with what was already said on 
   interrupted(outcome)
   assert.notEqual(outcome.stdout, '')
   assert.deepEqual(everythingIn(place.folder), ['a.cctx', 'a.txt'])
+})
+
+test('SIGINT at 3 instants each of a download, of reading and of asking leaves nothing that is half there', async (t) => {
+  const repo = 'someone/Tiny-GGUF'
+  const bytes = fakeGguf(2_000_000)
+  const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes }])
+  t.after(() => hub[Symbol.asyncDispose]())
+  hub.behaviour = 'slowly'
+  const env = { HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '0' }
+  for (const words of [
+    ['pull', `hf:${repo}:Q4_0`],
+    ['compress', 'a.txt', '-m', 'smollm2-135m'],
+    ['ask', 'a.txt', 'What is it about?', '-m', 'smollm2-135m', '--max-tokens', '20'],
+  ])
+    for (const afterMs of [700, 1300, 2100]) {
+      const place = newPlace(t, { models: ['smollm2-135m'] })
+      writeFileSync(join(place.folder, 'a.txt'), passage.slice(0, 1500))
+      const onStart = (child: ChildProcess): void => void setTimeout(() => child.kill('SIGINT'), afterMs)
+      const { exitCode, stderr } = await place.run(words, { env, onStart })
+      assert.ok([0, 130, null].includes(exitCode), `${words[0]} after ${afterMs} ms: ${exitCode} ${stderr}`) // null: before it listened
+      const torn = [...everythingIn(place.folder), ...everythingIn(place.home)].filter((path) =>
+        /\.tmp|\.part-|\.new$/.test(path),
+      )
+      assert.deepEqual(torn, [], words[0])
+      const pulled = join(place.home, 'models', 'someone--Tiny-GGUF--tiny-q4_0.gguf')
+      if (existsSync(pulled)) assert.ok(readFileSync(pulled).equals(bytes))
+      const again = await place.run([...words, ...(words[0] === 'compress' ? ['--force'] : [])], { env })
+      assert.equal(again.exitCode, 0, again.stderr)
+    }
 })

@@ -66,7 +66,7 @@ export const decodePrologue = (
   if (!isContext(bytes))
     throw new CompactorError(
       'context-corrupt',
-      `${name} is not a .cctx context: it does not begin with the format's mark.`,
+      `${name} is not a .cctx context: it does not begin with the format's mark; give a file that \`compactor compress\` wrote.`,
     )
   if (bytes.length < prologueBytes) throw cutShort(name, fileBytes, `at least ${prologueBytes}`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, prologueBytes)

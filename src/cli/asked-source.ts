@@ -61,7 +61,7 @@ const openDocument = async (file: string, flags: AskedFlags, terminal: Terminal)
   if (file.endsWith('.cctx'))
     throw new CompactorError(
       'context-corrupt',
-      `${file} is not a context: its first bytes are not those of a .cctx file`,
+      `${file} is not a context: its first bytes are not those of a .cctx file; compress the document again, or give text another name`,
     )
   const document = await readSource(file, flags, terminal)
   return withModel(flags.model ?? defaultModel, flags, terminal, ({ model }) => {

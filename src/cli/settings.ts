@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises'
 import { type Command, CommanderError, type Option } from 'commander'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import { collect } from './flags.ts'
 
 export const configFile = 'compactor.config.json'
@@ -22,13 +23,17 @@ export const readConfig = async (): Promise<Config | undefined> => {
     text = await readFile(configFile, 'utf8')
   } catch (cause) {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined
-    throw new CompactorError('usage', `${configFile} cannot be read: ${(cause as Error).message}`, { cause })
+    throw new CompactorError('usage', `${configFile} cannot be read: ${fileReason(cause)}`, { cause })
   }
   let config: unknown
   try {
     config = JSON.parse(text)
   } catch (cause) {
-    throw new CompactorError('usage', `${configFile} is not valid JSON: ${(cause as Error).message}`, { cause })
+    throw new CompactorError(
+      'usage',
+      `${configFile} is not valid JSON: ${(cause as Error).message}; mend it or remove it`,
+      { cause },
+    )
   }
   if (typeof config !== 'object' || config === null || Array.isArray(config))
     throw new CompactorError('usage', `${configFile} must hold an object, for example {"threads": 2}`)

@@ -45,7 +45,9 @@ const writeFile = ({ path, force }: Output, text: string): void => {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
       throw new CompactorError('output-exists', `${path} exists; give --force to replace it or another name`, { cause })
-    throw new CompactorError('write-failed', `${path} cannot be written: ${fileReason(cause)}`, { cause })
+    throw new CompactorError('write-failed', `${path} cannot be written: ${fileReason(cause)}; give another place`, {
+      cause,
+    })
   } finally {
     rmSync(temporary, { force: true })
   }

@@ -83,7 +83,10 @@ class Entry {
 
   constructor({ context, question, ...options }: BatchAsk) {
     const handle = typeof context === 'object' && context !== null ? handleOf(context) : undefined
-    if (!handle) throw new TypeError('every question of a batch needs its context')
+    if (!handle)
+      throw new TypeError(
+        `every question of a batch needs its context, got ${typeof context}; give { context, question }`,
+      )
     this.#context = handle
     this.#request = askRequest('batch', question, options)
     this.signal = this.#request.signal

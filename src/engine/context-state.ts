@@ -53,7 +53,10 @@ const planDocument = async (model: ModelFile, request: CompressRequest): Promise
   checkDocumentLength(request.document, model)
   const { ids, offsets } = model.tokenizer.encodeWithOffsets(request.document, { after: template.head })
   if (ids.length === 0)
-    throw new CompactorError('document-invalid', `the document holds no character that ${model.name} has a token for`)
+    throw new CompactorError(
+      'document-invalid',
+      `the document holds no character that ${model.name} has a token for; take a model of its language`,
+    )
   const { contextLength } = model.model.config
   const shape = { headTokens: template.head.length, documentTokens: ids.length }
   checkDocumentFit({ model: model.name, contextLength, reserve: request.reserve, ...shape })

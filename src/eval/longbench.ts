@@ -49,7 +49,7 @@ const nameOf = (dataset: string): LongBenchName => {
   if (chineseOnly.includes(name))
     throw new CompactorError(
       'usage',
-      `LongBench's ${name} is scored by Chinese word segmentation, which is not built in`,
+      `LongBench's ${name} is scored by Chinese word segmentation, which is not built in; leave that data set out`,
     )
   const names = Object.keys(longBenchPrompts)
   throw new CompactorError(

@@ -53,7 +53,10 @@ const checkEmpty = async (folder: string): Promise<void> => {
 export const readRun = async (folder: string): Promise<Run> => {
   const settings = await readSettings(folder)
   if (!settings)
-    throw new CompactorError('usage', `${folder} is not the folder of a run: expected ${settingsName} in it`)
+    throw new CompactorError(
+      'usage',
+      `${folder} is not the folder of a run: expected ${settingsName} in it; give a folder that \`compactor eval\` wrote`,
+    )
   return { settings, contexts: await readContexts(folder, { repair: false }) }
 }
 

@@ -13,7 +13,7 @@ export const checkGgufFile = async (path: string): Promise<number> => {
   if (!stats.isFile())
     throw new CompactorError(
       'file-unreadable',
-      `expected a GGUF model file, but ${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}`,
+      `expected a GGUF model file, but ${path} is ${stats.isDirectory() ? 'a directory' : 'not a regular file'}; give the path of the file itself`,
     )
   const file = await open(path).catch(unreadable)
   try {
@@ -22,7 +22,7 @@ export const checkGgufFile = async (path: string): Promise<number> => {
     if (magic.toString('latin1') !== 'GGUF')
       throw new CompactorError(
         'model-corrupt',
-        `${path} is not a GGUF file: it begins with ${JSON.stringify(magic.toString('latin1'))} instead of "GGUF"`,
+        `${path} is not a GGUF file: it begins with ${JSON.stringify(magic.toString('latin1'))} instead of "GGUF"; give a .gguf file`,
       )
     return stats.size
   } finally {

@@ -60,7 +60,7 @@ const accessToken = async (env: Environment): Promise<string | undefined> => {
   if (token !== '' && !token.startsWith('hf_'))
     throw new CompactorError(
       'usage',
-      `a Hugging Face token begins with hf_; the one in ${env.HF_TOKEN ? 'HF_TOKEN' : path} does not`,
+      `a Hugging Face token begins with hf_; the one in ${env.HF_TOKEN ? 'HF_TOKEN' : path} does not; copy it again from the hub's settings`,
     )
   return token || undefined
 }
@@ -193,7 +193,9 @@ export const chooseFile = (request: HubRequest, entries: readonly ListFileEntry[
   if (only === undefined)
     throw new CompactorError(
       'model-unknown',
-      models.length === 0 ? `${repo} holds no .gguf file` : `${repo} does not hold ${wanted}; it has ${list(models)}`,
+      models.length === 0
+        ? `${repo} holds no .gguf file; name a repository that does, their names often end in -GGUF`
+        : `${repo} does not hold ${wanted}; it has ${list(models)}`,
     )
   const split = matching.find(({ path }) => splitName.test(path))
   if (split)
@@ -245,7 +247,8 @@ const locateFile = async (file: HubFile, options: HubOptions): Promise<FileDownl
     const credentials = token === undefined ? {} : { accessToken: token }
     const place = { repo: file.repo, path: file.path, hubUrl: endpoint(options.env), fetch: watch.fetch }
     const info = await fileDownloadInfo({ ...place, ...credentials })
-    if (info === null) throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path}`)
+    if (info === null)
+      throw new CompactorError('download-failed', `${file.repo} does not hold ${file.path} any more; name another file`)
     return info
   } catch (cause) {
     if (cause instanceof CompactorError) throw cause

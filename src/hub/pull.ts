@@ -240,7 +240,8 @@ const fetchBuiltInFromHub = async (entry: CatalogEntry, place: HubRequest, pull:
 }
 
 const fetchFromMirror = (entry: CatalogEntry, pull: Pull): Promise<PulledModel> => {
-  if (!entry.mirror) throw new CompactorError('download-failed', `there is no source for ${entry.name}`)
+  if (!entry.mirror)
+    throw new CompactorError('download-failed', `there is no source for ${entry.name}; give the path of a .gguf file`)
   return download({ name: entry.name, bytes: entry.bytes, sha256: entry.sha256 }, { mirror: entry.mirror }, pull)
 }
 
@@ -394,7 +395,7 @@ const checkPartial = async (
   if (expected !== undefined && sha256 !== expected)
     throw new CompactorError(
       'checksum-mismatch',
-      `${name}: the bytes that arrived have sha256 ${sha256} where ${expected} is expected, so they were thrown away`,
+      `${name}: the bytes that arrived have sha256 ${sha256} where ${expected} is expected, so they were thrown away; pull it again`,
     )
   return sha256
 }

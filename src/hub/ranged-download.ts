@@ -142,7 +142,7 @@ class RangedDownload {
   #tooMuch(): CompactorError {
     return new CompactorError(
       'checksum-mismatch',
-      `${this.#source.name} sent more than was asked of ${this.#partial.promised.name}, so what arrived was thrown away`,
+      `${this.#source.name} sent more than was asked of ${this.#partial.promised.name}, so what arrived was thrown away; pull it again`,
     )
   }
 

@@ -13,15 +13,15 @@ const help = `
 FIELDS is a JSON Schema of an object: each property is a field, its description says what to look for. A field that is not
 required is left out where the document does not say. SOURCE is what \`compactor ask\` takes.
 
-Examples:
-  compactor extract contract.cctx --schema fields.json
-  compactor extract invoice.txt --schema fields.json -o invoice.json
-
-fields.json:
+A schema of three fields, one of them required:
   {"type": "object", "required": ["total"], "properties": {
     "supplier": {"type": "string", "maxLength": 60, "description": "who sends the invoice"},
     "total": {"type": "number", "description": "amount to pay, in euros"},
-    "paid": {"type": "boolean"}}}`
+    "paid": {"type": "boolean"}}}
+
+Examples:
+  compactor extract contract.cctx --schema fields.json
+  compactor extract invoice.txt --schema fields.json -o invoice.json`
 
 interface ExtractFlags extends AskedFlags {
   readonly schema: string

@@ -4,7 +4,7 @@ import { InvalidArgumentError, Option } from 'commander'
 export const defaultModel = 'qwen2.5-coder-0.5b'
 
 /** For completion, which loads nothing of the library; a test compares them with the catalog. */
-export const builtInModels = ['smollm2-135m', 'qwen2.5-coder-0.5b', 'qwen2.5-coder-1.5b'] as const
+export const builtInModels = ['smollm2-135m', 'qwen2.5-coder-0.5b', 'qwen2.5-coder-1.5b', 'gemma3-270m'] as const
 
 export const wholeNumber = (text: string): number => {
   if (!/^[+-]?\d+$/.test(text.trim())) throw new InvalidArgumentError('expected a whole number')

@@ -1,7 +1,8 @@
 /**
- * Ctrl-C at random instants of pull, compress and ask, each a process of its own: `node --import tsx
- * scripts/interrupt-trial.ts [--trials 20] [--seed 1] [--of pull,compress,ask]`. After each the exit code must be right, no file may be half there, and
- * the same command must succeed from what was left. Needs smollm2-135m in the home's models; the hub is one on loopback.
+ * Ctrl-C at random instants of pull, compress and ask, each a process of its own:
+ * `node --import tsx test/interrupt-trial.ts [--trials 20] [--seed 1] [--of pull,compress,ask]`. After each the exit code
+ * must be right, no file may be half there, and the same command must succeed from what was left. Needs smollm2-135m in the
+ * home's models; the hub is one on loopback. Not part of the suite, which tries three fixed instants of each.
  */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,8 +10,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { homeDirectory, isContextFile, modelsDirectory } from '../src/index.ts'
-import { runCommand } from '../test/cli-process.ts'
-import { fakeGguf, startLoopbackHub } from '../test/fixtures/loopback-hub.ts'
+import { runCommand } from './cli-process.ts'
+import { fakeGguf, startLoopbackHub } from './fixtures/loopback-hub.ts'
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +26,7 @@ const chance = (): number => {
   return state / 2 ** 32
 }
 
-const passage = readFileSync(fileURLToPath(new URL('../test/fixtures/passage.txt', import.meta.url)), 'utf8')
+const passage = readFileSync(fileURLToPath(new URL('./fixtures/passage.txt', import.meta.url)), 'utf8')
 const model = 'smollm2-135m'
 const repo = 'someone/Tiny-GGUF'
 const bytes = fakeGguf(4_000_000)

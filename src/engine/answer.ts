@@ -1,4 +1,5 @@
 /** An answer as it is being made: pieces of text while they come, the whole text, and what it cost. */
+import { onAbort } from './on-abort.ts'
 import type { AnswerInfo } from './protocol.ts'
 import type { CallOptions } from './worker-client.ts'
 
@@ -21,15 +22,13 @@ export class Answer {
 
   constructor(run: (call: CallOptions) => Promise<AnswerInfo>, signal: AbortSignal | undefined) {
     this.#renew()
-    const stop = (): void => this.#stop.abort(signal?.reason)
-    if (signal?.aborted) stop()
-    signal?.addEventListener('abort', stop, { once: true })
+    const leave = onAbort(signal, () => this.#stop.abort(signal?.reason))
     const onPiece = (text: string): void => {
       this.#pieces.push(text)
       this.#renew()
     }
     this.#done = run({ signal: this.#stop.signal, onPiece }).finally(() => {
-      signal?.removeEventListener('abort', stop)
+      leave()
       this.#isOver = true
       this.#renew()
     })

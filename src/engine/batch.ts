@@ -5,6 +5,7 @@ import { refuseUnknown } from './check-options.ts'
 import type { Context } from './context.ts'
 import { handleOf } from './context-handle.ts'
 import { Control } from './control.ts'
+import { onAbort } from './on-abort.ts'
 import { type AnswerInfo, type BatchRequest, fromWire, type Outcome } from './protocol.ts'
 import { abortedBy } from './turns.ts'
 import type { CallOptions, WorkerClient } from './worker-client.ts'
@@ -108,13 +109,11 @@ class Entry {
   /** What an Answer waits for. Stopped, it ends at once; the worker hears of it before its next step. */
   run({ signal, onPiece }: CallOptions): Promise<AnswerInfo> {
     this.#listener = (text) => onPiece?.(text, 0)
-    const stop = (): void => {
+    onAbort(signal, () => {
       this.#control.abort()
       this.#listener = undefined
       if (signal) this.fail(abortedBy(signal))
-    }
-    if (signal?.aborted) stop()
-    signal?.addEventListener('abort', stop, { once: true })
+    })
     return this.#outcome
   }
 

@@ -1,5 +1,6 @@
 /** A queue for one place: first come, first served; whoever waits can leave at once. */
 import { CompactorError } from '../error.ts'
+import { onAbort } from './on-abort.ts'
 
 export const abortedBy = (signal: AbortSignal): CompactorError =>
   new CompactorError('aborted', 'stopped by the caller’s AbortSignal', { cause: signal.reason })
@@ -24,14 +25,11 @@ export class Turns {
   }
 }
 
-const orAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> => {
-  if (signal.aborted) return Promise.reject(abortedBy(signal))
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(abortedBy(signal))
-    signal.addEventListener('abort', abort, { once: true })
+const orAborted = (wait: Promise<void>, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const leave = onAbort(signal, () => reject(abortedBy(signal)))
     void wait.then(() => {
-      signal.removeEventListener('abort', abort)
+      leave()
       resolve()
     })
   })
-}

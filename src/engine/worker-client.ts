@@ -4,6 +4,7 @@ import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
 import { startWorker } from '../start-worker.ts'
 import { Control } from './control.ts'
+import { onAbort } from './on-abort.ts'
 import {
   fromWire,
   type Kind,
@@ -70,8 +71,7 @@ export class WorkerClient {
     if (this.#end) throw this.#end
     if (signal?.aborted) throw abortedBy(signal)
     const control = new Control()
-    const abort = (): void => control.abort()
-    signal?.addEventListener('abort', abort, { once: true })
+    const leave = onAbort(signal, () => control.abort())
     const progress = new ProgressReports(control, onProgress)
     try {
       const result = await this.#send(kind, { request, control: control.buffer, listeners: { onPiece, onAnswered } })
@@ -82,7 +82,7 @@ export class WorkerClient {
       throw signal?.aborted && error instanceof CompactorError && error.code === 'aborted' ? abortedBy(signal) : error
     } finally {
       progress.end()
-      signal?.removeEventListener('abort', abort)
+      leave()
     }
   }
 

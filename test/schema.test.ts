@@ -88,8 +88,27 @@ test('extract: 4 fields together are the answers to 4 single questions, in the o
   )
   assert.deepEqual(Object.keys(fields), Object.keys(schema.properties))
   for (const { usage } of Object.values(fields)) assert.ok(usage.outputTokens > 0)
-  const single = await context.ask('What does the document say: mood?', { schema: schema.properties.mood }).object
+  const single = await context.ask('What is the mood?', { schema: schema.properties.mood }).object
   assert.equal(object.mood, single)
+})
+
+test('extract: 14 fields with one signal leave no warning of a leak, and stop when it fires', async () => {
+  const warnings: Error[] = []
+  const note = (warning: Error): void => {
+    warnings.push(warning)
+  }
+  process.on('warning', note)
+  const properties = Object.fromEntries(Array.from({ length: 14 }, (_, i) => [`number${i}`, { type: 'integer' }]))
+  const controller = new AbortController()
+  const extracted = context.extract({ type: 'object', properties }, { signal: controller.signal, maxTokens: 20 })
+  setTimeout(() => controller.abort(), 20)
+  await assert.rejects(extracted, { code: 'aborted' })
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', note)
+  assert.deepEqual(
+    warnings.map(({ name }) => name),
+    [],
+  )
 })
 
 test('extract: a schema that is not of an object, or has no field, and an unknown option are refused', async () => {

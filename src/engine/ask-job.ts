@@ -9,6 +9,7 @@ import { answerRoom } from './fit.ts'
 import { Generation } from './generation.ts'
 import type { AnswerInfo, AskRequest } from './protocol.ts'
 import { createSampler } from './sampler.ts'
+import { schemaHint } from './schema-hint.ts'
 import { Sequence } from './sequence.ts'
 
 interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
@@ -28,7 +29,7 @@ export interface Beginning {
 
 /** The model is told what it will be held to. */
 const withSchema = (question: string, schema: JsonSchema | undefined): string =>
-  schema === undefined ? question : `${question}\n\nAnswer with JSON of this schema: ${JSON.stringify(schema)}`
+  schema === undefined ? question : `${question} ${schemaHint(schema)}`
 
 /** The question's own tokens, behind those of the template. Throws CompactorError('question-invalid') for an empty one. */
 export const questionTokens = (

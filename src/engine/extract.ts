@@ -87,9 +87,22 @@ const fieldsOf = (schema: JsonSchema): Field[] => {
 const withShared = (schema: JsonSchema, shared: SchemaObject): JsonSchema =>
   typeof schema === 'object' ? { ...shared, ...schema } : schema
 
-const questionOf = (name: string, schema: JsonSchema, isNeeded: boolean): string => {
+/** A description that is a question already is asked as it is. Exported for tests. */
+export const questionOf = (name: string, schema: JsonSchema, isNeeded: boolean): string => {
   const { title, description } = typeof schema === 'object' ? schema : {}
-  const label = typeof title === 'string' ? title : name
-  const about = typeof description === 'string' ? ` (${description})` : ''
-  return `What does the document say: ${label}${about}?${isNeeded ? '' : ' If it does not say, the answer is null.'}`
+  const told = [description, title].find((text) => typeof text === 'string' && text.trim() !== '') as string | undefined
+  const about = (told ?? spaced(name)).trim().replace(/[.?]+$/, '')
+  const asked = asksAlready.test(about) ? upperFirst(about) : `What is ${hasArticle.test(about) ? '' : 'the '}${about}`
+  return `${asked}?${isNeeded ? '' : ' If the document does not say, answer null.'}`
 }
+
+const asksAlready = /^(who|what|which|when|where|why|how|is|are|was|were|does|do|did|has|have|can)\b/i
+const hasArticle = /^(the|an?|all|any|this|that|its|their)\b/i
+
+/** `signedOn`, `signed_on` → signed on */
+const spaced = (name: string): string =>
+  name
+    .replaceAll(/[_-]+/g, ' ')
+    .replaceAll(/(\p{Ll})(\p{Lu})/gu, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`)
+
+const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -59,6 +59,27 @@ COMPACTOR_INLINE void scale_queries(const AttendPlan& plan, const Block& block) 
   }
 }
 
+// The rows of the block that the segment is for, maybe none.
+COMPACTOR_INLINE Block rows_for(const AttendPlan& plan, const Block& block, const Segment& segment) {
+  if (segment.query_count == kAllQueries) return block;
+  const uint64_t first = uint64_t{segment.first_query} * plan.group();
+  const uint64_t end = first + uint64_t{segment.query_count} * plan.group();
+  const uint64_t block_end = block.first_row + block.rows;
+  const size_t from = first > block.first_row ? (first < block_end ? first : block_end) : block.first_row;
+  const size_t to = end < block_end ? end : block_end;
+  const size_t skipped = from - block.first_row;
+  Block part = block;
+  part.first_row = from;
+  part.rows = to > from ? to - from : 0;
+  part.q += skipped * block.height;
+  part.out += skipped * block.width;
+  part.scales += skipped;
+  part.states += skipped;
+  part.first += skipped;
+  part.visible += skipped;
+  return part;
+}
+
 // Fills `first` and `visible` for keys `first_key` … of a segment's run; false if no row sees any. From row to row both
 // stay or grow.
 COMPACTOR_INLINE bool look(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key,

@@ -64,8 +64,9 @@ void add_values(const Block& block, const Rows& values, size_t count) {
   }
 }
 
-void add_keys(const AttendPlan& plan, const Block& block, const Segment& segment, size_t first_key, size_t count) {
-  if (!look(plan, block, segment, first_key, count)) return;
+void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, size_t first_key, size_t count) {
+  const Block block = rows_for(plan, all, segment);
+  if (block.rows == 0 || !look(plan, block, segment, first_key, count)) return;
   const KeyRun run = key_run(plan, block, segment, first_key);
   count = block.visible[block.rows - 1];
   const bool loose = block.rows <= kFewRows && plan.head_dim % kPanel == 0;

@@ -113,6 +113,7 @@ void decode_row(Isa isa, WeightType type, const uint8_t* blocks, float* decoded,
 #if COMPACTOR_X86
   if (isa >= Isa::avx2) return decode_row_avx2(type, blocks, decoded, count);
 #endif
+  (void)isa;
   const BlockLayout layout = block_layout(type);
   const DecodeBlock decode = kDecoders[size_t(type)];
   for (size_t i = 0; i < count; i += layout.values, blocks += layout.bytes) decode(blocks, decoded + i);

@@ -53,6 +53,8 @@ bool rope_f32(Pool& pool, Isa isa, const float* x, const uint32_t* positions, si
 // Of a segment without a window: as far back as an index can be.
 constexpr uint32_t kNoWindow = UINT32_MAX;
 
+constexpr uint32_t kAllQueries = UINT32_MAX;
+
 // One run of rows per KV head, see Segment in ops.ts. half = rows are f16.
 struct Segment {
   const void* k;           // [rows][head_dim]
@@ -64,6 +66,8 @@ struct Segment {
   bool causal;
   uint32_t causal_from;
   uint32_t window;  // of a causal segment: a query sees this many indices, up to its own
+  uint32_t first_query;
+  uint32_t query_count;  // from first_query on, for which the segment is; kAllQueries: for all
 };
 
 // q, out [n][heads][head_dim]. A query that sees nothing gets zeros.

@@ -32,7 +32,7 @@ napi_value attend_call(napi_env env, napi_callback_info info) {
   const size_t n = check_queries(arguments, q.count, shape, first_index);
   arguments.require(out.count == q.count, "out has %zu values, q has %zu", out.count, q.count);
   Segments segments;
-  read_segments(arguments, list, shape, segments);
+  read_segments(arguments, list, shape, n, segments);
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, attend_f32(*handle.pool, handle.isa, q.data, n, shape.heads, shape.kv_heads, shape.head_dim,
                                        segments.list, segments.count, float(scale), first_index, out.data, bf16));
@@ -56,8 +56,10 @@ napi_value attention_received_call(napi_env env, napi_callback_info info) {
                     kMostReceivingHeads);
   arguments.require(list.size() > 0, "at least one segment is needed");
   Segments segments;
-  read_segments(arguments, list, shape, segments);
+  read_segments(arguments, list, shape, n, segments);
   if (!arguments.ok()) return nullptr;
+  for (size_t i = 0; i < segments.count; i++)
+    arguments.require(segments.list[i].query_count == kAllQueries, "segment %zu is not for every query", i);
   const Indices& counts = segments.counts[0];
   for (size_t head = 1; head < shape.kv_heads; head++)
     arguments.require(counts[head] == counts[0], "runs of the first segment must have one length, got %u and %u",

@@ -31,6 +31,7 @@ napi_value measure_read(napi_env env, napi_callback_info info) {
   const Span<uint8_t> bytes = arguments.bytes(1, "bytes");
   arguments.require(handle.isa >= Isa::avx2, "peaks are measured with the avx2 kernels and above");
   if (!arguments.ok()) return nullptr;
+  (void)bytes;
   bool complete = false;
 #if COMPACTOR_X86
   complete = measure_read_avx2(*handle.pool, bytes.data, bytes.count);

@@ -4,9 +4,27 @@
 namespace compactor {
 namespace {
 
+struct Queries {
+  uint32_t first;
+  uint32_t count;
+};
+
+Queries queries_of(Arguments& arguments, const SegmentProperties& from, size_t n) {
+  const bool some = arguments.ok() && !arguments.is_absent(from.first_query);
+  if (!arguments.ok() || !arguments.require(some == !arguments.is_absent(from.query_count),
+                                            "firstQuery and queryCount of a segment go together") || !some)
+    return {0, kAllQueries};
+  const double first = arguments.number_of(from.first_query, "firstQuery");
+  const double count = arguments.number_of(from.query_count, "queryCount");
+  arguments.require(first >= 0 && first <= double(n) && first == double(uint32_t(first)) && count >= 1 &&
+                        count <= double(n) - first && count == double(uint32_t(count)),
+                    "firstQuery %g and queryCount %g are not some of %zu queries", first, count, n);
+  return arguments.ok() ? Queries{uint32_t(first), uint32_t(count)} : Queries{0, kAllQueries};
+}
+
 // `starts` and `counts` receive what the segment points to.
-Segment segment_of(Arguments& arguments, const SegmentProperties& from, const HeadShape& shape, Indices& starts,
-                   Indices& counts) {
+Segment segment_of(Arguments& arguments, const SegmentProperties& from, const HeadShape& shape, size_t n,
+                   Indices& starts, Indices& counts) {
   const Values k = arguments.values_of(from.k, "segment k"), v = arguments.values_of(from.v, "segment v");
   starts = arguments.indices_of(from.starts, "segment starts");
   counts = arguments.indices_of(from.counts, "segment counts");
@@ -16,6 +34,7 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
   const double causal_from = causal ? arguments.number_of(from.causal_from, "causalFrom") : 0;
   const bool windowed = arguments.ok() && !arguments.is_absent(from.window);
   const double window = windowed ? arguments.number_of(from.window, "window") : double(kNoWindow);
+  const Queries queries = queries_of(arguments, from, n);
   if (!arguments.ok()) return {};
   const size_t rows = k.count / shape.head_dim;
   arguments.require_type(k.half == v.half, "k and v of a segment must have the same dtype");
@@ -35,8 +54,8 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
     arguments.require(uint64_t{starts[head]} + counts[head] <= rows, "KV head %zu asks for rows %u to %llu of %zu",
                       head, starts[head], static_cast<unsigned long long>(uint64_t{starts[head]} + counts[head]), rows);
   if (!arguments.ok()) return {};
-  return {k.data,        v.data, bias.data, starts.data(),         counts.data(),
-          k.half,        causal, uint32_t(causal_from), uint32_t(window)};
+  return {k.data, v.data, bias.data, starts.data(), counts.data(), k.half, causal, uint32_t(causal_from),
+          uint32_t(window), queries.first, queries.count};
 }
 
 }  // namespace
@@ -66,14 +85,15 @@ SegmentList fetch_segments(Arguments& arguments, napi_value list) {
     if (!arguments.require_type(is_object, "segment %u must be an object", i)) break;
     const auto fetch = [&](const char* name) { return arguments.property(object, name); };
     segments.push_back({fetch("k"), fetch("v"), fetch("starts"), fetch("counts"), fetch("bias"), fetch("causalFrom"),
-                        fetch("window")});
+                        fetch("window"), fetch("firstQuery"), fetch("queryCount")});
   }
   return segments;
 }
 
-void read_segments(Arguments& arguments, const SegmentList& from, const HeadShape& shape, Segments& segments) {
+void read_segments(Arguments& arguments, const SegmentList& from, const HeadShape& shape, size_t n,
+                   Segments& segments) {
   for (size_t i = 0; arguments.ok() && i < from.size(); i++)
-    segments.list[i] = segment_of(arguments, from[i], shape, segments.starts[i], segments.counts[i]);
+    segments.list[i] = segment_of(arguments, from[i], shape, n, segments.starts[i], segments.counts[i]);
   segments.count = from.size();
 }
 

@@ -6,7 +6,7 @@
 
 namespace compactor {
 
-constexpr size_t kMostSegments = 64;
+constexpr size_t kMostSegments = 256;
 
 struct HeadShape {
   size_t heads;
@@ -16,7 +16,8 @@ struct HeadShape {
 
 bool check_heads(Arguments& arguments, const HeadShape& shape);
 
-// The properties of a segment of binding.ts, { k, v, starts, counts, bias?, causalFrom?, window? }, not yet looked at.
+// The properties of a segment of binding.ts, { k, v, starts, counts, bias?, causalFrom?, window?, firstQuery?,
+// queryCount? }, not yet looked at.
 struct SegmentProperties {
   napi_value k;
   napi_value v;
@@ -25,6 +26,8 @@ struct SegmentProperties {
   napi_value bias;
   napi_value causal_from;
   napi_value window;
+  napi_value first_query;
+  napi_value query_count;
 };
 
 using SegmentList = std::vector<SegmentProperties>;
@@ -39,6 +42,7 @@ struct Segments {
   size_t count = 0;
 };
 
-void read_segments(Arguments& arguments, const SegmentList& from, const HeadShape& shape, Segments& segments);
+// `n` queries look at them.
+void read_segments(Arguments& arguments, const SegmentList& from, const HeadShape& shape, size_t n, Segments& segments);
 
 }  // namespace compactor

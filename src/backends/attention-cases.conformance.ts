@@ -18,6 +18,7 @@ export interface Runs {
   readonly bias?: (row: number) => number
   readonly causalFrom?: number
   readonly window?: number
+  readonly queries?: readonly [first: number, count: number]
   /** Puts values into k and v after they were drawn. */
   readonly spoil?: (k: Float32Array, v: Float32Array) => void
 }
@@ -46,7 +47,7 @@ export const segmentOf = (
   headDim: number,
   change: (values: Float32Array) => Float32Array = (values) => values,
 ): Segment => {
-  const { counts, gap = 2, dtype = 'f32', bias, causalFrom, window, spoil } = runs
+  const { counts, gap = 2, dtype = 'f32', bias, causalFrom, window, queries, spoil } = runs
   const starts = counts.map((_, head) => counts.slice(0, head).reduce((sum, count) => sum + count + gap, gap))
   const rows = counts.reduce((sum, count) => sum + count + gap, 0)
   const [k, v] = [normals(rows * headDim, rows), normals(rows * headDim, rows + 1)]
@@ -67,6 +68,7 @@ export const segmentOf = (
       : {}),
     ...(causalFrom === undefined ? {} : { causalFrom }),
     ...(window === undefined ? {} : { window }),
+    ...(queries === undefined ? {} : { firstQuery: queries[0], queryCount: queries[1] }),
   }
 }
 
@@ -385,6 +387,27 @@ const looseCases: OpCase[] = ([64, 96, 128] as const).flatMap((headDim) =>
   ),
 )
 
+/** Sequences that share what is before them: each sees its own keys behind, from its own index on. Some see nothing else. */
+const sharedCases: OpCase[] = ([1, 3, 7] as const).flatMap((group) =>
+  (['f32', 'f16'] as const).flatMap((dtype) =>
+    [0, 40, 1100].map((shared) =>
+      attendCase(`4 sequences over ${shared} shared keys, ${dtype}`, {
+        n: 1 + 5 + 30 + 2,
+        group,
+        headDim: 64,
+        firstIndex: 100,
+        runs: [
+          { counts: [shared, shared], dtype },
+          { counts: [3, 3], dtype, causalFrom: 98, queries: [0, 1] },
+          { counts: [40, 40], dtype, causalFrom: 66, queries: [1, 5] },
+          { counts: [30, 30], dtype, causalFrom: 106, queries: [6, 30] },
+          { counts: [600, 600], dtype, causalFrom: 0, window: 9, queries: [36, 2] },
+        ],
+      }),
+    ),
+  ),
+)
+
 const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
   (['f32', 'f16'] as const).flatMap((dtype) =>
     [1, 17].flatMap((n) => [
@@ -414,5 +437,6 @@ export const attentionCases: readonly OpCase[] = [
   ...longCases,
   ...borderCases,
   ...windowCases,
+  ...sharedCases,
   ...notFiniteCases,
 ]

@@ -25,6 +25,8 @@ const run = (counts: readonly number[], rows = 4) => ({
   bias: undefined,
   causalFrom: undefined,
   window: undefined,
+  firstQuery: undefined,
+  queryCount: undefined,
 })
 
 type Call = (binding: Binding, pool: PoolHandle) => unknown
@@ -75,6 +77,26 @@ const outOfRange: Readonly<Record<string, Call>> = {
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2), false),
   'attend: window 0': (b, p) =>
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: 0, window: 0 }], 1, 0, floats(2), false),
+  'attend: more queries than there are': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), firstQuery: 0, queryCount: 2 }], 1, 0, floats(2), false),
+  'attend: firstQuery 2^32': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), firstQuery: 2 ** 32, queryCount: 1 }], 1, 0, floats(2), false),
+  'attend: queryCount without firstQuery': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), queryCount: 1 }], 1, 0, floats(2), false),
+  'attentionReceived: a segment for some queries': (b, p) =>
+    b.attentionReceived(
+      p,
+      floats(2),
+      1,
+      1,
+      2,
+      [{ ...run([1]), firstQuery: 0, queryCount: 1 }],
+      1,
+      0,
+      false,
+      floats(1),
+      false,
+    ),
   'attend: window without causalFrom': (b, p) =>
     b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), window: 3 }], 1, 0, floats(2), false),
   'rope: factors of other pairs': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 1e4, floats(2), true, floats(2)),
@@ -82,14 +104,14 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'softCap: cap 0': (b) => b.softCap(floats(2), 0, floats(2)),
   'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2), false),
   'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0), false),
-  'attend: 65 segments': (b, p) =>
+  'attend: 257 segments': (b, p) =>
     b.attend(
       p,
       floats(2),
       1,
       1,
       2,
-      Array.from({ length: 65 }, () => run([1])),
+      Array.from({ length: 257 }, () => run([1])),
       1,
       0,
       floats(2),

@@ -23,6 +23,8 @@ export interface SegmentArguments {
   readonly bias: Float32Array | undefined
   readonly causalFrom: number | undefined
   readonly window: number | undefined
+  readonly firstQuery: number | undefined
+  readonly queryCount: number | undefined
 }
 
 /** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */

@@ -10,6 +10,7 @@ import {
   mostChunkKeys,
   mostChunkTokens,
   mostHeadDim,
+  mostSegments,
   type Precision,
   type RopeOptions,
   type Segment,
@@ -113,9 +114,14 @@ export const checkAttend = (
   expectHeadDim(op, headDim)
   const kvHeads = segments[0]?.starts.length
   if (kvHeads === undefined) throw new RangeError(`${op}: expected at least one segment, got none`)
+  if (segments.length > mostSegments)
+    throw new RangeError(`${op}: expected at most ${mostSegments} segments, got ${segments.length}`)
   expectMultiple(`${op}: query heads`, heads, kvHeads)
   expectIndex(`${op}: firstIndex`, options.firstIndex)
-  for (const [index, segment] of segments.entries()) checkSegment(`${op}: segment ${index}`, segment, kvHeads, headDim)
+  for (const [index, segment] of segments.entries()) {
+    checkSegment(`${op}: segment ${index}`, segment, kvHeads, headDim)
+    checkQueries(`${op}: segment ${index}`, segment, n)
+  }
   return { n, heads, headDim, kvHeads }
 }
 
@@ -133,6 +139,16 @@ const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: 
     const end = start + (counts[head] ?? 0)
     if (end > rows) throw new RangeError(`${what}: the run of head ${head} ends at row ${end} of ${rows}`)
   }
+}
+
+const checkQueries = (what: string, { firstQuery, queryCount }: Segment, n: number): void => {
+  if (firstQuery === undefined && queryCount === undefined) return
+  if (firstQuery === undefined || queryCount === undefined)
+    throw new RangeError(`${what}: firstQuery and queryCount go together, got ${firstQuery} and ${queryCount}`)
+  expectIndex(`${what}: firstQuery`, firstQuery)
+  expectPositiveInteger(`${what}: queryCount`, queryCount)
+  if (firstQuery + queryCount > n)
+    throw new RangeError(`${what}: queries ${firstQuery} to ${firstQuery + queryCount} asked of ${n}`)
 }
 
 const expectWindow = (what: string, window: number, causalFrom: number | undefined): void => {

@@ -200,14 +200,16 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
   },
 })
 
-const segmentArguments = ({ k, v, starts, counts, bias, causalFrom, window }: Segment): SegmentArguments => ({
+const segmentArguments = ({ k, v, starts, counts, bias, ...sight }: Segment): SegmentArguments => ({
   k: cpu(k).data,
   v: cpu(v).data,
   starts,
   counts,
   bias: bias && f32(bias),
-  causalFrom,
-  window,
+  causalFrom: sight.causalFrom,
+  window: sight.window,
+  firstQuery: sight.firstQuery,
+  queryCount: sight.queryCount,
 })
 
 type CacheOps = Pick<Ops, 'attend' | 'store' | 'gather'>

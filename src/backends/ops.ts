@@ -44,7 +44,8 @@ export interface RopeOptions {
  * Keys and values that a query may look at: for each KV head a run of rows. Rows of `k`, `v` and `bias` belong together.
  * `causalFrom` undefined: every row is visible to every query. Else row j of a run has index causalFrom + j, and query i
  * (of index `firstIndex` + i) sees it only if causalFrom + j ≤ firstIndex + i; with a `window`, only the last so many of
- * these, its own index among them: causalFrom + j > firstIndex + i − window.
+ * these, its own index among them: causalFrom + j > firstIndex + i − window. `firstQuery` and `queryCount` undefined: for every
+ * query. Else only for so many of them: those of one sequence among several that are computed together.
  */
 export interface Segment {
   readonly k: Tensor // [rows, headDim], f16 or f32
@@ -54,6 +55,8 @@ export interface Segment {
   readonly bias?: Tensor // [rows] f32, added to the scaled logit
   readonly causalFrom?: number
   readonly window?: number // at least 1, only with causalFrom
+  readonly firstQuery?: number // both or none
+  readonly queryCount?: number
 }
 
 export interface AttendOptions {
@@ -72,6 +75,9 @@ export interface ChunkMassOptions {
   readonly chunkTokens: number
   readonly scale: number // 1 or 1/√headDim
 }
+
+/** The most segments that an op takes. */
+export const mostSegments = 256
 
 /** The most keys, over all KV heads, and query heads that attentionReceived takes. */
 export const mostReceivedKeys: number = 2 ** 22
@@ -156,7 +162,7 @@ export interface Ops {
    * How much attention the keys of the first segment receive: softmax of every query over all segments together, as in
    * `attend`, then sum or maximum over the queries and the query heads of the KV head. A query gives 0 to keys that it
    * does not see or whose logit is −∞; if one of its logits is NaN or +∞, it gives NaN to all others. Values are not
-   * read. Runs of the first segment have one length for all heads. q [n, heads, headDim] → [kvHeads, count]
+   * read. Runs of the first segment have one length for all heads; all segments are for every query. q [n, heads, headDim] → [kvHeads, count]
    */
   attentionReceived(q: Tensor, segments: readonly Segment[], options: ReceivedOptions): Tensor
   /**

@@ -36,7 +36,7 @@ export const referenceAttention = ({
       pause()
       for (let head = 0; head < heads; head++) {
         const start = (i * heads + head) * headDim
-        const query = { from, start, headDim, index: options.firstIndex + i, scale: options.scale }
+        const query = { from, start, headDim, number: i, index: options.firstIndex + i, scale: options.scale }
         const sight: Sight = { logits: [], values: [], keys: [] }
         for (const run of runs) look(query, run, Math.floor(head / (heads / kvHeads)), sight)
         const weights = softmax(sight.logits)
@@ -60,7 +60,7 @@ export const referenceAttention = ({
       for (let head = 0; head < heads; head++) {
         const kvHead = Math.floor(head / (heads / kvHeads))
         const start = (i * heads + head) * headDim
-        const query = { from, start, headDim, index: options.firstIndex + i, scale: options.scale }
+        const query = { from, start, headDim, number: i, index: options.firstIndex + i, scale: options.scale }
         const sight: Sight = { logits: [], values: [], keys: [] }
         if (first) look(query, first, kvHead, sight)
         const seen = sight.keys.slice()
@@ -125,13 +125,15 @@ const runOf = (segment: Segment): Run => ({
 
 interface Query extends Row {
   readonly headDim: number
+  readonly number: number
   readonly index: number
   readonly scale: number
 }
 
 /** Adds the keys of a segment that count for a query. */
 const look = (query: Query, { k, v, bias, segment }: Run, kvHead: number, sight: Sight): void => {
-  const { starts, counts, causalFrom, window = Number.POSITIVE_INFINITY } = segment
+  const { starts, counts, causalFrom, window = Number.POSITIVE_INFINITY, firstQuery = 0, queryCount } = segment
+  if (query.number < firstQuery || query.number >= firstQuery + (queryCount ?? Number.POSITIVE_INFINITY)) return
   for (let j = 0; j < (counts[kvHead] ?? 0); j++) {
     if (causalFrom !== undefined && causalFrom + j > query.index) return
     if (causalFrom !== undefined && causalFrom + j <= query.index - window) continue

@@ -275,6 +275,25 @@ export const refusals: readonly Refusal[] = [
     error: range(/window must be a whole number above 0, got 0/),
   },
   {
+    what: 'attend: a segment for more queries than there are',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), firstQuery: 0, queryCount: 2 }], whole),
+    error: range(/queries 0 to 2 asked of 1/),
+  },
+  {
+    what: 'attend: firstQuery without queryCount',
+    call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), firstQuery: 0 }], whole),
+    error: range(/go together, got 0 and undefined/),
+  },
+  {
+    what: 'attentionReceived: a segment for some queries only',
+    call: (ops) =>
+      ops.attentionReceived(f32(ops, 2, 2, 4), [{ ...run(ops, [1, 1]), firstQuery: 0, queryCount: 1 }], {
+        ...whole,
+        reduce: 'sum',
+      }),
+    error: range(/for every query/),
+  },
+  {
     what: 'attend: a window without causalFrom',
     call: (ops) => ops.attend(f32(ops, 1, 2, 4), [{ ...run(ops, [1, 1]), window: 3 }], whole),
     error: range(/a window of 3 needs causalFrom/),

@@ -34,6 +34,8 @@ export const checkReceived = (
   const sizes = checkAttend(q, segments, options, 'attentionReceived')
   if (options.reduce !== 'sum' && options.reduce !== 'max')
     throw new TypeError(`attentionReceived: reduce must be 'sum' or 'max', got '${options.reduce}'`)
+  if (segments.some(({ firstQuery }) => firstQuery !== undefined))
+    throw new RangeError('attentionReceived: takes segments that are for every query, got one with firstQuery')
   const [count = 0, ...others] = segments[0]?.counts ?? []
   const other = others.find((length) => length !== count)
   if (other !== undefined)

@@ -6,8 +6,9 @@ import type { Ops } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import type { Model } from '../models/model.ts'
 import type { Control } from './control.ts'
+import { logitsAfter, type Part } from './forward.ts'
 import type { Generated, Generation } from './generation.ts'
-import { logitsAfter, type Part, type Sequence } from './sequence.ts'
+import type { Sequence } from './sequence.ts'
 
 export interface Job {
   /** What it holds while it runs, besides what it shares. */
@@ -84,8 +85,13 @@ const bytesOf = (jobs: readonly Job[]): number => {
   return jobs.reduce((sum, { bytes }) => sum + bytes, 0) + [...shared.values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
-const step = async (ops: Ops, model: Model, running: readonly Running[], control: Control): Promise<void> => {
-  const parts: (Part & { readonly one: Running })[] = []
+interface RunningPart extends Part {
+  readonly one: Running
+}
+
+/** Those with little to read go first. */
+const partsOf = (running: readonly Running[]): RunningPart[] => {
+  const parts: RunningPart[] = []
   let room = stepTokens
   const shortFirst = [...running].sort((a, b) => a.generation.unread - b.generation.unread)
   for (const one of shortFirst) {
@@ -95,7 +101,22 @@ const step = async (ops: Ops, model: Model, running: readonly Running[], control
     room -= ids.length
     parts.push({ one, sequence, ids })
   }
-  const isRead = ({ one }: { readonly one: Running }): boolean => one.generation.unread === 0
+  return parts
+}
+
+/** Those that share what they read side by side, as `forward` wants them. */
+const bySharing = (parts: readonly RunningPart[]): RunningPart[] => {
+  const groups = new Map<unknown, RunningPart[]>()
+  for (const part of parts) {
+    const { key } = part.one.job.shared
+    groups.set(key, [...(groups.get(key) ?? []), part])
+  }
+  return [...groups.values()].flat()
+}
+
+const step = async (ops: Ops, model: Model, running: readonly Running[], control: Control): Promise<void> => {
+  const parts = bySharing(partsOf(running))
+  const isRead = ({ one }: RunningPart): boolean => one.generation.unread === 0
   let part = 0
   const read = parts.filter(isRead)
   for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead })) {

@@ -5,9 +5,10 @@
 import type { Ops, Precision, Segment, Tensor } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
 import { Tail } from '../cache/tail.ts'
-import type { Attend, Attention, Model } from '../models/model.ts'
+import type { Model } from '../models/model.ts'
 import { blockShapeOf } from './block-shape.ts'
 import type { Control } from './control.ts'
+import { forward } from './forward.ts'
 
 const panelTokens = 256
 
@@ -20,9 +21,16 @@ export interface SequenceStart {
   readonly pageTokens?: number
 }
 
+export interface Sight {
+  readonly shared: readonly Segment[] // none of them causal
+  readonly own: readonly Segment[] // all of them causal
+  readonly firstIndex: number // of the first of the next tokens
+}
+
 export class Sequence {
   readonly #ops: Ops
   readonly #model: Model
+  readonly #block: Block | undefined
   readonly #shared: readonly (readonly Segment[])[] // [layer]
   readonly #tail: Tail
   readonly #firstPosition: number
@@ -33,6 +41,7 @@ export class Sequence {
     const { layerCount } = model.config
     this.#ops = ops
     this.#model = model
+    this.#block = block
     this.#shared = Array.from({ length: layerCount }, (_, layer) => block?.segments(layer) ?? [])
     const shape = blockShapeOf(model.config, options.precision)
     this.#tail = new Tail(ops, shape, { ...options, firstIndex: nextPosition })
@@ -103,15 +112,22 @@ export class Sequence {
     return Uint32Array.from({ length: count }, (_, i) => this.#firstPosition + this.#length + i)
   }
 
-  /** Takes in the keys and values of the next tokens at one layer; q [n, heads, headDim] → [n, heads, headDim] */
-  attend(layer: number, { rotated, v }: Pick<Attention, 'rotated' | 'v'>): Tensor {
-    this.#tail.append(layer, rotated.k, v)
-    const { headDim, windows } = this.#model.config
+  /** Takes in the keys and values of the next tokens at one layer. */
+  append(layer: number, { k, v }: { readonly k: Tensor; readonly v: Tensor }): void {
+    this.#tail.append(layer, k, v)
+  }
+
+  /** What the next tokens look at in a layer: first what all sequences over the same block share, then their own. */
+  sight(layer: number): Sight {
     const firstIndex = this.#firstPosition + this.#length
-    const all = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
-    const window = windows?.[layer]
-    const segments = window === undefined ? all : within(all, firstIndex, window)
-    return this.#ops.attend(rotated.q, segments, { scale: 1 / Math.sqrt(headDim), firstIndex })
+    const [shared, own] = [this.#shared[layer] ?? [], this.#tail.segments(layer)]
+    const window = this.#model.config.windows?.[layer]
+    if (window === undefined) return { shared, own, firstIndex }
+    return { shared: [], own: within([...shared, ...own], firstIndex, window), firstIndex }
+  }
+
+  sharesBlock(other: Sequence): boolean {
+    return this.#block !== undefined && this.#block === other.#block
   }
 
   advance(count: number): void {
@@ -124,87 +140,3 @@ const within = (segments: readonly Segment[], firstIndex: number, window: number
   segments
     .filter(({ causalFrom = 0, counts }) => causalFrom + (counts[0] ?? 0) > firstIndex - window + 1)
     .map((segment) => ({ ...segment, window }))
-
-export interface Part {
-  readonly sequence: Sequence // each once
-  readonly ids: Uint32Array // at least one
-}
-
-/**
- * The next tokens of several sequences through all layers, the weights read once for all of them; room for the tokens was
- * reserved. Call inside `ops.scope`. → hidden states [all ids, dim], part after part
- */
-export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor => {
-  const { layerCount, headCount, headDim } = model.config
-  const ids = joined(parts.map((part) => part.ids))
-  const positions = joined(parts.map(({ sequence, ids: { length } }) => sequence.positions(length)))
-  const attend: Attend = (layer, { rotated, v }) => {
-    const [only] = parts
-    if (parts.length === 1 && only) return only.sequence.attend(layer, { rotated, v })
-    const out = ops.zeros([ids.length, headCount, headDim], 'f32')
-    let start = 0
-    for (const { sequence, ids: own } of parts) {
-      const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, own.length)
-      const part = { rotated: { q: cut(rotated.q), k: cut(rotated.k) }, v: cut(v) }
-      ops.copy(cut(out), sequence.attend(layer, part))
-      start += own.length
-    }
-    return out
-  }
-  const x = model.embed(ids)
-  // A scope for each layer: its inner values are given back before the next.
-  for (let layer = 0; layer < layerCount; layer++)
-    ops.scope(() => ops.copy(x, model.layer(layer, x, positions, attend) as Tensor))
-  for (const { sequence, ids: own } of parts) sequence.advance(own.length)
-  return x
-}
-
-/** Rows of logits that the backend holds at once. */
-const mostLogitRows = 64
-
-/**
- * The next tokens of several sequences through the model → the logits after the last token of each part [vocabulary], or of
- * those that `of` names, in their order. Call outside `ops.scope`.
- */
-export async function* logitsAfter<P extends Part>(
-  ops: Ops,
-  model: Model,
-  {
-    parts,
-    control,
-    of = () => true,
-  }: { readonly parts: readonly P[]; readonly control: Control; readonly of?: (part: P) => boolean },
-): AsyncGenerator<Float32Array> {
-  control.check()
-  for (const { sequence, ids } of parts) sequence.reserve(ids.length)
-  let end = 0
-  const rows = parts.flatMap((part) => {
-    end += part.ids.length
-    return of(part) ? [end - 1] : []
-  })
-  const reads = ops.scope(() => {
-    const x = forward(ops, model, parts)
-    return Array.from({ length: Math.ceil(rows.length / mostLogitRows) }, (_, i) => {
-      const picks = Uint32Array.from(rows.slice(i * mostLogitRows, (i + 1) * mostLogitRows))
-      return ops.read(model.logits(ops.gather(x, picks)))
-    })
-  })
-  const { vocabularySize } = model.config
-  for (const read of reads) {
-    const logits = (await read) as Float32Array
-    for (let start = 0; start < logits.length; start += vocabularySize)
-      yield logits.subarray(start, start + vocabularySize)
-  }
-}
-
-const joined = (arrays: readonly Uint32Array[]): Uint32Array => {
-  const [only] = arrays
-  if (arrays.length === 1 && only) return only
-  const all = new Uint32Array(arrays.reduce((sum, { length }) => sum + length, 0))
-  let start = 0
-  for (const array of arrays) {
-    all.set(array, start)
-    start += array.length
-  }
-  return all
-}

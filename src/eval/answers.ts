@@ -1,7 +1,8 @@
 /** Greedy answers of several sequences at once, the weights read once for all of them. */
 import { AnswerText } from '../engine/answer-text.ts'
+import { logitsAfter, type Part } from '../engine/forward.ts'
 import { argmax } from '../engine/sampler.ts'
-import { logitsAfter, type Part, type Sequence } from '../engine/sequence.ts'
+import type { Sequence } from '../engine/sequence.ts'
 import type { Subject } from './subject.ts'
 
 /** What is answered: a sequence, and the ids it reads first; with an `opening` nothing is read but those tokens. */

@@ -5,7 +5,8 @@
  */
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { rowFigures } from '../backends/ops.ts'
-import { forward, type Sequence } from '../engine/sequence.ts'
+import { forward } from '../engine/forward.ts'
+import type { Sequence } from '../engine/sequence.ts'
 import { type Answer, groupsOf, mostRows, slicesOf } from './answers.ts'
 import type { Distance } from './result.ts'
 import type { Subject } from './subject.ts'

@@ -12,6 +12,7 @@ import { checkOutput, writeOutput } from './write-output.ts'
 export interface ChatPlace {
   readonly conversation: Conversation
   readonly terminal: Terminal
+  readonly isJson: boolean // answers as lines of JSON
   readonly signal: AbortSignal // Ctrl-C while the command runs
 }
 
@@ -145,7 +146,7 @@ export const runCommand = async (line: string, place: ChatPlace): Promise<'leave
     )
     throw new CompactorError(
       'usage',
-      `there is no command ${name}${meant}; /help lists them, a line that begins with // is said with one /`,
+      `there is no command ${name}; /help lists them, and a line that begins with // is said with one /${meant}`,
     )
   }
   if (words !== '' && command.takes === undefined)

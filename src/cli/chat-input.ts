@@ -47,6 +47,7 @@ export class TypedInput implements ChatInput {
   readonly #continuation = new Continuation()
   #turns: string[] = [] // typed or pasted before they were asked for
   #give: ((turn: string | undefined) => void) | undefined
+  #isBegun = false
   #isClosed = false
   #isWarned = false // that another Ctrl-C ends it
 
@@ -63,6 +64,7 @@ export class TypedInput implements ChatInput {
     this.#readline.on('SIGINT', () => terminal.interrupt())
     this.#readline.on('close', () => {
       this.#isClosed = true
+      if (this.#give) this.#output.write('\n') // else what comes next would stand behind the prompt
       this.#give?.(undefined)
     })
     terminal.signal.addEventListener('abort', () => this.close(), { once: true })
@@ -81,6 +83,8 @@ export class TypedInput implements ChatInput {
         this.#holdKeys(false)
         resolve(turn)
       }
+      if (this.#isBegun) this.#output.write('\n') // between answer and prompt
+      this.#isBegun = true
       this.#holdKeys(true)
       this.#prompt()
     })
@@ -94,7 +98,8 @@ export class TypedInput implements ChatInput {
     this.#output.write('\n')
     if (isEmpty) this.#terminal.note('press Ctrl-C again or Ctrl-D to leave')
     this.#continuation.take()
-    for (const name of ['e', 'u']) this.#readline.write(null as never, { ctrl: true, name }) // to the end, erase to the start
+    if (this.#readline.terminal)
+      for (const name of ['e', 'u']) this.#readline.write(null as never, { ctrl: true, name }) // to the end, erase to the start
     this.#prompt()
     return true
   }
@@ -106,9 +111,10 @@ export class TypedInput implements ChatInput {
   #take(line: string): void {
     this.#isWarned = false
     const turn = this.#continuation.add(line)
-    if (turn === undefined) this.#prompt()
-    else if (this.#give) this.#give(turn)
-    else this.#turns.push(turn)
+    if (this.#give) {
+      if (turn === undefined) this.#prompt()
+      else this.#give(turn)
+    } else if (turn !== undefined) this.#turns.push(turn)
   }
 
   #prompt(): void {

@@ -1,6 +1,7 @@
 /** compactor chat: a conversation about a context, or about a document that becomes one first. */
 import type { Command } from 'commander'
 import { CompactorError, type ErrorCode } from '../error.ts'
+import type { AnswerInfo } from '../index.ts'
 import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
 import { type Asked, type AskedFlags, openAskedSource } from './asked-source.ts'
 import { type ChatPlace, chatCommands, runCommand } from './chat-commands.ts'
@@ -26,14 +27,18 @@ Examples:
   compactor chat report.cctx
   compactor chat notes.pdf -m qwen2.5-coder-1.5b --max-tokens 1000
   compactor chat ./project --temperature 0.7 --seed 1
-  cat questions.txt | compactor chat report.cctx > answers.txt`
+  cat questions.txt | compactor chat report.cctx > answers.txt
+  cat questions.txt | compactor chat report.cctx --json > answers.jsonl`
 
-interface ChatFlags extends AnswerFlags, AskedFlags {}
+interface ChatFlags extends AnswerFlags, AskedFlags {
+  readonly json?: boolean
+}
 
 export const defineChat = (command: Command, terminal: Terminal): void => {
   command
     .argument('<source>', 'context file or id, or a document: file, folder, address')
     .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
+    .option('--json', 'print each answer as one line of JSON, with its question, tokens and times')
     .addHelpText('after', help)
     .action((source: string, flags: ChatFlags) => {
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
@@ -55,11 +60,8 @@ const chat = async (asked: Asked, flags: ChatFlags, terminal: Terminal): Promise
     const conversation = new Conversation(opened, { source: asked.source, options: answerOptions(flags) })
     if (terminal.isTyped) greet(conversation, terminal)
     const names = chatCommands.flatMap((command) => command.names)
-    await converse(
-      conversation,
-      terminal.isTyped ? new TypedInput(terminal, names) : new PipedInput(terminal),
-      terminal,
-    )
+    const input = terminal.isTyped ? new TypedInput(terminal, names) : new PipedInput(terminal)
+    await converse(input, { conversation, terminal, isJson: flags.json ?? false })
   } finally {
     await opened.dispose()
   }
@@ -72,7 +74,8 @@ const greet = ({ source, context }: Conversation, terminal: Terminal): void => {
   )
 }
 
-const converse = async (conversation: Conversation, input: ChatInput, terminal: Terminal): Promise<void> => {
+const converse = async (input: ChatInput, place: Omit<ChatPlace, 'signal'>): Promise<void> => {
+  const { terminal } = place
   let work: AbortController | undefined
   let isStopped = false // an answer was, and none was finished since
   const restore = terminal.onInterrupt(() => {
@@ -88,7 +91,7 @@ const converse = async (conversation: Conversation, input: ChatInput, terminal: 
       if (turn.trim() === '') continue
       work = new AbortController()
       const { signal } = work
-      const outcome = await answerTurn(turn, { conversation, terminal, signal })
+      const outcome = await answerTurn(turn, { ...place, signal })
       work = undefined
       if (outcome === 'leave') return
       if (!signal.aborted) isStopped = false
@@ -128,23 +131,40 @@ const answerTurn = async (turn: string, place: ChatPlace): Promise<'leave' | und
   }
 }
 
-const sayTurn = async (question: string, { conversation, terminal, signal }: ChatPlace): Promise<void> => {
+const sayTurn = async (question: string, place: ChatPlace): Promise<void> => {
+  const { terminal } = place
+  const { finishReason, usage, forgottenTurns = 0 } = await (place.isJson ? printTurn : streamTurn)(question, place)
+  if (finishReason === 'length')
+    terminal.note(`the answer was cut at ${countText(usage.outputTokens)} tokens; --max-tokens allows more`)
+  if (forgottenTurns === 0) return
+  const turns = forgottenTurns === 1 ? 'turn was' : `${countText(forgottenTurns)} turns were`
+  terminal.note(`the model's context was full: the oldest ${turns} forgotten`)
+}
+
+const printTurn = async (question: string, { conversation, terminal, signal }: ChatPlace): Promise<AnswerInfo> => {
+  let answer = ''
+  const onPiece = (piece: string): void => {
+    answer += piece
+  }
+  const info = await conversation.say(question, { signal, onPiece })
+  terminal.print(JSON.stringify({ question, answer, ...info }))
+  return info
+}
+
+/** Whatever ends it, the line ends: behind a terminal's ^C too. */
+const streamTurn = async (question: string, { conversation, terminal, signal }: ChatPlace): Promise<AnswerInfo> => {
   let last = ''
   const onPiece = (piece: string): void => {
     terminal.write(piece)
     last = piece
   }
+  let isAnswered = false
   try {
-    const { finishReason, usage, forgottenTurns = 0 } = await conversation.say(question, { signal, onPiece })
-    if (!last.endsWith('\n')) terminal.write('\n')
-    last = '\n'
-    if (finishReason === 'length')
-      terminal.note(`the answer was cut at ${countText(usage.outputTokens)} tokens; --max-tokens allows more`)
-    if (forgottenTurns > 0)
-      terminal.note(
-        `the model's context was full: the oldest ${forgottenTurns === 1 ? 'turn was' : `${countText(forgottenTurns)} turns were`} forgotten`,
-      )
+    const info = await conversation.say(question, { signal, onPiece })
+    isAnswered = true
+    return info
   } finally {
-    if (last !== '' && !last.endsWith('\n')) terminal.write('\n') // what was said before it was stopped
+    const isBegun = isAnswered || last !== '' || terminal.isTyped
+    if (isBegun && !last.endsWith('\n')) terminal.write('\n')
   }
 }

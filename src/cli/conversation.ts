@@ -1,5 +1,6 @@
 /** A conversation as the terminal holds it: what was said, of which context, and what it costs. Not here: the terminal. */
 import type { AnswerInfo, AskOptions, Chat, Context, Keep, LoadedModel } from '../index.ts'
+import { countText, percentText } from './figures.ts'
 
 export interface Turn {
   readonly question: string
@@ -71,7 +72,7 @@ export class Conversation {
   /** Goes on with less of the document, and without what was said. Throws what `Context.shrink` throws. */
   async shrink(keep: Keep, signal: AbortSignal): Promise<Context> {
     const [before, smaller] = [this.#context, await this.#context.shrink(keep, { signal })]
-    await this.#beginAnew(smaller, `begun anew with ${smaller.stats.keep} kept`)
+    await this.#beginAnew(smaller, `begun anew with ${percentText(smaller.stats.keptShare)} of the document kept`)
     await before.dispose()
     return smaller
   }
@@ -105,10 +106,10 @@ export class Conversation {
 
 /** What was said, for people to read. */
 export const transcriptText = ({ source, context, said }: Conversation): string => {
-  const { model, keep, originalTokens } = context.stats
+  const { model, keptShare, originalTokens } = context.stats
   const parts = said.map((part) =>
     'anew' in part ? `*(${part.anew})*` : `**You**\n\n${part.question}\n\n**${model}**\n\n${part.answer.trim()}`,
   )
-  const about = `${model}, ${originalTokens} tokens of document, ${keep} kept`
+  const about = `${model}, ${countText(originalTokens)} tokens of document, ${percentText(keptShare)} kept`
   return `${[`# A conversation about ${source}`, about, ...parts].join('\n\n')}\n`
 }

@@ -126,7 +126,14 @@ test('chat: /save writes what was said as Markdown and the context as .cctx, rep
     '/save no/such/folder.md',
     '/save my notes.md',
   ]
-  const refused = await chat(place, [...lines, '/save', '/keep 0.1', '/save small.cctx', '/save --loud x.md'])
+  const refused = await chat(place, [
+    ...lines,
+    '/save',
+    '/keep 0.1',
+    '/save small.cctx',
+    '/save late.md',
+    '/save --loud x.md',
+  ])
   assert.equal(refused.exitCode, 2, 'nothing was said at the first /save')
   assert.match(refused.stderr, /nothing was said yet/)
   assert.equal(refused.stderr.match(/mine\.(md|cctx) exists; give --force to replace it/g)?.length, 2, refused.stderr)
@@ -136,11 +143,12 @@ test('chat: /save writes what was said as Markdown and the context as .cctx, rep
     [readFileSync(path('mine.md'), 'utf8'), readFileSync(path('mine.cctx'), 'utf8')],
     ['mine', 'mine too'],
   )
-  const saved = ['a-chat.md', 'a.cctx', 'a.txt', 'mine.cctx', 'mine.md', 'my notes.md', 'small.cctx']
+  const saved = ['a-chat.md', 'a.cctx', 'a.txt', 'late.md', 'mine.cctx', 'mine.md', 'my notes.md', 'small.cctx']
   assert.deepEqual(everythingIn(place.folder).sort(), saved)
   const said = readFileSync(path('a-chat.md'), 'utf8')
   assert.equal(said, readFileSync(path('my notes.md'), 'utf8'))
   assert.ok(said.includes(`**You**\n\nWho speaks?\n\n**${model}**\n\n${refused.stdout.trim()}\n`), said)
+  assert.match(readFileSync(path('late.md'), 'utf8'), /25\.\d % kept\n[\s\S]*\*\(begun anew with (9\.99|10\.\d) % of/)
   const asked = await place.run(['context', 'show', 'small.cctx', '--json'], { timeoutMs })
   assert.match(asked.stdout, /"given": "0\.1"/)
   const forced = await chat(place, ['Who speaks?', '/save --force mine.md', '/save --force mine.cctx'])

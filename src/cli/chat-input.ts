@@ -73,7 +73,7 @@ export class TypedInput implements ChatInput {
   async next(): Promise<string | undefined> {
     const waiting = this.#turns.shift()
     if (waiting !== undefined) {
-      this.#output.write(`> ${waiting}\n`)
+      this.#output.write(`\n> ${waiting}\n`)
       return waiting
     }
     if (this.#isClosed) return undefined

@@ -118,13 +118,14 @@ const answerTurn = async (turn: string, place: ChatPlace): Promise<'leave' | und
     terminal.note(sentence)
     if (!terminal.isTyped) terminal.exitCode ||= exitCode
   }
+  const isCommand = /^\/(?!\/)/.test(turn)
   try {
-    if (/^\/(?!\/)/.test(turn)) return await runCommand(turn, place)
+    if (isCommand) return await runCommand(turn, place)
     await sayTurn(turn.replace(/^\/\//, '/'), place)
     return undefined
   } catch (error) {
     if (terminal.signal.aborted || !(error instanceof CompactorError)) throw error
-    if (signal.aborted) return failed(130, 'stopped; the model does not remember this turn')
+    if (signal.aborted) return failed(130, isCommand ? 'stopped' : 'stopped; the model does not remember this turn')
     const { exitCode, sentence } = describeFailure(error)
     if (!harmless.has(error.code) || sentence === undefined) throw error
     return failed(exitCode, sentence)

@@ -1,5 +1,5 @@
 /** A conversation as the terminal holds it: what was said, of which context, and what it costs. Not here: the terminal. */
-import type { AnswerInfo, AskOptions, Chat, Context, Keep, LoadedModel } from '../index.ts'
+import type { AnswerInfo, AskOptions, Chat, Context, ContextStats, Keep, LoadedModel } from '../index.ts'
 import { countText, percentText } from './figures.ts'
 
 export interface Turn {
@@ -21,6 +21,8 @@ export interface ConversationCost {
 
 export class Conversation {
   readonly source: string
+  /** Of the context that it began with. */
+  readonly stats: ContextStats
   readonly #model: LoadedModel
   readonly #options: AskOptions
   readonly #said: Said[] = []
@@ -37,6 +39,7 @@ export class Conversation {
     this.source = source
     this.#model = model
     this.#options = options
+    this.stats = context.stats
     this.#context = context
     this.#chat = context.chat()
   }
@@ -105,8 +108,8 @@ export class Conversation {
 }
 
 /** What was said, for people to read. */
-export const transcriptText = ({ source, context, said }: Conversation): string => {
-  const { model, keptShare, originalTokens } = context.stats
+export const transcriptText = ({ source, stats, said }: Conversation): string => {
+  const { model, keptShare, originalTokens } = stats
   const parts = said.map((part) =>
     'anew' in part ? `*(${part.anew})*` : `**You**\n\n${part.question}\n\n**${model}**\n\n${part.answer.trim()}`,
   )

@@ -107,8 +107,8 @@ environment, the environment over the file, the file over the default. Unknown k
   HF_HUB_OFFLINE     1 = download nothing
   HF_HOME, HF_HUB_CACHE, LLAMA_CACHE, OLLAMA_MODELS   where other programs keep models (\`compactor help models\`)
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted (a piped chat: that of the first line that failed). Results are on standard output, everything else on standard
-error; --json prints one JSON value.
+Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted; of a piped chat that of the first line that failed. Results
+are on standard output, everything else on standard error; --json prints JSON values.
 
 Examples:
   COMPACTOR_THREADS=2 compactor ask report.cctx "Who signed it?"

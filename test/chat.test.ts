@@ -1,11 +1,20 @@
-/** Conversations about a context, on smollm2-135m with the native backend. */
+/** Conversations about a context, and contexts cut smaller, on smollm2-135m with the native backend. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { CompactorError, type Context, createEngine, type Engine, type LoadedModel } from '../src/index.ts'
+import {
+  type AnswerInfo,
+  type AskOptions,
+  type Chat,
+  CompactorError,
+  type Context,
+  createEngine,
+  type Engine,
+  type LoadedModel,
+} from '../src/index.ts'
 import { modelPath } from './models.ts'
 
 const document = readFileSync(new URL('./fixtures/passage.txt', import.meta.url), 'utf8')
@@ -44,14 +53,63 @@ test('chat: the first turn is the answer of ask, the second has all of the first
   assert.equal(two.forgottenTurns, undefined)
 })
 
-test('chat: the same conversation twice says the same; after another first turn there is an answer too', async () => {
+test('chat: the same conversation twice says the same', async () => {
   await using chat = context.chat()
   const [a, b] = [await chat.ask(first, { maxTokens }).text, await chat.ask(second, { maxTokens }).text]
   await using again = context.chat()
   assert.deepEqual([await again.ask(first, { maxTokens }).text, await again.ask(second, { maxTokens }).text], [a, b])
+})
+
+test('chat: after the first turn was forgotten the rest, read again, answers as a conversation that never had it', async () => {
+  const word = { maxTokens, schema: { const: 'heron' } } // an answer that does not depend on what was said before
+  const last = { schema: { type: 'string', minLength: 20, maxLength: 60 } } as const
+  const { contextLength } = model.config
+  const said = async (chat: Chat, more: AskOptions): Promise<[string, AnswerInfo]> => {
+    assert.equal(await chat.ask('Give me the code word.', word).text, '"heron"')
+    const answer = chat.ask('What was the code word?', { ...last, ...more })
+    return [await answer.text, await answer.done]
+  }
+  await using short = context.chat()
+  const [expected, { usage, forgottenTurns }] = await said(short, {})
+  assert.equal(forgottenTurns, undefined)
+
+  await using long = context.chat()
+  await long.ask(`Remember: ${'one two three four five '.repeat(60)}`, { maxTokens }).text
+  const room = contextLength - usage.inputTokens - 40 // for the code word and the question, not for what came first
+  const [answer, info] = await said(long, { maxTokens: room })
+  assert.equal(info.forgottenTurns, 1)
+  assert.equal(info.usage.inputTokens, usage.inputTokens)
+  assert.ok(info.usage.cachedInputTokens < usage.cachedInputTokens, 'the code word was read again')
+  assert.equal(answer, expected)
+
   await using other = context.chat()
-  await other.ask('Count to three.', { maxTokens }).text
-  assert.notEqual(await other.ask(second, { maxTokens }).text, '')
+  await other.ask('Give me the code word.', { maxTokens, schema: { const: 'walrus' } }).text
+  assert.notEqual(await other.ask('What was the code word?', last).text, expected)
+})
+
+test('shrink: a context cut to 0.1 has the numbers and answers of one compressed to 0.1; more than it has is refused', async () => {
+  await using small = await context.shrink(0.1)
+  await using fresh = await model.compress({ document, keep: 0.1 })
+  assert.deepEqual(small.stats, fresh.stats)
+  assert.equal(await small.ask(first, { maxTokens }).text, await fresh.ask(first, { maxTokens }).text)
+  const whole = await context.shrink(0.5)
+  assert.deepEqual(whole.stats, context.stats)
+  await whole.dispose()
+  await assert.rejects(context.shrink(0.6), { code: 'budget-invalid' })
+  await assert.rejects(small.shrink(0.2), { code: 'budget-invalid' })
+  await assert.rejects(context.shrink(2), { code: 'budget-invalid' })
+  await using least = await context.shrink({ tokens: 1 })
+  assert.match(least.warnings.join(), /keep was raised from 1 to \d+ tokens/)
+})
+
+test('shrink: what is left outlives the context it was cut from', async () => {
+  const own = await model.compress({ document, keep: 0.5 })
+  const small = await own.shrink(0.25)
+  const before = await small.ask(first, { maxTokens }).text
+  await own.dispose()
+  assert.equal(await small.ask(first, { maxTokens }).text, before)
+  await small.dispose()
+  await assert.rejects(small.shrink(0.1), { code: 'disposed' })
 })
 
 test('chat: a turn that is stopped, and one that is refused, leave no trace', async () => {

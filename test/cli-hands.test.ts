@@ -82,6 +82,7 @@ test('completion: bash offers commands, flags, choices, models and contexts wher
   assert.deepEqual(offered('models', 'rm', 'mi'), ['mine'])
   assert.deepEqual(offered('ask', 're'), ['report.cctx'])
   assert.deepEqual(offered('ask', 'no'), ['notes.txt'])
+  assert.deepEqual(offered('chat', 're'), ['report.cctx'])
   assert.deepEqual(offered('compress', 'no'), ['notes.txt'])
   assert.deepEqual(offered('completion', ''), ['bash', 'zsh', 'fish'])
   assert.deepEqual(offered('help', 'envi'), ['environment'])

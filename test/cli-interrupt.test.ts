@@ -108,23 +108,25 @@ test('SIGINT in the middle of an answer exits 130 with what was already said on 
   assert.deepEqual(everythingIn(place.folder), ['a.cctx', 'a.txt'])
 })
 
-test('SIGINT at 3 instants each of a download, of reading and of asking leaves nothing that is half there', async (t) => {
+test('SIGINT at 3 instants each of a download, of reading, of asking and of a conversation leaves nothing that is half there', async (t) => {
   const repo = 'someone/Tiny-GGUF'
   const bytes = fakeGguf(2_000_000)
   const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes }])
   t.after(() => hub[Symbol.asyncDispose]())
   hub.behaviour = 'slowly'
   const env = { HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '0' }
+  const input = 'Who is it about?\nWhy?\n' // only a conversation reads it
   for (const words of [
     ['pull', `hf:${repo}:Q4_0`],
     ['compress', 'a.txt', '-m', 'smollm2-135m'],
     ['ask', 'a.txt', 'What is it about?', '-m', 'smollm2-135m', '--max-tokens', '20'],
+    ['chat', 'a.txt', '-m', 'smollm2-135m', '--max-tokens', '20'],
   ])
     for (const afterMs of [700, 1300, 2100]) {
       const place = newPlace(t, { models: ['smollm2-135m'] })
       writeFileSync(join(place.folder, 'a.txt'), passage.slice(0, 1500))
       const onStart = (child: ChildProcess): void => void setTimeout(() => child.kill('SIGINT'), afterMs)
-      const { exitCode, stderr } = await place.run(words, { env, onStart })
+      const { exitCode, stderr } = await place.run(words, { env, input, onStart })
       assert.ok([0, 130, null].includes(exitCode), `${words[0]} after ${afterMs} ms: ${exitCode} ${stderr}`) // null: before it listened
       const torn = [...everythingIn(place.folder), ...everythingIn(place.home)].filter((path) =>
         /\.tmp|\.part-|\.new$/.test(path),
@@ -132,7 +134,7 @@ test('SIGINT at 3 instants each of a download, of reading and of asking leaves n
       assert.deepEqual(torn, [], words[0])
       const pulled = join(place.home, 'models', 'someone--Tiny-GGUF--tiny-q4_0.gguf')
       if (existsSync(pulled)) assert.ok(readFileSync(pulled).equals(bytes))
-      const again = await place.run([...words, ...(words[0] === 'compress' ? ['--force'] : [])], { env })
+      const again = await place.run([...words, ...(words[0] === 'compress' ? ['--force'] : [])], { env, input })
       assert.equal(again.exitCode, 0, again.stderr)
     }
 })

@@ -34,6 +34,10 @@ export interface Outcome {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string | Buffer
+  /** Standard input does not end. Whoever asks for that gives `timeoutMs` too. */
+  readonly isInputOpen?: boolean
+  /** Killed after that; its exit code is null then. */
+  readonly timeoutMs?: number
   /** Called with the process once it runs, and its outputs so far whenever there is more. */
   readonly onStart?: (child: ChildProcess) => void
   readonly onOutput?: (child: ChildProcess, soFar: { stdout: string; stderr: string }) => void
@@ -71,6 +75,7 @@ export const runCommand = (
   const child = spawn(process.execPath, [...commandLine, ...words], {
     cwd: place.folder,
     env: { PATH, HOME, COMPACTOR_HOME: place.home, HF_HUB_OFFLINE: '1', PIP_NO_INDEX: '1', ...options.env },
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
   })
   const seen = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
@@ -79,7 +84,8 @@ export const runCommand = (
       options.onOutput?.(child, seen)
     })
   child.stdin.on('error', () => undefined) // a command that reads nothing may be gone before we have written
-  child.stdin.end(options.input ?? '')
+  if (options.isInputOpen) child.stdin.write(options.input ?? '')
+  else child.stdin.end(options.input ?? '')
   options.onStart?.(child)
   return new Promise((resolve, reject) => {
     child.on('error', reject)

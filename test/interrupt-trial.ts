@@ -1,6 +1,6 @@
 /**
- * Ctrl-C at random instants of pull, compress and ask, each a process of its own:
- * `node --import tsx test/interrupt-trial.ts [--trials 20] [--seed 1] [--of pull,compress,ask]`. After each the exit code
+ * Ctrl-C at random instants of pull, compress, ask and chat, each a process of its own:
+ * `node --import tsx test/interrupt-trial.ts [--trials 20] [--seed 1] [--of pull,compress,ask,chat]`. After each the exit code
  * must be right, no file may be half there, and the same command must succeed from what was left. Needs smollm2-135m in the
  * home's models; the hub is one on loopback. Not part of the suite, which tries three fixed instants of each.
  */
@@ -17,7 +17,7 @@ const { values } = parseArgs({
   options: {
     trials: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
-    of: { type: 'string', default: 'pull,compress,ask' },
+    of: { type: 'string', default: 'pull,compress,ask,chat' },
   },
 })
 let state = Number(values.seed)
@@ -66,7 +66,10 @@ const commands: Readonly<Record<string, readonly string[]>> = {
   pull: ['pull', `hf:${repo}:Q4_0`],
   compress: ['compress', 'a.txt', '-m', model, '--force'],
   ask: ['ask', 'a.txt', 'What is this about?', '-m', model, '--max-tokens', '30'],
+  chat: ['chat', 'a.txt', '-m', model, '--max-tokens', '30'],
 }
+
+const input = 'What is this about?\nWho is in it?\n/save said.md\n/save said.cctx\n' // only a conversation reads it
 
 const env = { HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '0' }
 let failures = 0
@@ -75,7 +78,7 @@ for (const name of values.of.split(',')) {
   if (!words) throw new RangeError(`--of takes ${Object.keys(commands).join(', ')}, got ${name}`)
   const whole = newPlace()
   const begun = performance.now()
-  await runCommand(words, whole, { env })
+  await runCommand(words, whole, { env, input })
   const spanMs = performance.now() - begun
   const codes: Record<string, number> = {}
   for (let trial = 0; trial < Number(values.trials); trial++) {
@@ -83,6 +86,7 @@ for (const name of values.of.split(',')) {
     const afterMs = chance() * spanMs
     const { exitCode, stderr } = await runCommand(words, place, {
       env,
+      input,
       onStart: (child) => setTimeout(() => child.kill('SIGINT'), afterMs),
     })
     // Before the program listens the system ends it, without a code: 130 for a shell.
@@ -90,7 +94,8 @@ for (const name of values.of.split(',')) {
     codes[code] = (codes[code] ?? 0) + 1
     const wrong = await complaints(place)
     if (code !== 130 && code !== 0) wrong.push(`exit code ${code}: ${stderr}`)
-    const again = await runCommand(words, place, { env })
+    for (const saved of ['said.md', 'said.cctx']) rmSync(join(place.folder, saved), { force: true }) // nothing is replaced
+    const again = await runCommand(words, place, { env, input })
     if (again.exitCode !== 0) wrong.push(`the second time: ${again.stderr}`)
     wrong.push(...(await complaints(place)))
     failures += wrong.length > 0 ? 1 : 0

@@ -1,22 +1,12 @@
 /** compactor ask: a question about a context, or about a document that becomes one first. */
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
+import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
 import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
-import {
-  collect,
-  decimal,
-  defaultModel,
-  type EngineFlags,
-  engineFlags,
-  given,
-  jsonFlag,
-  modelFlag,
-  seedFlag,
-  wholeNumber,
-} from './flags.ts'
+import { defaultModel, type EngineFlags, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
 import { readSchema } from './read-schema.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -33,15 +23,8 @@ Examples:
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
 
-interface AskFlags extends EngineFlags, DocumentFlags {
+interface AskFlags extends AnswerFlags, EngineFlags, DocumentFlags {
   readonly model?: string
-  readonly maxTokens?: number
-  readonly temperature?: number
-  readonly topK?: number
-  readonly topP?: number
-  readonly minP?: number
-  readonly seed?: number
-  readonly stop?: readonly string[]
   readonly schema?: string
   readonly json?: boolean
   readonly stats?: boolean
@@ -52,31 +35,6 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .argument('<source>', 'context file or id, or a document: file, folder, address, - for standard input')
     .argument('<question>', 'the question, or - for standard input')
     .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
-    .addOption(
-      new Option('--max-tokens <count>', 'end the answer after this many tokens (default: 512)').argParser(wholeNumber),
-    )
-    .addOption(
-      new Option(
-        '--temperature <number>',
-        'above 0 answers are sampled (default: 0, always the likeliest token)',
-      ).argParser(decimal),
-    )
-    .addOption(
-      new Option('--top-k <count>', 'sample among the k likeliest tokens (default: 40)').argParser(wholeNumber),
-    )
-    .addOption(
-      new Option('--top-p <share>', 'sample among the likeliest tokens of this probability (default: 0.95)').argParser(
-        decimal,
-      ),
-    )
-    .addOption(
-      new Option(
-        '--min-p <share>',
-        'leave out tokens less likely than this share of the likeliest (default: 0.05)',
-      ).argParser(decimal),
-    )
-    .addOption(seedFlag('of the sampling (default: 0)'))
-    .addOption(new Option('--stop <text>', 'end the answer before this text; may be repeated').argParser(collect))
     .option('--schema <file>', 'JSON Schema that the answer keeps to: it is JSON then, - for standard input')
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
@@ -86,7 +44,7 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
       const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
       return ask({ source, model: named, question }, flags, terminal)
     })
-  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
+  for (const option of [...answerFlags(), ...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 /** Without the line end that `echo` and editors add. */
@@ -130,11 +88,7 @@ const sayAnswer = async (
   terminal: Terminal,
 ): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
-  const { maxTokens, temperature, topK, topP, minP, seed, stop } = flags
-  const answer = context.ask(question, {
-    ...given({ maxTokens, temperature, topK, topP, minP, seed, stop, schema }),
-    signal: terminal.signal,
-  })
+  const answer = context.ask(question, { ...answerOptions(flags), ...given({ schema }), signal: terminal.signal })
   if (flags.json) {
     const info = await answer.done
     terminal.printJson({ answer: await answer.text, ...info, loadSeconds, stats: context.stats })

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { CompactorError } from '../error.ts'
-import type { Context } from '../index.ts'
+import type { Context, LoadedModel } from '../index.ts'
 import { showCompress } from './compress.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
 import { type DocumentFlags, isAddress, readSource } from './document-source.ts'
@@ -21,6 +21,7 @@ export interface AskedFlags extends EngineFlags, DocumentFlags {
 
 export interface OpenSource {
   readonly context: Context
+  readonly model: LoadedModel
   dispose(): Promise<void>
 }
 
@@ -85,7 +86,7 @@ const withModel = async (
 ): Promise<OpenSource> => {
   const opened = await openModel(spec, flags, terminal)
   try {
-    return { context: await open(opened), dispose: () => opened.dispose() }
+    return { context: await open(opened), model: opened.model, dispose: () => opened.dispose() }
   } catch (error) {
     await opened.dispose()
     throw error

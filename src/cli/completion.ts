@@ -64,7 +64,7 @@ const kindOf = (argument: Argument, path: Node['path']): Kind => {
   if (argument.argChoices) return 'choice'
   const names = path.map(([name]) => name)
   if (argument.name() === 'model' || names[0] === 'model') return 'model'
-  return names.includes('context') || names[0] === 'ask' ? 'context' : 'file'
+  return names.includes('context') || names[0] === 'ask' || names[0] === 'chat' ? 'context' : 'file'
 }
 
 const isModelFlag = ({ long }: Option): boolean => long === '--model'

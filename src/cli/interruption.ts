@@ -14,20 +14,35 @@ export interface Interruption {
   readonly signal: AbortSignal
   /** Of the signal that came, if one did. */
   readonly exitCode: () => number | undefined
+  /** What SIGINT does, for whoever reads the keys of the terminal and so gets Ctrl-C as one of them. */
+  readonly interrupt: () => void
+  /** From now on Ctrl-C asks `take` first, and ends the process only where that returns false. → undoes it */
+  readonly divert: (take: () => boolean) => () => void
 }
 
 export const listenForInterruption = (): Interruption => {
   const controller = new AbortController()
   let exitCode: number | undefined
+  let taker: (() => boolean) | undefined
+  const end = (code: number): void => {
+    if (exitCode !== undefined) process.exit(exitCode) // asked twice
+    exitCode = code
+    controller.abort()
+    setTimeout(() => {
+      sayInterrupted()
+      process.exit(code)
+    }, graceMs)
+  }
+  const interrupt = (): void => {
+    if (exitCode !== undefined || !taker?.()) end(exitCodes.SIGINT)
+  }
   for (const [name, code] of Object.entries(exitCodes))
-    process.on(name, () => {
-      if (exitCode !== undefined) process.exit(exitCode) // asked twice
-      exitCode = code
-      controller.abort()
-      setTimeout(() => {
-        sayInterrupted()
-        process.exit(code)
-      }, graceMs)
-    })
-  return { signal: controller.signal, exitCode: () => exitCode }
+    process.on(name, name === 'SIGINT' ? interrupt : () => end(code))
+  const divert = (take: () => boolean): (() => void) => {
+    taker = take
+    return () => {
+      taker = undefined
+    }
+  }
+  return { signal: controller.signal, exitCode: () => exitCode, interrupt, divert }
 }

@@ -40,6 +40,11 @@ const entries: readonly Entry[] = [
     load: async () => (await import('./ask.ts')).defineAsk,
   },
   {
+    names: ['chat'],
+    summary: 'talk about a compressed document, or any document, turn by turn',
+    load: async () => (await import('./chat.ts')).defineChat,
+  },
+  {
     names: ['extract'],
     summary: 'find the fields of a schema in a document, all at once, as JSON',
     load: async () => (await import('./extract.ts')).defineExtract,
@@ -82,7 +87,8 @@ separated by commas in the environment and a list in the file. Models and contex
 Examples:
   compactor compress report.txt --keep 0.25      read once -> report.cctx
   compactor ask report.cctx "Who signed it?"     answers in seconds, as often as you like
-  compactor ask notes.pdf "What is left to do?"  compresses first, remembers`
+  compactor ask notes.pdf "What is left to do?"  compresses first, remembers
+  compactor chat report.cctx                     a conversation about it`
 
 const newCommand = (name: string): Command => {
   const command = new Command(name)
@@ -160,14 +166,14 @@ const topicOf = ([first, name, ...more]: readonly string[]): string | undefined 
 
 const main = async (): Promise<number> => {
   const interruption = listenForInterruption()
-  const terminal = new Terminal(interruption.signal)
+  const terminal = new Terminal(interruption)
   try {
     const words = expandHelp(process.argv.slice(2))
     const topic = topicOf(process.argv.slice(2))
     if (topic !== undefined) terminal.print(topic)
     else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../index.ts')).version)
     else await obey(words, terminal)
-    return interruption.exitCode() ?? 0
+    return interruption.exitCode() ?? terminal.exitCode
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
     const interrupted = interruption.exitCode()

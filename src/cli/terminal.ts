@@ -2,16 +2,26 @@
  * What a command may say and hear: answers and lists on stdout, everything else on stderr, progress only where somebody
  * looks. Commands get one of these instead of touching `process`.
  */
+import type { Interruption } from './interruption.ts'
 import { printable, printableLines } from './printable.ts'
 import { type BarText, ProgressBar } from './progress-bar.ts'
 
 export class Terminal {
   /** Fires when the user interrupts. */
   readonly signal: AbortSignal
+  /** What the process ends with when the command returns: not 0 where it went on after something had failed. */
+  exitCode = 0
+  readonly #interruption: Interruption
   #bar: ProgressBar | undefined
 
-  constructor(signal: AbortSignal) {
-    this.signal = signal
+  constructor(interruption: Interruption) {
+    this.#interruption = interruption
+    this.signal = interruption.signal
+  }
+
+  /** Somebody types what standard input gives. */
+  get isTyped(): boolean {
+    return process.stdin.isTTY === true
   }
 
   /** One line or several. */
@@ -34,6 +44,22 @@ export class Terminal {
   note(sentence: string): void {
     this.clear()
     process.stderr.write(`compactor: ${printableLines(sentence)}\n`)
+  }
+
+  /** Lines beside the result, as they are. */
+  say(text: string): void {
+    this.clear()
+    process.stderr.write(`${printableLines(text)}\n`)
+  }
+
+  /** Ctrl-C asks `take` first and ends the command only where that returns false. → undoes it */
+  onInterrupt(take: () => boolean): () => void {
+    return this.#interruption.divert(take)
+  }
+
+  /** For Ctrl-C that was read as a key. */
+  interrupt(): void {
+    this.#interruption.interrupt()
   }
 
   /** Shows progress while `body` runs. */

@@ -65,7 +65,7 @@ const contexts = `
 A context is what stays of a document after reading: a .cctx file that any later process opens and asks. It holds kept keys
 and values, not the text, and belongs to the very model that made it, which it knows by checksum.
 
-\`compactor compress FILE\` writes one where you like. \`compactor ask FILE.txt "question"\` makes one on the way and remembers
+\`compactor compress FILE\` writes one where you like. \`compactor ask FILE.txt "question"\`, like chat, makes one and remembers
 it in the home by everything it was made from, so that the second question about the same text starts at once. An id, as
 \`compactor context list\` shows it or cut to its first characters, can stand wherever a .cctx file can.
 
@@ -73,6 +73,7 @@ A file is checked to the last byte before it is used, never changed after it was
 
 Examples:
   compactor ask report.cctx "Who signed it?"
+  compactor chat report.cctx
   compactor context list
   compactor context show 3fa9
   compactor inspect context report.cctx --html report.html`
@@ -106,8 +107,8 @@ environment, the environment over the file, the file over the default. Unknown k
   HF_HUB_OFFLINE     1 = download nothing
   HF_HOME, HF_HUB_CACHE, LLAMA_CACHE, OLLAMA_MODELS   where other programs keep models (\`compactor help models\`)
 
-Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted. Results are on standard output, everything else on standard
-error; --json prints one JSON value.
+Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted; of a piped chat that of the first line that failed. Results
+are on standard output, everything else on standard error; --json prints JSON values.
 
 Examples:
   COMPACTOR_THREADS=2 compactor ask report.cctx "Who signed it?"

@@ -115,7 +115,7 @@ export const compressDocument = async (
 }
 
 /** What a budget in bytes is spent on. */
-const sizesOf = (
+export const sizesOf = (
   config: ModelConfig,
   precision: Precision,
   { headTokens, documentTokens }: { readonly headTokens: number; readonly documentTokens: number },
@@ -142,7 +142,11 @@ const checkDocumentLength = ({ length }: string, { name, model }: ModelFile): vo
     )
 }
 
-const raisedBudget = ({ raisedFrom, block }: Prefilled, kvHeadCount: number): string[] => {
+/** What to say of a budget below what must stay. `raisedFrom`: pairs for each layer that were asked for. */
+export const raisedBudget = (
+  { raisedFrom, block }: Pick<Prefilled, 'raisedFrom' | 'block'>,
+  kvHeadCount: number,
+): string[] => {
   if (raisedFrom === undefined) return []
   const { protectFirst, protectLast } = block.selection
   const kept = block.stats().pairs / (wholeLayerCount(block.shape) * kvHeadCount)

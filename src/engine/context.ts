@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type { JsonSchema } from '../grammar/json-schema.ts'
 import { Answer } from './answer.ts'
 import { type AskOptions, askRequest } from './ask-options.ts'
+import { checkKeep, type Keep } from './budget.ts'
 import { Chat } from './chat.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { rememberHandle } from './context-handle.ts'
@@ -80,6 +81,18 @@ export class Context {
   fork(): Context {
     const copy = this.#context.then(async (context) => (await this.#client.call('fork', { context })).context)
     return new Context(this.#client, { context: copy, stats: this.stats, warnings: this.warnings })
+  }
+
+  /**
+   * The same document in less memory, for another `keep` (of the whole document): what `compress` with it would have given,
+   * without reading anything again. This context stays as it is and shares the bytes that both keep.
+   * Throws CompactorError('budget-invalid') for more than is kept, and where nothing was ranked (`keep: 1`, methods that
+   * rank for one budget); 'aborted', 'disposed'.
+   */
+  async shrink(keep: Keep, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Context> {
+    refuseUnknown('shrink', options, ['signal'])
+    const request = { context: await this.#context, keep: checkKeep(keep) }
+    return new Context(this.#client, await this.#client.call('shrink', request, options))
   }
 
   /** Frees the bytes once no fork needs them. */

@@ -66,6 +66,7 @@ export interface Requests {
   batch: BatchRequest
   save: SaveRequest & { readonly context: number }
   fork: { readonly context: number }
+  shrink: { readonly context: number; readonly keep: Keep }
   chat: { readonly context: number }
   say: AskRequest & { readonly chat: number }
   release: { readonly model: number } | { readonly context: number } | { readonly chat: number }
@@ -117,6 +118,7 @@ export interface Results {
   batch: undefined // each answer's end is a message of its own
   save: { readonly bytes: number }
   fork: { readonly context: number }
+  shrink: ContextInfo
   chat: { readonly chat: number }
   say: AnswerInfo
   release: undefined

@@ -17,6 +17,7 @@ import { Handles } from './handles.ts'
 import { type ModelFile, openModelFile } from './model-file.ts'
 import { type Kind, type Outcome, type Requests, type Results, toWire } from './protocol.ts'
 import { createOps } from './settings.ts'
+import { shrinkContext } from './shrink-context.ts'
 
 export interface Call {
   readonly control: Control
@@ -97,6 +98,11 @@ export class Session {
       const state = this.#contexts.get(context)
       state.owners.retain()
       return { context: this.#contexts.add(state) }
+    },
+
+    shrink: async ({ context, keep }) => {
+      const state = shrinkContext(this.#backend, this.#contexts.get(context), keep)
+      return tellContext(this.#contexts.add(state), state)
     },
 
     chat: async ({ context }) => {

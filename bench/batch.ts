@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { type Context, createEngine, type LoadedModel } from '../src/index.ts'
 import { documentOf, modelFile } from './document.ts'
+import { readBandwidth } from './reading.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 const question = 'Tell me, at length and in your own words, everything that this text says.'
@@ -51,21 +52,38 @@ const questionsTable = async (setting: Setting, context: Context): Promise<{ tex
   return { text: table(['questions at once', 'tok/s', 'tok/s, one after another', 'ratio'], rows), rates }
 }
 
-const documentsTable = async (
-  setting: Setting,
-  kinds: Readonly<Record<string, readonly Context[]>>,
-): Promise<{ text: string; rates: object }> => {
-  const rates: Record<string, number[]> = Object.fromEntries(Object.keys(kinds).map((name) => [name, []]))
+interface Kind {
+  readonly name: string
+  readonly contexts: readonly Context[]
+  readonly stepMs: number[]
+}
+
+/** Mean time of a step in which every context's answer grows by a token, the reading of the questions apart. */
+const stepMsOf = async ({ model, maxTokens }: Setting, contexts: readonly Context[]): Promise<number> => {
+  const answers = model.batch(
+    contexts.map((context) => ({ context, question, maxTokens })),
+    { maxBytes: 2 ** 40 },
+  )
+  const infos = await Promise.all(answers.map(({ done }) => done))
+  const longest = infos.reduce((a, b) => (b.usage.outputTokens > a.usage.outputTokens ? b : a))
+  return longest.timings.answerMs / (longest.usage.outputTokens - 1)
+}
+
+/** The limit: steps would take what they take without documents, and the time of reading the caches once. */
+const documentsTable = async (setting: Setting, kinds: readonly Kind[], bandwidth: number): Promise<string> => {
   for (let round = 0; round < setting.rounds; round++)
-    for (const [name, contexts] of Object.entries(kinds)) rates[name]?.push(await rateOf(setting, contexts))
-  const whole = median(Object.values(rates)[0] ?? [])
-  const rows = Object.entries(kinds).map(([name, contexts]) => [
-    `${contexts.length} documents, ${name}`,
-    ((contexts[0]?.stats.bytes ?? 0) / 1e6).toFixed(1),
-    spread(rates[name] ?? []),
-    (median(rates[name] ?? []) / whole).toFixed(2),
-  ])
-  return { text: table(['different documents at once', 'MB of each', 'tok/s', 'ratio'], rows), rates }
+    for (const { contexts, stepMs } of kinds) stepMs.push(await stepMsOf(setting, contexts))
+  const [none, whole] = kinds as readonly [Kind, Kind]
+  const bytes = ({ contexts }: Kind): number => contexts.reduce((sum, { stats }) => sum + stats.bytes, 0)
+  const least = (kind: Kind): number => median(none.stepMs) + (bytes(kind) / bandwidth) * 1000
+  const rows = kinds.map((kind) => {
+    const gain = median(whole.stepMs) / median(kind.stepMs)
+    const limit = least(whole) / least(kind)
+    const compared = kind === none || kind === whole ? ['', ''] : [gain.toFixed(2), limit.toFixed(2)]
+    return [`${kind.contexts.length}, ${kind.name}`, (bytes(kind) / 1e6).toFixed(0), spread(kind.stepMs), ...compared]
+  })
+  const columns = ['different documents at once', 'MB of all', 'ms a step', 'gain', 'limit']
+  return `${table(columns, rows)}\n\nreading: ${(bandwidth / 1e9).toFixed(1)} GB/s`
 }
 
 export const run = async (args: string[]): Promise<void> => {
@@ -102,13 +120,19 @@ export const run = async (args: string[]): Promise<void> => {
     }
     const kept = await copies(Number(values.keep))
     const whole = await copies(1)
+    const short = await model.compress({ document: 'Nothing.', keep: 1 })
     const of = `${values.model}, ${values.tokens} tokens, answers of ${values.answer}`
     process.stdout.write(`${of}; ${machineLine(machine())}\n\n`)
     const questions = await questionsTable(setting, kept[0] as Context)
     process.stdout.write(`keep ${values.keep}\n\n${questions.text}\n\n`)
-    const documents = await documentsTable(setting, { 'whole cache': whole, [`keep ${values.keep}`]: kept })
-    process.stdout.write(`${documents.text}\n`)
-    const result = { ...values, questions: questions.rates, documents: documents.rates }
+    const kinds: Kind[] = [
+      { name: 'without a document', contexts: kept.map(() => short), stepMs: [] },
+      { name: 'whole cache', contexts: whole, stepMs: [] },
+      { name: `keep ${values.keep}`, contexts: kept, stepMs: [] },
+    ]
+    process.stdout.write(`${await documentsTable(setting, kinds, readBandwidth(Number(values.threads)))}\n`)
+    const documents = Object.fromEntries(kinds.map(({ name, stepMs }) => [name, stepMs]))
+    const result = { ...values, questions: questions.rates, documents }
     process.stdout.write(`${writeResult('batch', `${values.model}-${values.tokens}`, result)}\n`)
   } finally {
     await engine.dispose()

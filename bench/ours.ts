@@ -6,12 +6,8 @@
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { createNativeOps, type NativeOptions } from '../src/backends/native.ts'
-import { Control } from '../src/engine/control.ts'
-import { openModelFile } from '../src/engine/model-file.ts'
-import { prefill } from '../src/engine/prefill.ts'
-import { Sequence } from '../src/engine/sequence.ts'
-import { createMethod } from '../src/methods/index.ts'
+import type { NativeOptions } from '../src/backends/native.ts'
+import { idsOf, openSubject, readDocument, sequenceOver, write } from './subject.ts'
 
 interface Job extends NativeOptions {
   readonly modelPath: string
@@ -22,46 +18,19 @@ interface Job extends NativeOptions {
 }
 
 const { modelPath, text, tokenCount, decodeCount, keep = 1, ...options } = JSON.parse(process.argv[2] ?? '') as Job
-const ops = createNativeOps(options)
-const { model, tokenizer } = openModelFile(ops, { path: modelPath, name: 'measured', fingerprint: '' })
-const ids = tokenizer.encode(readFileSync(text, 'utf8')).slice(0, tokenCount)
-if (ids.length < tokenCount) throw new RangeError(`the text has ${ids.length} tokens, ${tokenCount} are needed`)
-
-const method = createMethod('compactor')
+const subject = openSubject(modelPath, options)
+const ids = idsOf(subject, readFileSync(text, 'utf8'), tokenCount)
 const document = ids.subarray(0, -1)
-const control = new Control()
-let start = performance.now()
-const { block } = await prefill(ops, model, {
-  head: new Uint32Array(),
-  document,
-  method,
-  selection: method.selection,
-  pairs: Math.round(keep * document.length * model.config.kvHeadCount),
-  precision: 'f16',
-  seed: 42,
-  control,
-})
-const prefillMs = performance.now() - start
-
-const best = (logits: Float32Array): number => {
-  let index = 0
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[index] ?? 0)) index = i
-  return index
-}
-
-const sequence = new Sequence(ops, model, { block, nextPosition: document.length, precision: 'f16' })
-const generated = [best(await sequence.next(ids.subarray(-1), control))]
-start = performance.now()
-for (let i = 0; i < decodeCount; i++)
-  generated.push(best(await sequence.next(Uint32Array.of(generated.at(-1) ?? 0), control)))
-const decodeMs = performance.now() - start
+const { block, ms } = await readDocument(subject, document, { keep })
+const { tokens, restMs } = await write(sequenceOver(subject, block), ids.subarray(-1), decodeCount + 1)
+const { tokenizer } = subject.file
 
 process.stdout.write(
   `${JSON.stringify({
     idsHash: createHash('sha256').update(ids).digest('hex').slice(0, 16),
-    prefillPerSecond: (document.length / prefillMs) * 1000,
-    decodePerSecond: (decodeCount / decodeMs) * 1000,
-    isa: ops.isa,
-    generated: Buffer.concat(generated.slice(0, 12).map((id) => tokenizer.decodeBytes(id))).toString(),
+    prefillPerSecond: (document.length / ms) * 1000,
+    decodePerSecond: (decodeCount / restMs) * 1000,
+    isa: subject.ops.isa,
+    generated: Buffer.concat(tokens.slice(0, 12).map((id) => tokenizer.decodeBytes(id))).toString(),
   })}\n`,
 )

@@ -5,12 +5,13 @@
  *   npm run bench peers -- --model qwen2.5-coder-0.5b --tokens 2048 [--rounds 3] [--threads 2] [--decode 64] [--only peers]
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
+import { exampleText, modelFile } from './document.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 /** What both children take; `node-llama-cpp.mjs` and `ours.ts` print a Rates line. */
@@ -83,11 +84,9 @@ const measure = ({ command, settings }: Contender, job: Job): Rates => {
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Rates
 }
 
-/** The example document as often as it takes: at least one token in five characters. */
 const textOf = (folder: string, tokenCount: number): string => {
-  const text = readFileSync(new URL('../examples/document.txt', import.meta.url), 'utf8')
   const path = join(folder, 'text.txt')
-  writeFileSync(path, text.repeat(Math.ceil((tokenCount * 6) / text.length)))
+  writeFileSync(path, exampleText(tokenCount))
   return path
 }
 
@@ -128,8 +127,7 @@ export const run = (args: string[]): void => {
       only: { type: 'string', default: 'all' },
     },
   })
-  const home = process.env.COMPACTOR_HOME ?? join(homedir(), '.compactor')
-  const modelPath = join(home, 'models', `${values.model}.gguf`)
+  const modelPath = modelFile(values.model)
   if (!existsSync(modelPath))
     throw new RangeError(`${modelPath} is missing: run \`compactor pull ${values.model}\` first`)
   if (!['all', 'peers'].includes(values.only)) throw new RangeError(`--only takes all or peers, got ${values.only}`)

@@ -1,0 +1,185 @@
+/**
+ * What bounds each phase: its arithmetic and the bytes that it has to read, beside how fast this machine multiplies and
+ * reads. The limits of int8 and bfloat16 are those of their instructions: 4 and 2 times the measured f32 peak with
+ * AVX-512 VNNI and BF16, with AVX2 twice for int8. Draws docs/roofline.svg.
+ *
+ *   npm run bench roofline -- [--model qwen2.5-coder-0.5b] [--tokens 4000] [--rounds 3] [--write]
+ */
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { forward } from '../src/engine/forward.ts'
+import { machine, machineLine } from '../src/eval/machine.ts'
+import { exampleText, modelFile } from './document.ts'
+import { drawPlot, type Line, type Mark } from './plot.ts'
+import { multiplyPeak, readBandwidth } from './reading.ts'
+import { idsOf, openSubject, readDocument, type Subject, sequenceOver, weightBytes, write } from './subject.ts'
+import { median, table, writeResult } from './table.ts'
+
+interface Phase {
+  readonly name: string
+  readonly operations: number
+  readonly bytes: number
+  readonly seconds: number
+}
+
+interface Sizes {
+  readonly parameters: number // multiplied for each token, the output matrix apart
+  readonly outputs: number // of the output matrix
+  readonly weights: number // bytes
+  readonly pairBytes: number // of a token's keys and values in all layers
+  readonly attention: number // operations of a token for each one it sees
+}
+
+const sizesOf = ({ file: { model } }: Subject, path: string): Sizes => {
+  const { layerCount, dim, headCount, kvHeadCount, headDim, vocabularySize, ...rest } = model.config
+  const inner = 'feedForwardDim' in rest ? Number(rest.feedForwardDim) : 4 * dim
+  const layer = 2 * headCount * headDim * dim + 2 * kvHeadCount * headDim * dim + 3 * inner * dim
+  return {
+    parameters: layerCount * layer,
+    outputs: vocabularySize * dim,
+    weights: weightBytes(path),
+    pairBytes: layerCount * kvHeadCount * headDim * 2 * 2,
+    attention: 4 * layerCount * headCount * headDim,
+  }
+}
+
+const phasesOf = async (subject: Subject, sizes: Sizes, tokens: number): Promise<Phase[]> => {
+  const { parameters, outputs, weights, pairBytes, attention } = sizes
+  const document = idsOf(subject, exampleText(tokens), tokens)
+  const { block, ms } = await readDocument(subject, document, {})
+  const question = document.subarray(0, 8)
+  const steps = 24
+  const { restMs } = await write(sequenceOver(subject, block), question, steps + 1)
+  const together = 16
+  return [
+    {
+      name: `reading ${tokens.toLocaleString('en')} tokens`,
+      operations: tokens * (2 * parameters + (attention * tokens) / 2),
+      bytes: weights + tokens * pairBytes,
+      seconds: ms / 1000,
+    },
+    {
+      name: 'one token after them',
+      operations: 2 * (parameters + outputs) + attention * tokens,
+      bytes: weights + tokens * pairBytes,
+      seconds: restMs / steps / 1000,
+    },
+    {
+      name: `${together} answers to one document`,
+      operations: together * (2 * (parameters + outputs) + attention * tokens),
+      bytes: weights + tokens * pairBytes,
+      seconds: await stepSeconds(subject, block, together, steps),
+    },
+  ]
+}
+
+const stepSeconds = async (
+  subject: Subject,
+  block: Awaited<ReturnType<typeof readDocument>>['block'],
+  count: number,
+  steps: number,
+): Promise<number> => {
+  const { ops, file } = subject
+  const sequences = Array.from({ length: count }, () => sequenceOver(subject, block))
+  let begun = 0
+  for (let step = -1; step < steps; step++) {
+    for (const sequence of sequences) sequence.reserve(1)
+    await ops.scope(() => {
+      const x = forward(
+        ops,
+        file.model,
+        sequences.map((sequence, i) => ({ sequence, ids: Uint32Array.of(100 + i) })),
+      )
+      return ops.read(file.model.logits(x))
+    })
+    if (step < 0) begun = performance.now() // the first one takes memory
+  }
+  return (performance.now() - begun) / steps / 1000
+}
+
+export const run = async (args: string[]): Promise<void> => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      model: { type: 'string', default: 'qwen2.5-coder-0.5b' },
+      tokens: { type: 'string', default: '4000' },
+      rounds: { type: 'string', default: '3' },
+      threads: { type: 'string', default: '2' },
+      write: { type: 'boolean', default: false },
+    },
+  })
+  const threads = Number(values.threads)
+  const path = modelFile(values.model)
+  const subject = openSubject(path, { threads })
+  const sizes = sizesOf(subject, path)
+  const rounds: Phase[][] = []
+  const [peaks, readings] = [[] as number[], [] as number[]]
+  for (let round = 0; round < Number(values.rounds); round++) {
+    peaks.push(multiplyPeak(threads))
+    readings.push(readBandwidth(threads))
+    rounds.push(await phasesOf(subject, sizes, Number(values.tokens)))
+  }
+  const [peak, bandwidth] = [median(peaks), median(readings)]
+  const phases = (rounds[0] ?? []).map((phase, i) => ({
+    ...phase,
+    seconds: median(rounds.map((round) => round[i]?.seconds ?? Number.NaN)),
+  }))
+  const limits = limitsOf(subject.ops.isa, peak)
+  const most = Math.max(...limits.map(({ rate }) => rate))
+  const rows = phases.map(({ name, operations, bytes, seconds }) => {
+    const least = Math.max(bytes / bandwidth, operations / most)
+    return [
+      name,
+      (seconds * 1000).toFixed(1),
+      (operations / seconds / 1e9).toFixed(0),
+      (bytes / seconds / 1e9).toFixed(1),
+      `${((least / seconds) * 100).toFixed(0)} %`,
+      bytes / bandwidth > operations / most ? 'bytes' : 'arithmetic',
+    ]
+  })
+  process.stdout.write(`${values.model}, kernels ${subject.ops.isa}; ${machineLine(machine())}\n`)
+  process.stdout.write(`f32 peak ${(peak / 1e9).toFixed(0)} GFLOP/s, reading ${(bandwidth / 1e9).toFixed(1)} GB/s\n\n`)
+  process.stdout.write(`${table(['phase', 'ms', 'GFLOP/s', 'GB/s', 'of the limit', 'bound by'], rows)}\n`)
+  process.stdout.write(`${writeResult('roofline', values.model, { ...values, peaks, readings, phases })}\n`)
+  if (values.write)
+    writeFileSync(new URL('../docs/roofline.svg', import.meta.url), draw(phases, limits, bandwidth, values.model))
+}
+
+interface Limit {
+  readonly name: string
+  readonly rate: number // operations per second
+}
+
+const limitsOf = (isa: string, peak: number): Limit[] =>
+  isa === 'avx512'
+    ? [
+        { name: 'int8 (VNNI)', rate: 4 * peak },
+        { name: 'bfloat16', rate: 2 * peak },
+        { name: 'f32', rate: peak },
+      ]
+    : [
+        { name: 'int8 (maddubs)', rate: 2 * peak },
+        { name: 'f32', rate: peak },
+      ]
+
+const draw = (phases: readonly Phase[], limits: readonly Limit[], bandwidth: number, model: string): string => {
+  const [least, most] = [0.5, 5000]
+  const lines = limits.map(({ name, rate }, i): Line => {
+    const knee: [number, number] = [rate / bandwidth, rate / 1e9]
+    const slope: [number, number][] = i === 0 ? [[least, (least * bandwidth) / 1e9]] : []
+    return { name, points: [...slope, knee, [most, rate / 1e9]], isDashed: i > 0 }
+  })
+  const marks = phases.map(
+    ({ name, operations, bytes, seconds }): Mark => ({ name, x: operations / bytes, y: operations / seconds / 1e9 }),
+  )
+  const top = Math.max(...limits.map(({ rate }) => rate)) / 1e9
+  return drawPlot({
+    title: `What bounds each phase: ${model}`,
+    xTitle: 'operations for each byte that has to be read (log)',
+    yTitle: 'GFLOP/s (log)',
+    x: [least, most],
+    y: [Math.min(5, (least * bandwidth) / 1e9), top * 1.6],
+    lines,
+    marks,
+  })
+}

@@ -6,6 +6,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { shown } from '../shown.ts'
 import { Block, type Piece, type TierPiece } from './block.ts'
 import { type ContextHeader, readHeader, shapeOf } from './cctx-header.ts'
 import {
@@ -102,7 +103,7 @@ export const checkModel = (
   const [theirs, ours] = [model.fingerprint, given.fingerprint].map((hex) => hex.slice(0, 12))
   throw new CompactorError(
     'context-mismatch',
-    `the context was made by ${model.name} (sha256 ${theirs}…) and cannot be read by ${given.name} (sha256 ${ours}…): load ${model.name}, or compress the document again.`,
+    `the context was made by ${shown(model.name)} (sha256 ${theirs}…) and cannot be read by ${given.name} (sha256 ${ours}…): load ${shown(model.name)}, or compress the document again.`,
   )
 }
 
@@ -131,13 +132,7 @@ const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedConte
 }
 
 const parseHeader = (json: Uint8Array, prologue: Prologue, name: string): { header: ContextHeader; layout: Layout } => {
-  let header: ContextHeader
-  try {
-    header = readHeader(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json)))
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw corrupt(name, `its header cannot be read (${reason})`)
-  }
+  const header = headerOf(json, name)
   const layout = layoutOf(header.block)
   const expected = arraysStart(prologue) + layout.bytes
   if (expected !== prologue.fileBytes)
@@ -148,6 +143,21 @@ const parseHeader = (json: Uint8Array, prologue: Prologue, name: string): { head
   })
   if (misplaced >= 0) throw corrupt(name, `its header puts tier ${misplaced} elsewhere than its counts do`)
   return { header, layout }
+}
+
+const headerOf = (bytes: Uint8Array, name: string): ContextHeader => {
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw corrupt(name, 'its header cannot be read (it is not JSON)', cause)
+  }
+  try {
+    return readHeader(json)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw corrupt(name, `its header cannot be read (${cause.message})`, cause)
+  }
 }
 
 const blockOver = (
@@ -184,14 +194,25 @@ const blockOver = (
   )
 }
 
-// Checksums say that nothing changed, not that the writer was honest: a position out of range would be read through.
+// Checksums say that nothing changed, not that the writer was honest: a position out of range would be read through, one
+// that comes twice would count twice.
 const requirePositions = (block: Block, name: string): void => {
-  for (const { starts, counts, positions } of block.tiers.flat())
-    starts.forEach((start, head) => {
-      for (const position of positions.subarray(start, start + (counts[head] ?? 0)))
-        if (position >= block.documentTokens)
-          throw corrupt(name, `it keeps token ${position} of a document of ${block.documentTokens}`)
-    })
+  const { documentTokens, shape, tiers } = block
+  const seen = new Uint32Array(documentTokens) // the last run that kept each token, from 1
+  for (let layer = 0, run = 1; layer < shape.layerCount; layer++)
+    for (let head = 0; head < shape.kvHeadCount; head++, run++)
+      for (const tier of tiers)
+        for (const position of positionsOf(tier[layer], head)) {
+          if (position >= documentTokens)
+            throw corrupt(name, `it keeps token ${position} of a document of ${documentTokens}`)
+          if (seen[position] === run) throw corrupt(name, `layer ${layer}, head ${head} keeps token ${position} twice`)
+          seen[position] = run
+        }
+}
+
+const positionsOf = (piece: TierPiece | undefined, head: number): Uint16Array | Uint32Array => {
+  const start = piece?.starts[head] ?? 0
+  return piece?.positions.subarray(start, start + (piece.counts[head] ?? 0)) ?? new Uint16Array()
 }
 
 const requireZerosBetween = (arrays: Uint8Array, layout: Layout, name: string): void => {

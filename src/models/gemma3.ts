@@ -5,7 +5,15 @@
  */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, readRopeFactor, refuseOtherKeys, requireValue } from './read-config.ts'
+import {
+  readCount,
+  readHeads,
+  readLayerCount,
+  readPositive,
+  readRopeFactor,
+  refuseOtherKeys,
+  requireValue,
+} from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface Gemma3Config extends ModelConfig {
@@ -49,7 +57,7 @@ const readConfig = (metadata: Metadata, weights: Weights): Gemma3Config => {
   refuseOtherKeys(metadata, 'gemma3', understood)
   const dim = readCount(metadata, 'gemma3.embedding_length')
   const heads = readHeads(metadata, 'gemma3', dim)
-  const layerCount = readCount(metadata, 'gemma3.block_count')
+  const layerCount = readLayerCount(metadata, 'gemma3')
   const window = readCount(metadata, 'gemma3.attention.sliding_window')
   const period = readCount(metadata, 'gemma3.attention.sliding_window_pattern', 6)
   const capped = metadata.get('gemma3.final_logit_softcapping') !== undefined

@@ -4,7 +4,15 @@
  */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, readRopeFactor, refuseOtherKeys, requireValue } from './read-config.ts'
+import {
+  readCount,
+  readHeads,
+  readLayerCount,
+  readPositive,
+  readRopeFactor,
+  refuseOtherKeys,
+  requireValue,
+} from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface LlamaConfig extends ModelConfig {
@@ -47,7 +55,7 @@ const readConfig = (metadata: Metadata, weights: Weights): LlamaConfig => {
   requireValue(metadata, 'llama.expert_used_count', 0)
   return {
     architecture: 'llama',
-    layerCount: readCount(metadata, 'llama.block_count'),
+    layerCount: readLayerCount(metadata, 'llama'),
     dim,
     ...heads,
     vocabularySize,

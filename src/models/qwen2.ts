@@ -1,7 +1,7 @@
 /** `qwen2`: Qwen2 and Qwen2.5 checkpoints: like llama, with biases on q, k and v and rotary pairs of halves. */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readLayerCount, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface Qwen2Config extends ModelConfig {
@@ -42,7 +42,7 @@ const readConfig = (metadata: Metadata, weights: Weights): Qwen2Config => {
   requireValue(metadata, 'qwen2.expert_used_count', 0)
   return {
     architecture: 'qwen2',
-    layerCount: readCount(metadata, 'qwen2.block_count'),
+    layerCount: readLayerCount(metadata, 'qwen2'),
     dim,
     ...heads,
     vocabularySize,

@@ -1,7 +1,7 @@
 /** `qwen3`: Qwen3 checkpoints: each head's q and k are normed before rotation (pairs of halves), and nothing has a bias. */
 import type { Ops, RopeOptions, Tensor, Weight } from '../backends/ops.ts'
 import type { Architecture, Attend, Metadata, Model, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readLayerCount, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
 import { readWeights } from './read-weights.ts'
 
 export interface Qwen3Config extends ModelConfig {
@@ -42,7 +42,7 @@ const readConfig = (metadata: Metadata, weights: Weights): Qwen3Config => {
   requireValue(metadata, 'qwen3.expert_used_count', 0)
   return {
     architecture: 'qwen3',
-    layerCount: readCount(metadata, 'qwen3.block_count'),
+    layerCount: readLayerCount(metadata, 'qwen3'),
     dim,
     ...heads,
     vocabularySize,

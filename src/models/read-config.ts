@@ -1,13 +1,11 @@
 /** Typed reading of GGUF keys for the config readers, and refusal of what nobody read. Knows no architecture. */
 import { mostHeadDim } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import type { Metadata } from './model.ts'
 
 const corrupt = (key: string, expected: string, came: unknown): CompactorError =>
-  new CompactorError(
-    'model-corrupt',
-    `model key ${key}: expected ${expected}, got ${came === undefined ? 'nothing' : `${came}`}`,
-  )
+  new CompactorError('model-corrupt', `model key ${key}: expected ${expected}, got ${shown(came)}; get the file again`)
 
 export interface Heads {
   readonly headCount: number
@@ -26,6 +24,16 @@ export const readCount = (metadata: Metadata, key: string, fallback?: number): n
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 1)
     throw corrupt(key, 'a whole number of at least 1', value)
   return value
+}
+
+/** Above what any model has; each layer costs memory before its tensors are looked for. */
+const mostLayers = 4096
+
+export const readLayerCount = (metadata: Metadata, architecture: string): number => {
+  const key = `${architecture}.block_count`
+  const layers = readCount(metadata, key)
+  if (layers > mostLayers) throw corrupt(key, `at most ${mostLayers} layers`, layers)
+  return layers
 }
 
 /** Heads, with their absent keys' defaults: as many KV heads as heads, and dim split evenly. */
@@ -61,7 +69,7 @@ export const readRopeFactor = (metadata: Metadata, architecture: string): number
   if (type !== 'none' && type !== 'linear')
     throw new CompactorError(
       'model-unsupported',
-      `model key ${at('type')} is ${type}; only none or linear is supported`,
+      `model key ${at('type')} is ${shown(type)}; only none or linear is supported`,
     )
   if (type === 'none') requireValue(metadata, at('factor'), 1)
   return readPositive(metadata, at('factor'), 1)
@@ -71,7 +79,7 @@ export const readRopeFactor = (metadata: Metadata, architecture: string): number
 export const requireValue = (metadata: Metadata, key: string, expected: string | number | boolean): void => {
   const value = metadata.get(key)
   if (value !== undefined && value !== expected)
-    throw new CompactorError('model-unsupported', `model key ${key} is ${value}; only ${expected} is supported`)
+    throw new CompactorError('model-unsupported', `model key ${key} is ${shown(value)}; only ${expected} is supported`)
 }
 
 /** Any other key of the architecture may change the mathematics, so it is refused rather than ignored. */
@@ -80,6 +88,6 @@ export const refuseOtherKeys = (metadata: Metadata, architecture: string, unders
     if (key.startsWith(`${architecture}.`) && !understood.includes(key.slice(architecture.length + 1)))
       throw new CompactorError(
         'model-unsupported',
-        `model key ${key} is not understood and may change what the model computes, so it is refused`,
+        `model key ${shown(key)} is not understood and may change what the model computes, so it is refused`,
       )
 }

@@ -95,9 +95,12 @@ const unknown: Change = (parts, chance) => {
   return `${path.slice(0, 80)} beside something new`
 }
 
+const blockOf = ({ header }: CctxParts): { [name: string]: Json } =>
+  typeof header.block === 'object' && header.block !== null && !Array.isArray(header.block) ? header.block : {}
+
 /** Sizes of the block, changed together with everything that follows from them. */
 const sizes: Change = (parts, chance) => {
-  const block = parts.header.block as { [name: string]: Json }
+  const block = blockOf(parts)
   const name = chance.of([
     'layerCount',
     'kvHeadCount',
@@ -135,7 +138,7 @@ const regroup = (block: { [name: string]: Json }, chance: Chance): void => {
 
 /** Other counts of a tier, the rest fitted. */
 const budgets: Change = (parts, chance) => {
-  const { tiers, originalTokens } = parts.header.block as { [name: string]: Json }
+  const { tiers, originalTokens } = blockOf(parts)
   if (!Array.isArray(tiers) || tiers.length === 0) return undefined
   const { counts } = chance.of(tiers) as { counts?: number[][] }
   if (!Array.isArray(counts) || counts.length === 0) return undefined

@@ -17,7 +17,7 @@ import { Control } from '../../src/engine/control.ts'
 import { Sequence } from '../../src/engine/sequence.ts'
 import type { Session } from '../../src/engine/session.ts'
 import { toyModel } from '../../src/models/model.conformance.ts'
-import type { ModelConfig } from '../../src/models/model.ts'
+import type { Model, ModelConfig } from '../../src/models/model.ts'
 import { toyBlock, toyContents, toyOrigin, toyRequest } from '../fixtures/toy-context.ts'
 import { exactOps, newCall, sessions } from './backends.ts'
 import { byteMutators } from './byte-mutations.ts'
@@ -47,15 +47,17 @@ export const cctxTrial = async (seed: number, folder: string): Promise<Trial> =>
   const path = join(folder, 'damaged.cctx')
   const bases = await makeBases(path)
   const [all, exact] = [await sessions(), exactOps()]
+  const plain = exact.map((ops) => new Map(toyNames.map((toy) => [toy as string, toyModel(ops, toy)])))
   const models = new Map<Session, ReadonlyMap<string, number>>()
   for (const session of all) models.set(session, await loadToys(session))
   return {
     damage: (index) => damage(new Chance(seed, index), bases),
     read: async ({ bytes, base: toy }, index) => {
       writeFileSync(path, bytes)
-      const ops = exact[(index >> 1) % exact.length]
-      if (index % 2 === 1 && ops) return lookExactly(ops, { path, bytes, toy })
-      const session = all[(index >> 1) % all.length] as Session
+      const turn = (index >> 1) % all.length
+      const [ops, model] = [exact[turn], plain[turn]?.get(toy)]
+      if (index % 2 === 1 && ops && model) return lookExactly(ops, { path, bytes, model })
+      const session = all[turn] as Session
       await askSession(session, models.get(session)?.get(toy) as number, path)
     },
     dispose: async () => {
@@ -127,7 +129,7 @@ const isOf = (config: ModelConfig, { shape }: Block): boolean => {
 
 const lookExactly = async (
   ops: Ops,
-  { path, bytes, toy }: { readonly path: string; readonly bytes: Buffer; readonly toy: string },
+  { path, bytes, model }: { readonly path: string; readonly bytes: Buffer; readonly model: Model },
 ): Promise<void> => {
   await readContextHeader(path)
   const memory = new Uint8Array(new ArrayBuffer(bytes.length))
@@ -140,7 +142,6 @@ const lookExactly = async (
   keptHeadCounts(block)
   const { places: stored } = header.document
   if (stored) for (const offset of sourceOffsets) placeAt(restorePlaces(stored), offset)
-  const model = toyModel(ops, toy)
   if (!isOf(model.config, block)) return
   const { precision } = block.shape
   const sequence = new Sequence(ops, model, { block, nextPosition: block.headTokens + block.documentTokens, precision })

@@ -80,7 +80,7 @@ const damage = (chance: Chance, whole: ReadonlyMap<string, Buffer>): Damaged => 
 
 const pack = (entries: readonly ZipEntry[], chance: Chance): Buffer => {
   const changed = entries.map(({ name, content }) => ({
-    name: chance.oneIn(12) ? chance.text().toString() : name,
+    name: chance.oneIn(12) ? chance.text().subarray(0, 300).toString() : name,
     content: chance.oneIn(2) ? tear(Buffer.from(content), chance).bytes : content,
     stored: chance.oneIn(3),
   }))

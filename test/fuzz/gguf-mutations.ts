@@ -135,7 +135,7 @@ const textBytes = onPair(({ value }, chance) => {
 
 const arrayCount = onPair(({ value }, chance) => {
   if (!value.array) return undefined
-  const count = BigInt(value.texts?.length ?? (value.fixed?.length ?? 0) / (widths[value.type] || 1))
+  const count = BigInt(value.texts?.length ?? Math.floor((value.fixed?.length ?? 0) / (widths[value.type] || 1)))
   if (chance.oneIn(4)) value.array.nested = true
   else value.array.count = chance.edge(count)
   return value.array.nested ? 'an array of arrays' : `${value.array.count} values`

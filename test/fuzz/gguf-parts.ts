@@ -161,7 +161,8 @@ const writePair = (out: Writer, { key, value: { type, array, fixed, texts } }: P
     out.number(1n, 8)
   }
   out.number(type, 4)
-  if (array) out.number(array.count ?? BigInt(texts ? texts.length : (fixed?.length ?? 0) / (widths[type] || 1)), 8)
+  if (array)
+    out.number(array.count ?? BigInt(texts ? texts.length : Math.floor((fixed?.length ?? 0) / (widths[type] || 1))), 8)
   out.mark()
   if (fixed) out.raw(fixed)
   for (const text of texts ?? []) out.text(text)

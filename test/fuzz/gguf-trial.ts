@@ -34,7 +34,7 @@ export const ggufTrial = async (seed: number, folder: string): Promise<Trial> =>
     damage: (index) => damage(new Chance(seed, index), bases),
     read: async ({ bytes }, index) => {
       const ops = exact[(index >> 1) % exact.length]
-      if (index % 2 === 1 && ops) return computeExactly(ops, bytes)
+      if (index % 2 === 1 && ops) return computeExactly(ops, bytes, index)
       writeFileSync(path, bytes)
       await useSession(all[(index >> 1) % all.length] as Session, path)
     },
@@ -83,8 +83,14 @@ const apart = (gguf: Gguf): Gguf => ({
   tensors: new Map([...gguf.tensors].map(([name, tensor]) => [name, { ...tensor, bytes: tensor.bytes.slice() }])),
 })
 
-const computeExactly = async (ops: Ops, bytes: Buffer): Promise<void> => {
+/** What `compactor inspect gguf` shows. */
+const listKeys = ({ metadata }: Gguf): void => {
+  for (const key of metadata.keys()) if (!/\[\d{3,}\]$/.test(metadata.typeOf(key) ?? '')) metadata.get(key)
+}
+
+const computeExactly = async (ops: Ops, bytes: Buffer, index: number): Promise<void> => {
   const gguf = apart(readGguf(Uint8Array.from(bytes), 'damaged.gguf'))
+  if (index % 16 === 1) listKeys(gguf)
   const weights = ggufWeights(ops, gguf)
   const architecture = architectureOf(gguf.metadata.get('general.architecture'))
   const model = architecture.create(ops, architecture.readConfig(gguf.metadata, weights), weights)

@@ -15,7 +15,10 @@ export const faultOf = (message: string): string | undefined => {
   if (/\n\s+at /.test(message)) return 'holds a stack'
   // Controls, marks that turn the direction of writing, line separators, halves of surrogate pairs.
   if (/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]|\p{Cs}/u.test(message)) return 'holds control characters'
-  const word = /\bundefined\b|\bNaN\b|\[object |\bInfinity\b|=>|\bCannot read prop/.exec(message)?.[0]
+  // What a file says stands in quotation marks.
+  const word = /\bundefined\b|\bNaN\b|\[object |\bInfinity\b|=>|\bCannot read prop/.exec(
+    message.replace(/"(?:[^"\\]|\\.)*"/g, ''),
+  )?.[0]
   if (word !== undefined) return `says ${word}`
   return /[\s]$/.test(message) ? 'ends in white space' : undefined
 }

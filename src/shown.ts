@@ -25,7 +25,8 @@ const plain = /^[\w.:/-]{1,60}$/
 /** A name or value for a sentence: as it stands where that is plain, else described or in quotation marks. */
 export const shown = (value: unknown): string => {
   if (typeof value === 'string') return plain.test(value) ? value : quoted(value)
-  if (typeof value === 'number' && !Number.isFinite(value)) return Number.isNaN(value) ? 'not a number' : 'infinite'
+  if (typeof value === 'number' && !Number.isFinite(value))
+    return Number.isNaN(value) ? 'a value that is not a number' : 'an infinite value'
   if (Array.isArray(value)) return value.length === 1 ? 'a list of one' : `a list of ${value.length}`
   if (value === undefined) return 'nothing'
   return typeof value === 'object' && value !== null ? 'an object' : String(value)

@@ -129,7 +129,7 @@ const readTensorType = (cursor: Cursor, name: string): WeightType => {
   if (Object.hasOwn(blockLayout, type)) return type as WeightType
   throw new CompactorError(
     'model-unsupported',
-    `tensor ${name} of ${cursor.name} is of type ${type}, which is not supported; these are: ${Object.keys(blockLayout).join(', ')}`,
+    `tensor ${name} of ${cursor.name} is of type ${type}, which is not supported; take a file with only ${Object.keys(blockLayout).join(', ')}`,
   )
 }
 

@@ -16,6 +16,6 @@ export const architectureOf = (name: unknown): Architecture => {
   const list = architectures.map((architecture) => architecture.name).join(', ')
   throw new CompactorError(
     'model-unsupported',
-    `architecture ${name === undefined ? '(none named)' : shown(name)} is not supported; these are: ${list}`,
+    `architecture ${name === undefined ? '(none named)' : shown(name)} is not supported; take a model of one that is: ${list}`,
   )
 }

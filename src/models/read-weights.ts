@@ -36,7 +36,7 @@ export const readWeights = (weights: Weights, architecture: string): WeightReade
         if (!fetched.has(name))
           throw new CompactorError(
             'model-unsupported',
-            `tensor ${shown(name)} is not part of a supported ${architecture} model and may change what it computes, so it is refused`,
+            `tensor ${shown(name)} is not part of a supported ${architecture} model and may change what it computes, so it is refused; take another file of the model`,
           )
     },
   }

@@ -119,6 +119,6 @@ export const createPreTokenizer = (name: unknown): PreTokenizer => {
   const list = Object.keys(preTokenizers).join(', ')
   throw new CompactorError(
     'model-unsupported',
-    `pre-tokenizer ${name === undefined ? '(none named)' : shown(name)} is not supported; these are: ${list}`,
+    `pre-tokenizer ${name === undefined ? '(none named)' : shown(name)} is not supported; take a model with one that is: ${list}`,
   )
 }

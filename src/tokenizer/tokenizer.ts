@@ -59,7 +59,7 @@ export class Tokenizer {
     if (model !== 'gpt2' && model !== 'llama')
       throw new CompactorError(
         'model-unsupported',
-        `tokenizer model ${model === undefined ? '(none named)' : shown(model)} is not supported; only gpt2 (byte-level BPE) and llama (SentencePiece) are`,
+        `tokenizer model ${model === undefined ? '(none named)' : shown(model)} is not supported; take a model with gpt2 (byte-level BPE) or llama (SentencePiece)`,
       )
     const isPieces = model === 'llama'
     const pre = isPieces ? undefined : source.get('tokenizer.ggml.pre')
@@ -158,7 +158,7 @@ export class Tokenizer {
     if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return id
     throw new CompactorError(
       'model-corrupt',
-      `${key} is ${shown(id)}, expected a token below ${this.vocabularySize}; get the file again`,
+      `${key} is ${shown(id)}, expected one of ${this.vocabularySize} tokens from 0; get the file again`,
     )
   }
 

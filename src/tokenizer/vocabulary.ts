@@ -36,6 +36,8 @@ export class Vocabulary {
   readonly #mask: number
 
   constructor(tokens: StringTable, kinds: Int32Array, writing: Writing = 'alphabet') {
+    if (tokens.count === 0)
+      throw new CompactorError('model-corrupt', 'tokenizer.ggml.tokens holds no token; get the file again')
     this.size = tokens.count
     this.kinds = checkKinds(kinds, tokens.count)
     const { bytes, starts, longest } = decodeTokens(tokens, this.kinds, writing)

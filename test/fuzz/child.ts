@@ -2,8 +2,7 @@
  * The process that reads damaged files, one after another, so that its end is noticed by another (main.ts). For each it
  * writes a line to descriptor 3 before it goes on; the first file without a line is the one it died of.
  */
-import { mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { judge, type Outcome } from './outcome.ts'
 import { createTrial, type Target } from './trial.ts'
@@ -14,6 +13,7 @@ export interface Task {
   readonly from: number
   readonly to: number
   readonly keep: string | undefined
+  readonly folder: string // for files that are read by path
 }
 
 /** What is told of each file. */
@@ -27,10 +27,7 @@ const report = (line: Report): void => {
 }
 
 const task = JSON.parse(process.argv[2] ?? '{}') as Task
-const folder = mkdtempSync(join(tmpdir(), 'compactor-fuzz-'))
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-
-const trial = await createTrial(task.target, task.seed, folder)
+const trial = await createTrial(task.target, task.seed, task.folder)
 for (let index = task.from; index < task.to; index++) {
   const file = trial.damage(index)
   if (task.keep !== undefined) writeFileSync(join(task.keep, `${task.target}-${task.seed}-${index}`), file.bytes)

@@ -5,7 +5,9 @@
  * with the command that reads it again. Not part of the suite, which reads a few of each (fuzz.test.ts).
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -144,13 +146,15 @@ const readAll = async (task: Task, env: NodeJS.ProcessEnv): Promise<readonly Rep
 const flags = readFlags()
 const env = flags.plain ? {} : sanitized()
 const { seed, from, keep } = flags
+const folder = mkdtempSync(join(tmpdir(), 'compactor-fuzz-'))
 if (keep !== undefined) mkdirSync(keep, { recursive: true })
 for (const target of flags.targets) {
   const begun = performance.now()
-  const reports = await readAll({ target, seed, from, to: from + flags.count, keep }, env)
+  const reports = await readAll({ target, seed, from, to: from + flags.count, keep, folder }, env)
   console.log(`${summarise(reports, target)}, ${((performance.now() - begun) / 1000).toFixed(1)} s`)
   const again = (index: number): string => `npm run fuzz -- --target ${target} --seed ${seed} --from ${index} --count 1`
   for (const line of failuresOf(reports, again)) console.log(`  ${line}`)
   if (flags.sentences) console.log(sentencesOf(reports).join('\n'))
   if (reports.some(({ kind }) => kind === 'failed')) process.exitCode = 1
 }
+rmSync(folder, { recursive: true })

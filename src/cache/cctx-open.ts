@@ -115,11 +115,16 @@ const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedConte
   for (let i = 0; i < prologue.chunkCount; i++)
     verifyChunk(front, i, { chunk: body.subarray(i * chunkBytes, (i + 1) * chunkBytes), name })
   const { header, layout } = parseHeader(body.subarray(0, prologue.headerBytes), prologue, name)
-  const arrays = bytes.subarray(arraysStart(prologue))
-  requireZeros(bytes.subarray(front.length + prologue.headerBytes, arraysStart(prologue)), name)
-  requireZeros(front.subarray(28, 32), name)
-  requireZeros(front.subarray(prologueBytes + prologue.chunkCount * 16), name)
-  requireZerosBetween(arrays, layout, name)
+  const arraysAt = arraysStart(prologue)
+  const arrays = bytes.subarray(arraysAt)
+  const requireZeros = (from: number, to: number): void => {
+    const found = bytes.subarray(from, to).findIndex((byte) => byte !== 0)
+    if (found >= 0) throw corrupt(name, `byte ${from + found} is ${bytes[from + found]} where only zeros belong`)
+  }
+  requireZeros(front.length + prologue.headerBytes, arraysAt)
+  requireZeros(28, 32)
+  requireZeros(prologueBytes + prologue.chunkCount * 16, front.length)
+  for (const { from, to } of gaps(layout)) requireZeros(arraysAt + from, arraysAt + to)
   const block = blockOver(ops, { arrays, header, layout })
   requirePositions(block, name)
   return {
@@ -215,17 +220,14 @@ const positionsOf = (piece: TierPiece | undefined, head: number): Uint16Array | 
   return piece?.positions.subarray(start, start + (piece.counts[head] ?? 0)) ?? new Uint16Array()
 }
 
-const requireZerosBetween = (arrays: Uint8Array, layout: Layout, name: string): void => {
+/** What lies between values, in bytes from the first array. */
+function* gaps(layout: Layout): Generator<{ readonly from: number; readonly to: number }> {
   let end = 0
   for (const section of layout.sections)
     for (const { from, to } of valueRanges(section)) {
-      requireZeros(arrays.subarray(end, from), name)
+      if (from > end) yield { from: end, to: from }
       end = Math.max(end, to)
     }
-}
-
-const requireZeros = (padding: Uint8Array, name: string): void => {
-  if (padding.some((byte) => byte !== 0)) throw corrupt(name, 'there is something where padding must be zero')
 }
 
 const u16 = (bytes: Uint8Array, { at, rows }: Section): Uint16Array =>

@@ -5,7 +5,7 @@
  */
 import { Environment, Interpreter, parse, Template, tokenize } from '@huggingface/jinja'
 
-/** Of two messages a real template takes a few hundred steps and writes a few thousand characters, each counted on its way up. */
+/** Of three messages the templates of smollm2, qwen2.5 and gemma3 take under 100 steps, and under 2,500 characters counted on their way up. */
 const mostSteps = 200_000
 const mostCharacters = 2 ** 21
 const mostItems = 2 ** 18

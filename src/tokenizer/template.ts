@@ -99,7 +99,7 @@ const render = async (text: string, messages: readonly Message[], names: Record<
     return renderTemplate(text, { messages, add_generation_prompt: true, ...names })
   } catch (cause) {
     const reason = quoted(reasonOf(cause), longestReason)
-    const advice = messages.length > 1 ? 'leave the system text out, which it may not take, or take' : 'take'
+    const advice = messages[0]?.role === 'system' ? 'leave the system text out, which it may not take, or take' : 'take'
     throw new CompactorError(
       'model-unsupported',
       `the model's chat template cannot be rendered (${reason}); ${advice} another model`,

@@ -1,5 +1,6 @@
 /** Damaged documents: the fixtures of every format, mutated, and the parts of DOCX and EPUB mutated before they are packed. */
 import { readFileSync } from 'node:fs'
+import { pdfFailure } from '../../src/documents/pdf.ts'
 import { readPdfText } from '../../src/documents/pdf-text.ts'
 import { readBytes } from '../../src/documents/read-bytes.ts'
 import { writeZip, type ZipEntry } from '../fixtures/zip-writer.ts'
@@ -58,14 +59,34 @@ export const documentsTrial = async (seed: number): Promise<Trial> => {
   const whole = new Map(
     names.map((name) => [name, readFileSync(new URL(`../fixtures/documents/${name}`, import.meta.url))] as const),
   )
+  const pdf = pdfReader()
   return {
     damage: (index) => damage(new Chance(seed, index), whole),
     read: async ({ bytes, base: name }) => {
-      // A PDF without its thread, for speed; what that adds has a test of its own.
       const isPdf = bytes.subarray(0, 5).toString('latin1') === '%PDF-'
-      await (isPdf ? readPdfText : readBytes)({ bytes, name })
+      if (isPdf) await pdf.read(bytes, name)
+      else await readBytes({ bytes, name })
     },
-    dispose: async () => undefined,
+    dispose: async () => pdf.dispose(),
+  }
+}
+
+type PdfHere = (bytes: Buffer, name: string) => Promise<void>
+
+/** A PDF without its thread: what would end the thread ends the reading, and what comes after it is lost as it is there. */
+const pdfReader = (): { readonly read: PdfHere; readonly dispose: () => void } => {
+  let fail: (cause: unknown) => void = () => undefined
+  const hear = (cause: unknown): void => fail(cause)
+  process.on('unhandledRejection', hear)
+  return {
+    read: async (bytes, name) => {
+      const failure = new Promise<never>((_, reject) => {
+        fail = (cause) => reject(pdfFailure(name, cause))
+      })
+      await Promise.race([readPdfText({ bytes, name }), failure])
+      fail = () => undefined
+    },
+    dispose: () => process.off('unhandledRejection', hear),
   }
 }
 

@@ -1,24 +1,39 @@
 /**
  * Builds kernels/ with node-gyp and puts the addon where node-gyp-build looks: prebuilds/<platform>-<arch>/. Does
  * nothing when the sources are those of the last build. Without a compiler it says so and succeeds, because the package
- * works without the addon; `--require` makes that a failure, `--force` builds in any case.
+ * works without the addon; `--require` makes that a failure, `--force` builds in any case. `--asan` builds with
+ * AddressSanitizer into .cache/asan instead, which never ships: COMPACTOR_KV_PREBUILD=.cache/asan makes the loader take it.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const built = join(root, 'build', 'Release', 'compactor-kv.node')
+const asan = process.argv.includes('--asan')
+// node-gyp always builds into build/ of the folder it is called in.
+const place = asan ? join(root, '.cache', 'asan') : root
+const built = join(place, 'build', 'Release', 'compactor-kv.node')
 const prebuilt = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'compactor-kv.node')
-const hashFile = join(root, 'build', 'sources.sha256')
+const hashFile = join(place, 'build', 'sources.sha256')
 const jobCount = 2 // a compiler job can take 500 MB
 
+const asanFlags = '-fsanitize=address -fno-omit-frame-pointer -g1'
+
 const main = (flags) => {
-  const unknown = flags.find((flag) => flag !== '--require' && flag !== '--force')
-  if (unknown) return fail(2, `unknown option ${unknown}: build-native takes --require and --force`)
+  const unknown = flags.find((flag) => !['--require', '--force', '--asan'].includes(flag))
+  if (unknown) return fail(2, `unknown option ${unknown}: build-native takes --require, --force and --asan`)
   const hash = sourceHash()
   if (!flags.includes('--force') && isCurrent(hash)) return console.log('native kernels: up to date')
   const missing = missingTools()
@@ -27,8 +42,9 @@ const main = (flags) => {
     return flags.includes('--require') ? fail(1, sentence) : console.warn(sentence)
   }
   if (!build()) return fail(1, 'native kernels: node-gyp failed, see its output above')
-  install(hash)
-  console.log(`native kernels: built for ${process.platform}-${process.arch}`)
+  if (asan) writeFileSync(hashFile, hash)
+  else install(hash)
+  console.log(`native kernels: built for ${process.platform}-${process.arch}${asan ? ' with AddressSanitizer' : ''}`)
 }
 
 const fail = (code, sentence) => {
@@ -45,7 +61,7 @@ const sourceHash = () => {
 }
 
 const isCurrent = (hash) =>
-  existsSync(built) && existsSync(prebuilt) && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash
+  existsSync(built) && (asan || existsSync(prebuilt)) && existsSync(hashFile) && readFileSync(hashFile, 'utf8') === hash
 
 const canRun = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
 
@@ -77,13 +93,23 @@ const findNodeGyp = () => {
   }
 }
 
+/** Sources as node-gyp wants them: beside the folder it builds into. */
+const prepareAsan = () => {
+  mkdirSync(place, { recursive: true })
+  copyFileSync(join(root, 'binding.gyp'), join(place, 'binding.gyp'))
+  if (!existsSync(join(place, 'kernels'))) symlinkSync(join(root, 'kernels'), join(place, 'kernels'))
+}
+
 const build = () => {
+  if (asan) prepareAsan()
   const nodeGyp = findNodeGyp()
-  const step = existsSync(join(root, 'build', 'Makefile')) ? ['configure', 'build'] : ['rebuild']
+  const step = existsSync(join(place, 'build', 'Makefile')) ? ['configure', 'build'] : ['rebuild']
+  const flags = asan ? { CXXFLAGS: asanFlags, LDFLAGS: '-fsanitize=address' } : {}
+  const env = { ...process.env, ...flags }
   const options = [...headerOption(), '--jobs', String(jobCount), '--loglevel', 'warn']
   return step.every(
     (command) =>
-      spawnSync(process.execPath, [nodeGyp, command, ...options], { cwd: root, stdio: 'inherit' }).status === 0,
+      spawnSync(process.execPath, [nodeGyp, command, ...options], { cwd: place, stdio: 'inherit', env }).status === 0,
   )
 }
 

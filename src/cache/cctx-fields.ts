@@ -1,5 +1,7 @@
 /** Readers of untrusted JSON: each takes a value and where it stands, gives it typed, or throws a RangeError that names the place. */
 
+import { quoted, shown } from '../shown.ts'
+
 export type Reader<T> = (value: unknown, at: string) => T
 
 export const boolean: Reader<boolean> = (value, at) => {
@@ -61,7 +63,7 @@ export const record =
   (value, at) => {
     const entries = Object.entries(object(value, at))
     if (entries.length > maxSize) throw wrong(at, `an object of at most ${maxSize} entries`, value)
-    return Object.fromEntries(entries.map(([name, entry]) => [name, item(entry, `${at}.${name}`)]))
+    return Object.fromEntries(entries.map(([name, entry]) => [name, item(entry, `${at}.${shown(name)}`)]))
   }
 
 type Readers<T> = { readonly [K in keyof T]: Reader<T[K]> }
@@ -75,7 +77,7 @@ export const fields =
   (value, at) => {
     const given = object(value, at)
     const unknown = Object.keys(given).find((name) => !Object.hasOwn(readers, name) && !Object.hasOwn(optional, name))
-    if (unknown !== undefined) throw new RangeError(`${at}: unknown field "${unknown.slice(0, 80)}"`)
+    if (unknown !== undefined) throw new RangeError(`${at}: unknown field ${quoted(unknown)}`)
     const entries = Object.entries<Reader<unknown>>(readers)
     const missing = entries.find(([name]) => !Object.hasOwn(given, name))
     if (missing) throw new RangeError(`${at}: no field "${missing[0]}"`)
@@ -91,4 +93,4 @@ const object = (value: unknown, at: string): Readonly<Record<string, unknown>> =
 }
 
 const wrong = (at: string, expected: string, value: unknown): RangeError =>
-  new RangeError(`${at}: expected ${expected}, got ${(JSON.stringify(value) ?? String(value)).slice(0, 80)}`)
+  new RangeError(`${at}: expected ${expected}, got ${typeof value === 'string' ? quoted(value) : shown(value)}`)

@@ -89,11 +89,18 @@ export interface ContextHeader extends ContextOrigin {
   readonly block: BlockHeader
 }
 
+/** In all layers: above what any model has, and few enough to lay out before a size is checked. */
+const mostHeads = 2 ** 16
+
 /** Throws RangeError naming the first field that is not as expected. */
 export const readHeader = (json: unknown): ContextHeader => {
   const header = headerReader(json, 'header')
   const { block } = header
   const at = 'header.block'
+  if (block.layerCount * block.kvHeadCount > mostHeads)
+    throw new RangeError(
+      `${at}: expected at most ${mostHeads} KV heads, got ${block.layerCount} × ${block.kvHeadCount}`,
+    )
   if (block.tiers.some(({ counts }) => counts.length !== block.layerCount))
     throw new RangeError(`${at}.tiers: expected counts of ${block.layerCount} layers`)
   if (block.tiers.some(({ counts }) => counts.some(({ length }) => length !== block.kvHeadCount)))

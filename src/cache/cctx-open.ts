@@ -6,6 +6,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { shown } from '../shown.ts'
 import { Block, type Piece, type TierPiece } from './block.ts'
 import { type ContextHeader, readHeader, shapeOf } from './cctx-header.ts'
 import {
@@ -102,7 +103,7 @@ export const checkModel = (
   const [theirs, ours] = [model.fingerprint, given.fingerprint].map((hex) => hex.slice(0, 12))
   throw new CompactorError(
     'context-mismatch',
-    `the context was made by ${model.name} (sha256 ${theirs}…) and cannot be read by ${given.name} (sha256 ${ours}…): load ${model.name}, or compress the document again.`,
+    `the context was made by ${shown(model.name)} (sha256 ${theirs}…) and cannot be read by ${given.name} (sha256 ${ours}…): load ${shown(model.name)}, or compress the document again.`,
   )
 }
 
@@ -114,11 +115,16 @@ const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedConte
   for (let i = 0; i < prologue.chunkCount; i++)
     verifyChunk(front, i, { chunk: body.subarray(i * chunkBytes, (i + 1) * chunkBytes), name })
   const { header, layout } = parseHeader(body.subarray(0, prologue.headerBytes), prologue, name)
-  const arrays = bytes.subarray(arraysStart(prologue))
-  requireZeros(bytes.subarray(front.length + prologue.headerBytes, arraysStart(prologue)), name)
-  requireZeros(front.subarray(28, 32), name)
-  requireZeros(front.subarray(prologueBytes + prologue.chunkCount * 16), name)
-  requireZerosBetween(arrays, layout, name)
+  const arraysAt = arraysStart(prologue)
+  const arrays = bytes.subarray(arraysAt)
+  const requireZeros = (from: number, to: number): void => {
+    const found = bytes.subarray(from, to).findIndex((byte) => byte !== 0)
+    if (found >= 0) throw corrupt(name, `byte ${from + found} is ${bytes[from + found]} where only zeros belong`)
+  }
+  requireZeros(front.length + prologue.headerBytes, arraysAt)
+  requireZeros(28, 32)
+  requireZeros(prologueBytes + prologue.chunkCount * 16, front.length)
+  for (const { from, to } of gaps(layout)) requireZeros(arraysAt + from, arraysAt + to)
   const block = blockOver(ops, { arrays, header, layout })
   requirePositions(block, name)
   return {
@@ -131,13 +137,7 @@ const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedConte
 }
 
 const parseHeader = (json: Uint8Array, prologue: Prologue, name: string): { header: ContextHeader; layout: Layout } => {
-  let header: ContextHeader
-  try {
-    header = readHeader(JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json)))
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw corrupt(name, `its header cannot be read (${reason})`)
-  }
+  const header = headerOf(json, name)
   const layout = layoutOf(header.block)
   const expected = arraysStart(prologue) + layout.bytes
   if (expected !== prologue.fileBytes)
@@ -148,6 +148,21 @@ const parseHeader = (json: Uint8Array, prologue: Prologue, name: string): { head
   })
   if (misplaced >= 0) throw corrupt(name, `its header puts tier ${misplaced} elsewhere than its counts do`)
   return { header, layout }
+}
+
+const headerOf = (bytes: Uint8Array, name: string): ContextHeader => {
+  let json: unknown
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw corrupt(name, 'its header cannot be read (it is not JSON)', cause)
+  }
+  try {
+    return readHeader(json)
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause
+    throw corrupt(name, `its header cannot be read (${cause.message})`, cause)
+  }
 }
 
 const blockOver = (
@@ -184,27 +199,35 @@ const blockOver = (
   )
 }
 
-// Checksums say that nothing changed, not that the writer was honest: a position out of range would be read through.
+// Checksums say that nothing changed, not that the writer was honest: a position out of range would be read through, one
+// that comes twice would count twice.
 const requirePositions = (block: Block, name: string): void => {
-  for (const { starts, counts, positions } of block.tiers.flat())
-    starts.forEach((start, head) => {
-      for (const position of positions.subarray(start, start + (counts[head] ?? 0)))
-        if (position >= block.documentTokens)
-          throw corrupt(name, `it keeps token ${position} of a document of ${block.documentTokens}`)
-    })
+  const { documentTokens, shape, tiers } = block
+  const seen = new Uint32Array(documentTokens) // the last run that kept each token, from 1
+  for (let layer = 0, run = 1; layer < shape.layerCount; layer++)
+    for (let head = 0; head < shape.kvHeadCount; head++, run++)
+      for (const tier of tiers)
+        for (const position of positionsOf(tier[layer], head)) {
+          if (position >= documentTokens)
+            throw corrupt(name, `it keeps token ${position} of a document of ${documentTokens}`)
+          if (seen[position] === run) throw corrupt(name, `layer ${layer}, head ${head} keeps token ${position} twice`)
+          seen[position] = run
+        }
 }
 
-const requireZerosBetween = (arrays: Uint8Array, layout: Layout, name: string): void => {
+const positionsOf = (piece: TierPiece | undefined, head: number): Uint16Array | Uint32Array => {
+  const start = piece?.starts[head] ?? 0
+  return piece?.positions.subarray(start, start + (piece.counts[head] ?? 0)) ?? new Uint16Array()
+}
+
+/** What lies between values, in bytes from the first array. */
+function* gaps(layout: Layout): Generator<{ readonly from: number; readonly to: number }> {
   let end = 0
   for (const section of layout.sections)
     for (const { from, to } of valueRanges(section)) {
-      requireZeros(arrays.subarray(end, from), name)
+      if (from > end) yield { from: end, to: from }
       end = Math.max(end, to)
     }
-}
-
-const requireZeros = (padding: Uint8Array, name: string): void => {
-  if (padding.some((byte) => byte !== 0)) throw corrupt(name, 'there is something where padding must be zero')
 }
 
 const u16 = (bytes: Uint8Array, { at, rows }: Section): Uint16Array =>

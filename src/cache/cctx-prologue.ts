@@ -109,8 +109,10 @@ export const verifyChunk = (
   throw corrupt(name, `the checksum over bytes ${from} to ${from + chunk.length} does not hold`)
 }
 
-export const corrupt = (name: string, reason: string): CompactorError =>
-  new CompactorError('context-corrupt', `${name} is damaged: ${reason}; get it again or compress the document again.`)
+export const corrupt = (name: string, reason: string, cause?: unknown): CompactorError =>
+  new CompactorError('context-corrupt', `${name} is damaged: ${reason}; get it again or compress the document again.`, {
+    cause,
+  })
 
 /** Whether bytes begin as a .cctx does. */
 export const isContext = (bytes: Uint8Array): boolean => magic.every((byte, i) => bytes[i] === byte)

@@ -229,7 +229,7 @@ const forge = (
   return forged
 }
 
-test('cctx: 14 headers with valid checksums that lie are refused, and say where', async (t) => {
+test('cctx: 17 headers with valid checksums that lie are refused, and say where', async (t) => {
   const path = await written(t, toyRequest())
   const original = await readFile(path)
   const edits: [RegExp, (json: string) => string][] = [
@@ -245,8 +245,17 @@ test('cctx: 14 headers with valid checksums that lie are refused, and say where'
     [/no field "keep"/, (json) => json.replace(/"keep":\{[^}]*\},/, '')],
     [/fingerprint: expected a sha256/, (json) => json.replace('"aaaa', '"AAAA')],
     [/puts tier 1 elsewhere/, (json) => json.replace(/"offset":(?!0)\d+/, '"offset":64')],
-    [/header cannot be read/, (json) => json.slice(0, -1)],
-    [/header cannot be read/, () => '[]'],
+    [/header cannot be read \(it is not JSON\)/, (json) => json.slice(0, -1)],
+    [/header cannot be read \(header: expected an object, got a list of 0\)/, () => '[]'],
+    [
+      /at most 65536 KV heads, got 4096 × 4096/,
+      (json) =>
+        json
+          .replace('"layerCount":3,"kvHeadCount":2', '"layerCount":4096,"kvHeadCount":4096')
+          .replace(/"tiers":\[.*\]/, '"tiers":[]'),
+    ],
+    [/unknown field "\\u001b\[2J\\u0007"/, (json) => json.replace('"nested"', '"\\u001b[2J\\u0007":1,"nested"')],
+    [/unknown field "x{60}…"/, (json) => json.replace('"nested"', `"${'x'.repeat(2000)}":1,"nested"`)],
   ]
   for (const [reason, edit] of edits) {
     const forged = forge(original, (json) => {
@@ -262,7 +271,7 @@ test('cctx: 14 headers with valid checksums that lie are refused, and say where'
   }
 })
 
-test('cctx: padding that is not zero and positions beyond the document are refused though checksums hold', async (t) => {
+test('cctx: padding that is not zero, positions beyond the document and one kept twice are refused though checksums hold', async (t) => {
   const path = await written(t, toyRequest())
   const original = await readFile(path)
   const { header } = await readContextHeader(path)
@@ -273,13 +282,18 @@ test('cctx: padding that is not zero and positions beyond the document are refus
     path,
     forge(original, same, (arrays) => arrays.fill(1, padding, padding + 1)),
   )
-  assert.match((await refusal(path)).message, /padding must be zero/)
+  assert.match((await refusal(path)).message, /byte \d+ is 1 where only zeros belong/)
   const positions = layout.tiers[0]?.layers[2]?.positions as Section
   writeFileSync(
     path,
     forge(original, same, (arrays) => arrays.fill(255, positions.at, positions.at + 2)),
   )
   assert.match((await refusal(path)).message, /keeps token 65535 of a document of 100/)
+  writeFileSync(
+    path,
+    forge(original, same, (arrays) => arrays.copyWithin(positions.at + 2, positions.at, positions.at + 2)),
+  )
+  assert.match((await refusal(path)).message, /layer 2, head 0 keeps token \d+ twice/)
   writeFileSync(path, forge(original, same))
   await openContext(path, ops, map)
 })

@@ -1,6 +1,6 @@
 /** Tables, lists and times as the terminal shows them. */
 import { bytesText } from '../number-text.ts'
-import { printable } from './printable.ts'
+import { printable } from '../shown.ts'
 
 export { bytesText, countText, percentText } from '../number-text.ts'
 

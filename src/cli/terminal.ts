@@ -2,8 +2,8 @@
  * What a command may say and hear: answers and lists on stdout, everything else on stderr, progress only where somebody
  * looks. Commands get one of these instead of touching `process`.
  */
+import { printable, printableLines } from '../shown.ts'
 import type { Interruption } from './interruption.ts'
-import { printable, printableLines } from './printable.ts'
 import { type BarText, ProgressBar } from './progress-bar.ts'
 
 export class Terminal {

@@ -1,6 +1,7 @@
 /** EPUB: the chapters in the order in which the book is read, each under the title that its table of contents gives. */
 import { posix } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import { type Block, writeBlocks } from './blocks.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import { decodeText } from './encoding.ts'
@@ -38,8 +39,8 @@ export const readEpub = async (zip: Zip, input: ReaderInput): Promise<Reading> =
       missing.push(path)
       continue
     }
-    const { text } = decodeText(bytes, { name: `${path} in ${name}`, stated: 'utf-8' })
-    const { blocks } = await readMarkup(text, { name: `${path} in ${name}`, xhtml: true, signal })
+    const { text } = decodeText(bytes, { name: `${shown(path)} in ${name}`, stated: 'utf-8' })
+    const { blocks } = await readMarkup(text, { name: `${shown(path)} in ${name}`, xhtml: true, signal })
     if (blocks.length === 0) continue // a cover or a page of images
     chapters++
     writeChapter(builder, { title: titles.get(path) ?? `chapter ${chapters}`, isNamed: titles.has(path), blocks })

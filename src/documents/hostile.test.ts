@@ -129,6 +129,14 @@ test('tags nested 5,000 deep are refused, and 1 MB of opening brackets, comments
     await readOrRefuse(Buffer.from(`<html><p>x${piece.repeat(1_000_000 / piece.length)}`), 'a.html')
 })
 
+test('a zip with an entry whose name a terminal obeys is refused in one sentence, the name escaped', async () => {
+  const bytes = writeZip([{ name: '/a\u001b[2J', content: 'x' }])
+  await assert.rejects(readBytes({ bytes, name: 'a.docx' }), {
+    code: 'document-invalid',
+    message: 'a.docx is a damaged zip: absolute path: /a\\u001b[2J; get it again',
+  })
+})
+
 test('a zip that says another size or checksum than it has, or points outside, is refused or harmless', async () => {
   const whole = writeZip([
     { name: 'word/document.xml', content: `<w:p><w:r><w:t>${'text '.repeat(50)}</w:t></w:r></w:p>` },

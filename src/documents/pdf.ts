@@ -3,6 +3,7 @@
  * caller wants to or when it takes too much. Not here: how pages become text (pdf-text.ts).
  */
 import { CompactorError } from '../error.ts'
+import { quoted } from '../shown.ts'
 import { startWorker } from '../start-worker.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import type { PdfMessage, PdfTask } from './pdf-worker.ts'
@@ -15,6 +16,16 @@ export interface PdfLimits {
 
 const usual: PdfLimits = { pageMs: 60_000, memoryBytes: 2 * 2 ** 30 }
 const watchMs = 100
+
+/** What the library throws outside of what was asked of it ends the thread. */
+export const pdfFailure = (name: string, cause: unknown): CompactorError => {
+  const reason = quoted(cause instanceof Error ? cause.message : String(cause))
+  return new CompactorError(
+    'document-invalid',
+    `${name} is damaged: its parts do not fit together (${reason}); print it anew`,
+    { cause },
+  )
+}
 
 /** Throws CompactorError('document-invalid'): damaged, protected by a password, scanned, too large; what `signal` was aborted with. */
 export const readPdf = async (
@@ -50,7 +61,7 @@ export const readPdf = async (
         else [page, since, before] = [message.page, Date.now(), process.memoryUsage.rss()]
       })
       worker.on('error', (cause: { code?: string }) =>
-        cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooMuch() : reject(cause),
+        cause.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooMuch() : reject(pdfFailure(name, cause)),
       )
       worker.on('exit', () => refuse(`${name} could not be read: its reader ended early; get it again`))
     })

@@ -4,6 +4,7 @@
  */
 import { type Entry, fromBufferPromise, type ZipFile } from 'yauzl'
 import { CompactorError } from '../error.ts'
+import { printable, shown } from '../shown.ts'
 
 const mostEntries = 20_000
 const largestEntryBytes = 64 * 2 ** 20
@@ -17,12 +18,19 @@ export interface Zip {
   read(name: string): Promise<Uint8Array | undefined>
 }
 
+/** The library goes on with guesses, and names entries as they are. */
+const firstSentence = (text: string): string => printable(text.split(/\.(?: |$)/)[0] ?? text).slice(0, 160)
+
 /** Throws CompactorError('document-invalid'). Holds no resource but the bytes. */
 export const openZip = async (bytes: Uint8Array, name: string): Promise<Zip> => {
   const damaged = (cause: unknown): CompactorError =>
     cause instanceof CompactorError
       ? cause
-      : new CompactorError('document-invalid', `${name} is a damaged zip: ${reasonOf(cause)}; get it again`, { cause })
+      : new CompactorError(
+          'document-invalid',
+          `${name} is a damaged zip: ${firstSentence(reasonOf(cause))}; get it again`,
+          { cause },
+        )
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const entries = new Map<string, Entry>()
   try {
@@ -65,12 +73,12 @@ const inflate = async (zip: ZipFile, entry: Entry, most: number, name: string): 
     if (bytes > most)
       throw new CompactorError(
         'document-invalid',
-        `${name} unpacks to more than ${most} bytes in ${entry.fileName}, more than any document needs`,
+        `${name} unpacks to more than ${most} bytes in ${shown(entry.fileName)}, more than any document needs`,
       )
     chunks.push(chunk)
   }
   const content = Buffer.concat(chunks)
-  if (crc32(content) !== entry.crc32) throw new Error(`the checksum of ${entry.fileName} does not hold`)
+  if (crc32(content) !== entry.crc32) throw new Error(`the checksum of ${shown(entry.fileName)} does not hold`)
   return content
 }
 

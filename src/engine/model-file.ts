@@ -1,10 +1,11 @@
 /** A GGUF file opened for computing: mapped, understood, its tokenizer and template ready. Lives in the worker. */
 import { basename } from 'node:path'
 import type { Ops } from '../backends/ops.ts'
+import { CompactorError } from '../error.ts'
 import { ggufWeights } from '../formats/gguf-weights.ts'
 import { openGguf } from '../formats/open-gguf.ts'
 import { architectureOf } from '../models/index.ts'
-import type { Model } from '../models/model.ts'
+import type { Model, ModelConfig } from '../models/model.ts'
 import { createTemplate, createTurn, type Template } from '../tokenizer/template.ts'
 import { createTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts'
 import { Shared } from './shared.ts'
@@ -38,6 +39,7 @@ export const openModelFile = (ops: Ops, { path, name, fingerprint }: ModelFileSo
     const architecture = architectureOf(gguf.metadata.get('general.architecture'))
     const model = architecture.create(ops, architecture.readConfig(gguf.metadata, weights), weights)
     const tokenizer = createTokenizer(gguf.metadata)
+    checkVocabulary(model.config, tokenizer, name)
     return {
       name,
       fingerprint,
@@ -52,4 +54,13 @@ export const openModelFile = (ops: Ops, { path, name, fingerprint }: ModelFileSo
     file.release()
     throw error
   }
+}
+
+/** What the model says must be a token, and what is said to it a row of its embedding. */
+const checkVocabulary = ({ vocabularySize }: ModelConfig, tokenizer: Tokenizer, name: string): void => {
+  if (tokenizer.vocabularySize !== vocabularySize)
+    throw new CompactorError(
+      'model-corrupt',
+      `the tokenizer of ${name} has ${tokenizer.vocabularySize} tokens and its embedding ${vocabularySize} rows, expected one for each; get the file again`,
+    )
 }

@@ -2,6 +2,7 @@
  * The key-value part of a GGUF header. Values stay in the file and are decoded when asked for; long arrays (vocabulary,
  * merges) are handed out as views. Not here: what any key means.
  */
+import { shown } from '../shown.ts'
 import type { Cursor, StringTable } from './gguf-cursor.ts'
 import { LENGTH_BYTES } from './gguf-cursor.ts'
 
@@ -58,8 +59,8 @@ export class GgufMetadata {
     this.#cursor = cursor
     for (let index = 0; index < count; index++) {
       const key = cursor.string(`key ${index}`)
-      if (this.#entries.has(key)) throw cursor.corrupt(`key ${key} appears twice`)
-      this.#entries.set(key, readEntry(cursor, key))
+      if (this.#entries.has(key)) throw cursor.corrupt(`key ${shown(key)} appears twice`)
+      this.#entries.set(key, readEntry(cursor, shown(key)))
     }
   }
 
@@ -73,19 +74,23 @@ export class GgufMetadata {
     return entry && (entry.count === undefined ? entry.type : `${entry.type}[${entry.count}]`)
   }
 
-  /** A scalar or an array of at most 1024 values; undefined if the key is not there. 64-bit integers beyond 2^53 are bigint. */
+  /**
+   * A scalar or an array of at most 1024 values; undefined if the key is not there. 64-bit integers beyond 2^53 are bigint.
+   * Throws CompactorError('model-corrupt') for a longer array, which strings(), integers() and floats() give.
+   */
   get(key: string): GgufValue | undefined {
     const entry = this.#entries.get(key)
     if (!entry) return undefined
     const { count, strings } = entry
-    if (count === undefined) return this.#value(entry, key)
+    const called = shown(key)
+    if (count === undefined) return this.#value(entry, called)
     if (count > LONGEST_SHORT_ARRAY)
-      throw new TypeError(
-        `${key} is an array of ${count}: read it with strings() or integers(), get() is for at most ${LONGEST_SHORT_ARRAY}`,
+      throw this.#cursor.corrupt(
+        `${shown(key)} is an array of ${count}, expected one value or at most ${LONGEST_SHORT_ARRAY}`,
       )
-    if (strings) return Array.from({ length: count }, (_, index) => stringAt(this.#cursor, strings, index, key))
+    if (strings) return Array.from({ length: count }, (_, index) => stringAt(this.#cursor, strings, index, called))
     const type = entry.type as FixedType
-    return Array.from({ length: count }, (_, index) => this.#number(type, entry.start + index * sizes[type], key))
+    return Array.from({ length: count }, (_, index) => this.#number(type, entry.start + index * sizes[type], called))
   }
 
   /** An array of strings of any length, as a view; undefined if the key is not there. */

@@ -40,7 +40,7 @@ export const ggufWeights = (ops: Ops, gguf: Gguf): GgufWeights => {
       if (type !== 'F32')
         throw new CompactorError(
           'model-unsupported',
-          `vector ${name} of ${gguf.name} is of type ${type}; only F32 vectors are supported`,
+          `vector ${name} of ${gguf.name} is of type ${type}; only F32 vectors are supported; take another file of the model`,
         )
       return ops.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4), shape)
     },

@@ -65,7 +65,10 @@ test('an array of 1025 values is not given by get, and as integers and strings b
   writer.string('strings').u32(ARRAY, STRING).u64(1025)
   for (let index = 0; index < 1025; index++) writer.string(`s${index}`)
   const { metadata } = read(writer)
-  assert.throws(() => metadata.get('numbers'), TypeError)
+  assert.throws(
+    () => metadata.get('numbers'),
+    refused('model-corrupt', /numbers is an array of 1025, expected one value or at most 1024/),
+  )
   assert.equal(metadata.integers('numbers')?.[1024], 3072)
   const table = metadata.strings('strings')
   assert.ok(table)
@@ -76,6 +79,18 @@ test('an array of 1025 values is not given by get, and as integers and strings b
     refused('model-corrupt', /numbers is u32\[1025\], expected an array of strings/),
   )
   assert.throws(() => metadata.integers('strings'), refused('model-corrupt', /strings is string\[1025\]/))
+})
+
+test('names with what a terminal obeys and names of 70,000 letters are escaped and cut in sentences', () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['\u001b]0;x\u0007', /^x is damaged: tensor "\\u001b\]0;x\\u0007" has 9 dimensions/],
+    ['y'.repeat(70_000), /^x is damaged: tensor "y{60}…" has 9 dimensions/],
+  ]
+  for (const [name, message] of cases)
+    assert.throws(() => readGguf(new Writer().header(1, 0).string(name).u32(9).zeros(99).bytes(), 'x'), { message })
+  const twice = new Writer().header(0, 2)
+  for (let index = 0; index < 2; index++) twice.string('\n').u32(U32, 1)
+  assert.throws(() => read(twice), refused('model-corrupt', /key "\\n" appears twice/))
 })
 
 test('tensors are views with rows first, placed by offset from the aligned end of the header', () => {

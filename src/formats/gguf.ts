@@ -7,6 +7,7 @@
 import type { WeightType } from '../backends/ops.ts'
 import { blockLayout } from '../backends/tensor.ts'
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import { Cursor } from './gguf-cursor.ts'
 import { GgufMetadata } from './gguf-metadata.ts'
 
@@ -97,7 +98,7 @@ const readMagic = (cursor: Cursor): void => {
 const readAlignment = (cursor: Cursor, metadata: GgufMetadata): number => {
   const alignment = metadata.get('general.alignment') ?? 32
   if (typeof alignment !== 'number' || alignment < 8 || alignment > 2 ** 20 || !Number.isInteger(Math.log2(alignment)))
-    throw cursor.corrupt(`general.alignment is ${alignment}, expected a power of two from 8 to 2^20`)
+    throw cursor.corrupt(`general.alignment is ${shown(alignment)}, expected a power of two from 8 to 2^20`)
   return alignment
 }
 
@@ -111,13 +112,14 @@ interface TensorInfo {
 
 const readInfo = (cursor: Cursor, index: number): TensorInfo => {
   const name = cursor.string(`the name of tensor ${index}`)
-  const rank = cursor.u32(`the rank of ${name}`)
+  const called = shown(name)
+  const rank = cursor.u32(`the rank of ${called}`)
   if (rank < 1 || rank > LARGEST_RANK)
-    throw cursor.corrupt(`tensor ${name} has ${rank} dimensions, expected 1 to ${LARGEST_RANK}`)
-  const shape = Array.from({ length: rank }, () => cursor.u64(`a dimension of ${name}`)).reverse()
-  const type = readTensorType(cursor, name)
-  const offset = cursor.u64(`the offset of ${name}`)
-  return { name, type, shape, offset, byteCount: tensorBytes(cursor, name, shape, type) }
+    throw cursor.corrupt(`tensor ${called} has ${rank} dimensions, expected 1 to ${LARGEST_RANK}`)
+  const shape = Array.from({ length: rank }, () => cursor.u64(`a dimension of ${called}`)).reverse()
+  const type = readTensorType(cursor, called)
+  const offset = cursor.u64(`the offset of ${called}`)
+  return { name, type, shape, offset, byteCount: tensorBytes(cursor, called, shape, type) }
 }
 
 const readTensorType = (cursor: Cursor, name: string): WeightType => {
@@ -127,7 +129,7 @@ const readTensorType = (cursor: Cursor, name: string): WeightType => {
   if (Object.hasOwn(blockLayout, type)) return type as WeightType
   throw new CompactorError(
     'model-unsupported',
-    `tensor ${name} of ${cursor.name} is of type ${type}, which is not supported; these are: ${Object.keys(blockLayout).join(', ')}`,
+    `tensor ${name} of ${cursor.name} is of type ${type}, which is not supported; take a file with only ${Object.keys(blockLayout).join(', ')}`,
   )
 }
 
@@ -152,12 +154,12 @@ const placeTensors = (cursor: Cursor, infos: readonly TensorInfo[], alignment: n
   const tensors = new Map<string, GgufTensor>()
   for (const { name, type, shape, offset, byteCount } of infos) {
     const start = dataStart + offset
-    if (tensors.has(name)) throw cursor.corrupt(`tensor ${name} appears twice`)
+    if (tensors.has(name)) throw cursor.corrupt(`tensor ${shown(name)} appears twice`)
     if (offset % alignment !== 0)
-      throw cursor.corrupt(`tensor ${name} starts at offset ${offset}, expected a multiple of ${alignment}`)
+      throw cursor.corrupt(`tensor ${shown(name)} starts at offset ${offset}, expected a multiple of ${alignment}`)
     if (start + byteCount > cursor.bytes.length)
       throw cursor.corrupt(
-        `tensor ${name} ends at byte ${start + byteCount}, but the file has ${cursor.bytes.length} bytes`,
+        `tensor ${shown(name)} ends at byte ${start + byteCount}, but the file has ${cursor.bytes.length} bytes`,
       )
     tensors.set(name, { name, type, shape, bytes: cursor.bytes.subarray(start, start + byteCount) })
   }
@@ -170,6 +172,8 @@ const refuseOverlap = (cursor: Cursor, infos: readonly TensorInfo[]): void => {
   for (const [index, tensor] of ordered.entries()) {
     const next = ordered[index + 1]
     if (next && tensor.offset + tensor.byteCount > next.offset)
-      throw cursor.corrupt(`tensors ${tensor.name} and ${next.name} share bytes from offset ${next.offset}`)
+      throw cursor.corrupt(
+        `tensors ${shown(tensor.name)} and ${shown(next.name)} share bytes from offset ${next.offset}`,
+      )
   }
 }

@@ -47,6 +47,20 @@ const write = (
 const refused = (code: ErrorCode, sentence: RegExp) => (error: unknown) =>
   error instanceof CompactorError && error.code === code && sentence.test(error.message)
 
+test('a split.count that is text, 0 or 10^9 is refused as model-corrupt', (t) => {
+  const path = join(temporaryFolder(t), 'm.gguf')
+  const values = [
+    ['"two words"', (writer: GgufWriter) => writer.u32(8).string('two words')],
+    ['0', (writer: GgufWriter) => writer.u32(U32, 0)],
+    ['1000000000', (writer: GgufWriter) => writer.u32(U32, 1e9)],
+  ] as const
+  for (const [shown, write] of values) {
+    writeFileSync(path, write(new GgufWriter().header(0, 1).string('split.count')).pad().bytes())
+    const sentence = new RegExp(`split.count is ${shown}, expected a whole number from 1 to 99999; get the file again$`)
+    assert.throws(() => openGguf(path, 'm'), refused('model-corrupt', sentence))
+  }
+})
+
 test('a model in 3 files is opened by the first, with the tensors of all', (t) => {
   const path = write(t)
   const { gguf, fileBytes, release } = openGguf(path(1), 'm')

@@ -5,9 +5,13 @@
 import { existsSync } from 'node:fs'
 import { basename } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import { splitParts } from '../split-name.ts'
 import { type Gguf, type GgufTensor, readGguf } from './gguf.ts'
 import { mapFile } from './map-file.ts'
+
+/** The names of files have five digits for it. */
+const mostParts = 99_999
 
 export interface OpenedGguf {
   readonly gguf: Gguf // metadata of the first file, tensors of all
@@ -48,14 +52,25 @@ export const openGguf = (path: string, name: string): OpenedGguf => {
   }
 }
 
-const partsOf = (path: string, { name, metadata }: Gguf): string[] => {
-  const count = metadata.get('split.count') ?? 1
-  const number = metadata.get('split.no') ?? 0
+/** Throws CompactorError('model-corrupt') for what is no count. */
+const partNumber = ({ name, metadata }: Gguf, key: string, least: number): number => {
+  const value = metadata.get(key) ?? least
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= mostParts) return value
+  throw new CompactorError(
+    'model-corrupt',
+    `${name} is damaged: ${key} is ${shown(value)}, expected a whole number from ${least} to ${mostParts}; get the file again`,
+  )
+}
+
+const partsOf = (path: string, first: Gguf): string[] => {
+  const { name } = first
+  const count = partNumber(first, 'split.count', 1)
+  const number = partNumber(first, 'split.no', 0)
   if (count === 1) return [path]
   if (number !== 0)
     throw new CompactorError(
       'model-unsupported',
-      `${name} is file ${Number(number) + 1} of a model in ${count} files; open it by its first file, whose name ends in -00001-of-${String(count).padStart(5, '0')}.gguf`,
+      `${name} is file ${number + 1} of a model in ${count} files; open it by its first file, whose name ends in -00001-of-${String(count).padStart(5, '0')}.gguf`,
     )
   const paths = splitParts(path)
   if (paths.length !== count)
@@ -79,16 +94,16 @@ const joined = (name: string, parts: readonly Gguf[]): Gguf => {
     new CompactorError('model-corrupt', `the files of ${name} do not belong together: ${problem}; get them again`)
   const tensors = new Map<string, GgufTensor>()
   for (const [index, part] of parts.entries()) {
-    const [number, count] = [part.metadata.get('split.no'), part.metadata.get('split.count')]
+    const [number, count] = [partNumber(part, 'split.no', 0), partNumber(part, 'split.count', 1)]
     if (number !== index || count !== parts.length)
-      throw damaged(`file ${index + 1} says that it is ${Number(number) + 1} of ${count}`)
+      throw damaged(`file ${index + 1} says that it is ${number + 1} of ${count}`)
     for (const [tensor, value] of part.tensors) {
-      if (tensors.has(tensor)) throw damaged(`tensor ${tensor} is in two of them`)
+      if (tensors.has(tensor)) throw damaged(`tensor ${shown(tensor)} is in two of them`)
       tensors.set(tensor, value)
     }
   }
   const promised = first.metadata.get('split.tensors.count')
   if (promised !== undefined && promised !== tensors.size)
-    throw damaged(`they hold ${tensors.size} tensors, the first promises ${promised}`)
+    throw damaged(`they hold ${tensors.size} tensors, the first promises ${shown(promised)}`)
   return { name, metadata: first.metadata, tensors }
 }

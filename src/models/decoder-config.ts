@@ -1,6 +1,6 @@
 /** The keys that every decoder here has, read once; each architecture adds its own. Knows no architecture. */
 import type { Metadata, ModelConfig, Weights } from './model.ts'
-import { readCount, readHeads, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
+import { readCount, readHeads, readLayerCount, readPositive, refuseOtherKeys, requireValue } from './read-config.ts'
 
 export interface DecoderConfig extends ModelConfig {
   readonly feedForwardDim: number
@@ -44,7 +44,7 @@ export const readDecoderConfig = (
   requireValue(metadata, at('rope.dimension_count'), heads.headDim)
   return {
     architecture,
-    layerCount: readCount(metadata, at('block_count')),
+    layerCount: readLayerCount(metadata, architecture),
     dim,
     ...heads,
     vocabularySize,

@@ -1,5 +1,6 @@
 /** The table of architectures, found by `general.architecture`. A new model is one file and one line here. */
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import { gemma3 } from './gemma3.ts'
 import { llama } from './llama.ts'
 import type { Architecture } from './model.ts'
@@ -15,6 +16,6 @@ export const architectureOf = (name: unknown): Architecture => {
   const list = architectures.map((architecture) => architecture.name).join(', ')
   throw new CompactorError(
     'model-unsupported',
-    `architecture ${name ?? '(none named)'} is not supported; these are: ${list}`,
+    `architecture ${name === undefined ? '(none named)' : shown(name)} is not supported; take a model of one that is: ${list}`,
   )
 }

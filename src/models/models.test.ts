@@ -85,7 +85,7 @@ const open = (keys: Record<string, MetadataValue>, shapes: Record<string, readon
 test('an unknown architecture is refused by name with the list of what works', () => {
   assert.throws(
     () => architectureOf('mamba'),
-    refused('model-unsupported', /mamba is not supported; these are: llama, qwen2, qwen3, gemma3$/),
+    refused('model-unsupported', /mamba is not supported; take a model of one that is: llama, qwen2, qwen3, gemma3$/),
   )
   assert.throws(() => architectureOf(undefined), refused('model-unsupported', /\(none named\)/))
 })
@@ -210,6 +210,28 @@ test('llama: linear scaling is read from its factor, with or without its type, a
     () => read({ 'llama.rope.scaling.factor': 0 }),
     refused('model-corrupt', /llama\.rope\.scaling\.factor: expected a number above 0, got 0/),
   )
+})
+
+test('each architecture: 2^31 - 1 layers are refused before anything is made for each', () => {
+  for (const { name, readConfig } of architectures) {
+    const keys = { ...keysOf(name), [`${name}.block_count`]: 2 ** 31 - 1 }
+    assert.throws(
+      () => readConfig(metadata(keys), weights(shapesOf(name))),
+      refused('model-corrupt', /block_count: expected at most 4096 layers, got 2147483647/),
+    )
+  }
+})
+
+test('a key with what a terminal obeys, a long one, NaN and lists stand in the sentence in a short and harmless way', () => {
+  const said = (keys: Record<string, MetadataValue>, sentence: RegExp): void =>
+    assert.throws(() => open({ ...keysOf('llama'), ...keys }, shapesOf('llama')), { message: sentence })
+  said({ 'llama.\u001b[31m': 1 }, /^model key "llama\.\\u001b\[31m" is not understood/)
+  said({ [`llama.${'x'.repeat(70_000)}`]: 1 }, /^model key "llama\.x{54}…" is not understood/)
+  said(
+    { 'llama.rope.freq_base': Number.NaN },
+    /freq_base: expected a number above 0, got a value that is not a number; get the file again$/,
+  )
+  said({ 'llama.rope.freq_base': new Array(1000).fill(1) }, /expected a number above 0, got a list of 1000;/)
 })
 
 test('llama: rope_freqs of another length than 2 for heads of 4 is refused as model-corrupt', () => {

@@ -1,6 +1,7 @@
 /** Weights fetched with the shape that the config promises, and refusal of tensors that nobody fetched. Knows no architecture. */
 import type { Tensor, Weight } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import type { Weights } from './model.ts'
 
 export interface WeightReader {
@@ -23,7 +24,7 @@ export const readWeights = (weights: Weights, architecture: string): WeightReade
       return tensor
     throw new CompactorError(
       'model-corrupt',
-      `tensor ${name} has shape [${tensor.shape}], the model's keys promise [${shape}]`,
+      `tensor ${name} has shape [${tensor.shape}], the model's keys promise [${shape}]; get the file again`,
     )
   }
   return {
@@ -35,7 +36,7 @@ export const readWeights = (weights: Weights, architecture: string): WeightReade
         if (!fetched.has(name))
           throw new CompactorError(
             'model-unsupported',
-            `tensor ${name} is not part of a supported ${architecture} model and may change what it computes, so it is refused`,
+            `tensor ${shown(name)} is not part of a supported ${architecture} model and may change what it computes, so it is refused; take another file of the model`,
           )
     },
   }

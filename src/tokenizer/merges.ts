@@ -59,4 +59,4 @@ export class Merges {
 }
 
 const corrupt = (merge: number, problem: string): CompactorError =>
-  new CompactorError('model-corrupt', `merge ${merge} of tokenizer.ggml.merges ${problem}`)
+  new CompactorError('model-corrupt', `merge ${merge} of tokenizer.ggml.merges ${problem}; get the file again`)

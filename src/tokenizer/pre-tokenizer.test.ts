@@ -78,6 +78,6 @@ test('an unknown pre-tokenizer is refused by name with the list of 3 that work',
         error instanceof CompactorError &&
         error.code === 'model-unsupported' &&
         error.message ===
-          `pre-tokenizer ${name ?? '(none named)'} is not supported; these are: qwen2, llama-bpe, smollm`,
+          `pre-tokenizer ${name ?? '(none named)'} is not supported; take a model with one that is: qwen2, llama-bpe, smollm`,
     )
 })

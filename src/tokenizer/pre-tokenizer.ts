@@ -4,6 +4,7 @@
  * its engine keeps a backtracking step for every character of a long run.
  */
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 
 /** The end of the word that begins at `start` (UTF-16 indices, start < text.length). */
 export type PreTokenizer = (text: string, start: number) => number
@@ -118,6 +119,6 @@ export const createPreTokenizer = (name: unknown): PreTokenizer => {
   const list = Object.keys(preTokenizers).join(', ')
   throw new CompactorError(
     'model-unsupported',
-    `pre-tokenizer ${name ?? '(none named)'} is not supported; these are: ${list}`,
+    `pre-tokenizer ${name === undefined ? '(none named)' : shown(name)} is not supported; take a model with one that is: ${list}`,
   )
 }

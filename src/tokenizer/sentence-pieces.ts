@@ -20,7 +20,7 @@ export class SentencePieces {
     if (scores.length !== vocabulary.size)
       throw new CompactorError(
         'model-corrupt',
-        `tokenizer.ggml.scores has ${scores.length} values, expected ${vocabulary.size}, one for each token`,
+        `tokenizer.ggml.scores has ${scores.length} values, expected ${vocabulary.size}, one for each token; get the file again`,
       )
     this.#vocabulary = vocabulary
     this.#ranks = ranksOf(scores)
@@ -52,7 +52,8 @@ export class SentencePieces {
 
 /** Equal scores have equal ranks: the leftmost pair goes first then. */
 const ranksOf = (scores: Float32Array): Uint32Array => {
-  if (scores.some(Number.isNaN)) throw new CompactorError('model-corrupt', 'tokenizer.ggml.scores holds NaN')
+  if (scores.some(Number.isNaN))
+    throw new CompactorError('model-corrupt', 'tokenizer.ggml.scores holds what is not a number; get the file again')
   // Nearly all files number their merges 0, -1, -2 …, so that nothing need be sorted.
   const numbered = scores.every((score) => score <= 0 && score >= -LARGEST_RANK && Number.isInteger(score))
   if (numbered) return Uint32Array.from(scores, (score) => -score)

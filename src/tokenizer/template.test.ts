@@ -126,11 +126,30 @@ const unfit: Record<string, [template: string | undefined, sentence: RegExp, sys
   ],
   'a template that refuses the system role': [
     "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{{ messages[0].content }}",
-    /cannot be rendered \(System role not supported\).*leave that out/,
+    /cannot be rendered \("System role not supported"\); leave the system text out/,
     's',
   ],
   'a template that is not Jinja': ['{% for %}', /cannot be rendered/],
 }
+
+const loop = (count: number, body: string): string => `{% for i in range(${count}) %}${body}{% endfor %}`
+const harmful: readonly (readonly [template: string, reason: RegExp])[] = [
+  [loop(1e9, 'x'), /a range of more than 10000 numbers/],
+  [loop(9999, '{{ 1 }}'.repeat(30)), /more than 200000 steps/],
+  [`{% set x = 'xxxxxxxx' %}${'{% set x = x + x %}'.repeat(40)}`, /more than 2097152 characters/],
+  [`{% set x = [1] %}${'{% set x = x + x %}'.repeat(40)}`, /lists of more than 262144 values/],
+  [`{{ ${'('.repeat(50_000)}1${')'.repeat(50_000)} }}`, /nested too deeply/],
+  ['x'.repeat(300_000), /it has 300000 characters, and at most 262144 are read/],
+]
+
+test(`${harmful.length} templates that would take all time, memory or stack are refused as model-unsupported`, async () => {
+  for (const [template, reason] of harmful) await assert.rejects(open(template), refused(reason))
+})
+
+test('the date of today in a template is written as it asks', async () => {
+  const { tokenizer, template } = await open("{{ strftime_now('%Y') }}{{ messages[0].content }}")
+  assert.match(textOf(tokenizer, template.head), /^\d{4}$/)
+})
 
 for (const [what, [template, sentence, system]] of Object.entries(unfit))
   test(`${what} is refused as model-unsupported`, () => assert.rejects(open(template, system), refused(sentence)))

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto'
 import { CompactorError } from '../error.ts'
+import { quoted } from '../shown.ts'
 import type { Tokenizer, TokenizerSource } from './tokenizer.ts'
 
 /** What is read: head, document, between, question, end; then the answer follows. */
@@ -93,16 +94,27 @@ const systemHead = (
 ): Uint32Array => join(before, tokenizer.encode(system, { after: before }), behind)
 
 const render = async (text: string, messages: readonly Message[], names: Record<string, string>): Promise<string> => {
-  const { Template: Jinja } = await import('@huggingface/jinja') // loaded only here: it would delay every start
+  const { renderTemplate } = await import('./bounded-template.ts') // loaded only here: it would delay every start
   try {
-    return new Jinja(text).render({ messages, add_generation_prompt: true, ...names })
+    return renderTemplate(text, { messages, add_generation_prompt: true, ...names })
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    const advice = messages.length > 1 ? '; it may not take a system text, leave that out' : ''
-    throw new CompactorError('model-unsupported', `the model's chat template cannot be rendered (${reason})${advice}`, {
-      cause,
-    })
+    const reason = quoted(reasonOf(cause), longestReason)
+    const advice = messages[0]?.role === 'system' ? 'leave the system text out, which it may not take, or take' : 'take'
+    throw new CompactorError(
+      'model-unsupported',
+      `the model's chat template cannot be rendered (${reason}); ${advice} another model`,
+      {
+        cause,
+      },
+    )
   }
+}
+
+const longestReason = 160
+
+const reasonOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause instanceof RangeError && cause.message.includes('call stack') ? 'it is nested too deeply' : cause.message
 }
 
 type Place = keyof typeof marks

@@ -10,6 +10,7 @@
  * characters, and lead bytes of code points that Unicode leaves unassigned) have no token and are left out.
  */
 import { CompactorError } from '../error.ts'
+import { shown } from '../shown.ts'
 import { createPreTokenizer } from './pre-tokenizer.ts'
 import { SentencePieces } from './sentence-pieces.ts'
 import { type Encoding, TokenList } from './token-list.ts'
@@ -58,7 +59,7 @@ export class Tokenizer {
     if (model !== 'gpt2' && model !== 'llama')
       throw new CompactorError(
         'model-unsupported',
-        `tokenizer model ${model ?? '(none named)'} is not supported; only gpt2 (byte-level BPE) and llama (SentencePiece) are`,
+        `tokenizer model ${model === undefined ? '(none named)' : shown(model)} is not supported; take a model with gpt2 (byte-level BPE) or llama (SentencePiece)`,
       )
     const isPieces = model === 'llama'
     const pre = isPieces ? undefined : source.get('tokenizer.ggml.pre')
@@ -154,8 +155,11 @@ export class Tokenizer {
     const key = `tokenizer.ggml.${name}_token_id`
     const id = source.get(key)
     if (id === undefined) return undefined
-    if (typeof id === 'number' && id < this.vocabularySize) return id
-    throw new CompactorError('model-corrupt', `${key} is ${id}, expected a token below ${this.vocabularySize}`)
+    if (typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < this.vocabularySize) return id
+    throw new CompactorError(
+      'model-corrupt',
+      `${key} is ${shown(id)}, expected one of ${this.vocabularySize} tokens from 0; get the file again`,
+    )
   }
 
   #endTokens(source: TokenizerSource): ReadonlySet<number> {

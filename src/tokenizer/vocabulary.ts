@@ -3,6 +3,7 @@
  * the strings in a GGUF header, where a Map of 150,000 JS strings takes seconds. Not here: how text is split or merged.
  */
 import { CompactorError } from '../error.ts'
+import { quoted } from '../shown.ts'
 import { decodeAlphabet } from './byte-alphabet.ts'
 
 /** String i is bytes[starts[i], starts[i + 1] − 8), as formats/gguf-cursor.ts gives it. */
@@ -35,11 +36,16 @@ export class Vocabulary {
   readonly #mask: number
 
   constructor(tokens: StringTable, kinds: Int32Array, writing: Writing = 'alphabet') {
+    if (tokens.count === 0)
+      throw new CompactorError('model-corrupt', 'tokenizer.ggml.tokens holds no token; get the file again')
     this.size = tokens.count
     this.kinds = checkKinds(kinds, tokens.count)
     const { bytes, starts, longest } = decodeTokens(tokens, this.kinds, writing)
     if (longest > LONGEST_TOKEN)
-      throw new CompactorError('model-corrupt', `a token has ${longest} bytes, expected at most ${LONGEST_TOKEN}`)
+      throw new CompactorError(
+        'model-corrupt',
+        `a token of the vocabulary has ${longest} bytes, expected at most ${LONGEST_TOKEN}; get the file again`,
+      )
     this.#bytes = bytes
     this.#starts = starts
     this.longest = longest
@@ -122,7 +128,7 @@ const decodeTokens = (
     if (kind === CONTROL || kind === USER_DEFINED) {
       bytes.set(source.subarray(start, end), at)
       at += end - start
-    } else if (kind === BYTE && writing === 'pieces') bytes[at++] = byteOf(source, start, end)
+    } else if (kind === BYTE && writing === 'pieces') bytes[at++] = byteOf(id, source.subarray(start, end))
     else at = decode(source, start, end, bytes, at)
     starts[id + 1] = at
     longest = Math.max(longest, at - begun)
@@ -145,13 +151,13 @@ const decodePiece = (source: Uint8Array, from: number, to: number, target: Uint8
 }
 
 /** What <0x0A> stands for. */
-const byteOf = (source: Uint8Array, from: number, to: number): number => {
-  const text = String.fromCharCode(...source.subarray(from, Math.min(to, from + 16)))
+const byteOf = (id: number, written: Uint8Array): number => {
+  const text = String.fromCharCode(...written.subarray(0, 16))
   const match = /^<0x([0-9A-Fa-f]{2})>$/.exec(text)
   if (match) return Number.parseInt(match[1] as string, 16)
   throw new CompactorError(
     'model-corrupt',
-    `a token that stands for a byte is written "${text}", expected <0x00> to <0xFF>`,
+    `token ${id} stands for a byte and is written ${quoted(text)}, expected <0x00> to <0xFF>; get the file again`,
   )
 }
 
@@ -167,13 +173,13 @@ const checkKinds = (kinds: Int32Array, count: number): Uint8Array => {
   if (kinds.length !== count)
     throw new CompactorError(
       'model-corrupt',
-      `tokenizer.ggml.token_type has ${kinds.length} values, expected ${count}, one for each token`,
+      `tokenizer.ggml.token_type has ${kinds.length} values, expected ${count}, one for each token; get the file again`,
     )
   const wrong = kinds.find((kind) => kind < NORMAL || kind > LARGEST_KIND)
   if (wrong !== undefined)
     throw new CompactorError(
       'model-corrupt',
-      `tokenizer.ggml.token_type holds ${wrong}, expected ${NORMAL} to ${LARGEST_KIND}`,
+      `tokenizer.ggml.token_type holds ${wrong}, expected ${NORMAL} to ${LARGEST_KIND}; get the file again`,
     )
   return new Uint8Array(kinds)
 }

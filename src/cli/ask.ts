@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
+import { describeSources, sourcesFlag } from './describe-sources.ts'
 import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
@@ -23,12 +24,13 @@ import type { Terminal } from './terminal.ts'
 const help = `
 SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a document: text, Markdown, HTML,
 PDF, DOCX or EPUB, a folder, an address, or - for standard input. A document is compressed first and remembered by its
-content, so that only the first question pays for reading it.
+content, so that only the first question pays for reading it. --sources [COUNT] prints, behind the answer, the passages it
+comes from and where they stand (on stderr with --schema, so that the output stays JSON).
 
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
-  compactor ask ./project "Where is the retry limit set?"
+  compactor ask ./project "Where is the retry limit set?" --sources
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
@@ -43,6 +45,7 @@ interface AskFlags extends EngineFlags, DocumentFlags {
   readonly seed?: number
   readonly stop?: readonly string[]
   readonly schema?: string
+  readonly sources?: number
   readonly json?: boolean
   readonly stats?: boolean
 }
@@ -78,6 +81,7 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .addOption(seedFlag('of the sampling (default: 0)'))
     .addOption(new Option('--stop <text>', 'end the answer before this text; may be repeated').argParser(collect))
     .option('--schema <file>', 'JSON Schema that the answer keeps to: it is JSON then, - for standard input')
+    .addOption(sourcesFlag())
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
     .addHelpText('after', help)
@@ -130,9 +134,9 @@ const sayAnswer = async (
   terminal: Terminal,
 ): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
-  const { maxTokens, temperature, topK, topP, minP, seed, stop } = flags
+  const { maxTokens, temperature, topK, topP, minP, seed, stop, sources } = flags
   const answer = context.ask(question, {
-    ...given({ maxTokens, temperature, topK, topP, minP, seed, stop, schema }),
+    ...given({ maxTokens, temperature, topK, topP, minP, seed, stop, schema, sources }),
     signal: terminal.signal,
   })
   if (flags.json) {
@@ -147,6 +151,9 @@ const sayAnswer = async (
   }
   if (!last.endsWith('\n')) terminal.write('\n')
   const info = await answer.done
+  const passages = info.sources && describeSources(info.sources)
+  if (passages && schema) terminal.note(passages)
+  else if (passages) terminal.write(`\n${passages}\n`)
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
 }
 

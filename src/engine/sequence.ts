@@ -11,6 +11,14 @@ import type { Control } from './control.ts'
 
 const panelTokens = 256
 
+/** What one layer looks with, and at beside the block; given back when `ops.scope` ends. */
+export interface Sight {
+  readonly layer: number
+  readonly q: Tensor // [n, heads, headDim]
+  readonly own: readonly Segment[] // the sequence's own tokens, those of `q` among them
+  readonly firstIndex: number // of the first row of `q`
+}
+
 export interface SequenceStart {
   /** Absent: nothing stands before the sequence. */
   readonly block?: Block
@@ -28,6 +36,7 @@ export class Sequence {
   readonly #firstPosition: number
   readonly #options: Pick<SequenceStart, 'precision' | 'pageTokens'>
   #length = 0
+  #watch: ((sight: Sight) => void) | undefined
 
   constructor(ops: Ops, model: Model, { block, nextPosition, ...options }: SequenceStart) {
     const { layerCount } = model.config
@@ -77,6 +86,21 @@ export class Sequence {
     }
   }
 
+  /** Takes tokens in and tells of each layer what they look with; nobody asks what follows them. Call outside `ops.scope`. */
+  watch(ids: Uint32Array, control: Control, see: (sight: Sight) => void): void {
+    this.#watch = see
+    try {
+      for (let start = 0; start < ids.length; start += panelTokens) {
+        const panel = ids.subarray(start, start + panelTokens)
+        control.check()
+        this.reserve(panel.length)
+        this.#ops.scope(() => forward(this.#ops, this.#model, [{ sequence: this, ids: panel }]))
+      }
+    } finally {
+      this.#watch = undefined
+    }
+  }
+
   /** Another sequence with the same tokens behind it and another memory of the document. Copies the tail. */
   onto(block: Block): Sequence {
     const start = { block, nextPosition: this.#firstPosition, ...this.#options }
@@ -108,9 +132,11 @@ export class Sequence {
     this.#tail.append(layer, rotated.k, v)
     const { headDim, windows } = this.#model.config
     const firstIndex = this.#firstPosition + this.#length
-    const all = [...(this.#shared[layer] as readonly Segment[]), ...this.#tail.segments(layer)]
+    const own = this.#tail.segments(layer)
+    const all = [...(this.#shared[layer] as readonly Segment[]), ...own]
     const window = windows?.[layer]
     const segments = window === undefined ? all : within(all, firstIndex, window)
+    this.#watch?.({ layer, q: rotated.q, own, firstIndex })
     return this.#ops.attend(rotated.q, segments, { scale: 1 / Math.sqrt(headDim), firstIndex })
   }
 

@@ -175,5 +175,6 @@ const describeAnswer = (
       'answer',
       `${countText(usage.outputTokens)} tokens in ${secondsText(answerSeconds)} (${rate} tokens/s), ended by ${finishReason}`,
     ],
+    ...(timings.sourcesMs === undefined ? [] : [['sources', secondsText(timings.sourcesMs / 1000)] as const]),
   ])}`
 }

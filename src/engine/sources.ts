@@ -10,7 +10,9 @@ import { restorePlaces } from '../documents/stored-places.ts'
 import type { ContextState } from './context-state.ts'
 import type { Control } from './control.ts'
 import { documentAttention } from './document-attention.ts'
-import { cutPassages, type Passage, readTokens, type TokenText } from './passages.ts'
+import { type Looks, passageShares } from './passage-shares.ts'
+import { cutPassages, type Passage, readTokens } from './passages.ts'
+import { quote } from './quote.ts'
 import { Sequence } from './sequence.ts'
 
 /** A passage of the document, and how much of what was looked at it is. */
@@ -43,12 +45,6 @@ export interface Exchange {
   readonly answer: readonly number[]
 }
 
-/** What passages receive from the question's queries, and from those that chose the answer's tokens. */
-interface Looks {
-  readonly question: Float64Array
-  readonly answer: Float64Array
-}
-
 /** The likeliest first. Throws CompactorError('aborted'). */
 export const findSources = async (
   ops: Ops,
@@ -65,11 +61,11 @@ export const findSources = async (
   const places = state.origin.document.places && restorePlaces(state.origin.document.places)
   const breaks = (places?.marks ?? []).filter(({ kind }) => kind !== 'line').map(({ offset }) => offset)
   const passages = cutPassages(text, tokensAt(state.sourceOffsets, breaks))
-  const shares = sharesOf(passages, looks, usual)
+  const shares = passageShares(passages, looks, usual)
   const best = [...shares.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0) || a - b)
   return best
     .slice(0, count)
-    .map((index) => ({ ...quote(state, text, passages[index] as Passage), share: shares[index] ?? 0 }))
+    .map((index) => ({ ...quote(text, state.sourceOffsets, passages[index] as Passage), share: shares[index] ?? 0 }))
     .filter(({ text, share }) => text !== '' && share > 0)
     .map(({ start, end, line, ...rest }) => {
       const place = places && places.marks.length > 0 ? placeAt(places, start) : `line ${line} of the text`
@@ -81,18 +77,18 @@ export const findSources = async (
 const idle = { question: 'What does the document say?', answer: 'The document says that' } as const
 
 /** Attention goes with the block, and stays the same for all its questions. */
-const usual = new WeakMap<Block, Looks>()
+const knownUsual = new WeakMap<Block, Looks>()
 
 const usualLooks = async (ops: Ops, state: ContextState, control: Control): Promise<Looks> => {
   const { block, between, origin, model } = state
-  const known = usual.get(block)
+  const known = knownUsual.get(block)
   if (known) return known
   const { nextPosition } = origin
   const sequence = new Sequence(ops, model.model, { block, nextPosition, precision: block.shape.precision })
   const question = model.tokenizer.encode(idle.question, { after: between })
   const answer = [...model.tokenizer.encode(idle.answer), 0] // nothing is chosen behind the last token
   const looks = await look(ops, state, { sequence, before: between, question, answer }, control)
-  usual.set(block, looks)
+  knownUsual.set(block, looks)
   return looks
 }
 
@@ -120,32 +116,6 @@ const look = async (
   return { question: fromQuestion as Float64Array, answer: fromAnswer as Float64Array }
 }
 
-/**
- * What each passage received beyond the usual, x·ln(x / usual), as a share of the document for question and answer; the
- * geometric mean of both as a share again. Chosen by measurement, see docs/lab-book.md. → [passages], in sum 1 or all 0
- */
-const sharesOf = (passages: readonly Passage[], looks: Looks, usual: Looks): number[] => {
-  const gains = (['question', 'answer'] as const).map((who) => gainsOf(passages, looks[who], usual[who]))
-  // So that a passage which one of both points to still comes before one that neither does.
-  const floor = 0.1 / passages.length
-  const [fromQuestion = [], fromAnswer = []] = gains
-  if (gains.every((gain) => gain.every((value) => value === 0))) return passages.map(() => 0)
-  return asShares(passages.map((_, i) => Math.sqrt(((fromQuestion[i] ?? 0) + floor) * ((fromAnswer[i] ?? 0) + floor))))
-}
-
-const gainsOf = (passages: readonly Passage[], seen: Float64Array, usually: Float64Array): number[] =>
-  asShares(
-    passages.map(({ from, to }) => {
-      const [x, y] = [seen, usually].map((masses) => masses.subarray(from, to).reduce((total, mass) => total + mass, 0))
-      return x && y && x > y ? x * Math.log(x / y) : 0
-    }),
-  )
-
-const asShares = (values: readonly number[]): number[] => {
-  const total = values.reduce((sum, value) => sum + value, 0)
-  return total > 0 ? values.map((value) => value / total) : values.map(() => 0)
-}
-
 /** Tokens that begin at or behind such bytes of the source. */
 const tokensAt = (sourceOffsets: Uint32Array, offsets: readonly number[]): Set<number> => {
   const tokens = new Set<number>()
@@ -155,27 +125,4 @@ const tokensAt = (sourceOffsets: Uint32Array, offsets: readonly number[]): Set<n
     tokens.add(token)
   }
   return tokens
-}
-
-/** A passage without the white space around it. */
-const quote = (
-  { sourceOffsets }: Pick<ContextState, 'sourceOffsets'>,
-  { bytes, starts }: TokenText,
-  { from, to }: Passage,
-): Pick<Source, 'start' | 'end' | 'text'> & { readonly line: number } => {
-  const whole = Buffer.from(bytes.subarray(starts[from], starts[to])).toString()
-  const text = whole.trim()
-  const first = (starts[from] ?? 0) + Buffer.byteLength(whole.slice(0, whole.length - whole.trimStart().length))
-  const end = first + Buffer.byteLength(text)
-  const inSource = (byte: number): number => {
-    let token = from
-    while (token + 1 < to && (starts[token + 1] ?? 0) <= byte) token++
-    // From the token's end: the first one may begin with a space that its tokenizer added.
-    const next = sourceOffsets[token + 1]
-    if (next === undefined) return (sourceOffsets[token] ?? 0) + byte - (starts[token] ?? 0)
-    return next - ((starts[token + 1] ?? 0) - byte)
-  }
-  let line = 1
-  for (let at = 0; at < first; at++) if (bytes[at] === 10) line++
-  return { text, start: inSource(first), end: text === '' ? inSource(first) : inSource(end - 1) + 1, line }
 }

@@ -12,6 +12,7 @@ import { openContext } from '../src/cache/cctx-open.ts'
 import { writeContext } from '../src/cache/cctx-write.ts'
 import { shrink } from '../src/cache/shrink.ts'
 import { Control } from '../src/engine/control.ts'
+import { documentAttention } from '../src/engine/document-attention.ts'
 import { prefill } from '../src/engine/prefill.ts'
 import { logitsAfter } from '../src/engine/forward.ts'
 import { Sequence } from '../src/engine/sequence.ts'
@@ -120,6 +121,27 @@ for (const { name } of toys) {
       const logits = await after(ops, model, block).next(question, new Control())
       assert.ok(logits.every(Number.isFinite), entry.name)
     }
+  })
+
+  test(`${name}: 5 tokens after half a memory see of the document as much as 5 at once, less than 1 for each head that sees all`, async (t) => {
+    const { ops, model } = setUp(t)
+    const control = new Control()
+    const { layerCount, headCount, windows = [] } = model.config
+    const wholeLayers = layerCount - windows.filter((window) => window !== undefined).length
+    const block = await compress(ops, model, methodOf('compactor'), { share: 0.5 })
+    const ids = question.subarray(0, 5)
+    const observe = (spans: readonly { from: number; count: number }[]): Promise<Float64Array[]> =>
+      documentAttention(ops, block, { sequence: after(ops, model, block), ids, spans }, control)
+    const [together] = await observe([{ from: 0, count: 5 }])
+    const each = await observe([0, 1, 2, 3, 4].map((from) => ({ from, count: 1 })))
+    for (const masses of each) {
+      const sum = masses.reduce((total, mass) => total + mass, 0)
+      assert.ok(sum > 0 && sum < wholeLayers * headCount, `${sum}`)
+    }
+    together?.forEach((mass, token) => {
+      const mean = each.reduce((total, masses) => total + (masses[token] ?? 0), 0) / 5
+      assert.ok(Math.abs(mass - mean) < 1e-5)
+    })
   })
 
   for (const heads of ['across', 'model'] as const)

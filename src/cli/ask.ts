@@ -4,6 +4,7 @@ import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
 import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
+import { describeSources, sourcesFlag } from './describe-sources.ts'
 import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import { defaultModel, type EngineFlags, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
@@ -13,12 +14,13 @@ import type { Terminal } from './terminal.ts'
 const help = `
 SOURCE is a .cctx file, the id of a remembered context (\`compactor context list\`), or a document: text, Markdown, HTML,
 PDF, DOCX or EPUB, a folder, an address, or - for standard input. A document is compressed first and remembered by its
-content, so that only the first question pays for reading it.
+content, so that only the first question pays for reading it. --sources [COUNT] prints, behind the answer, the passages it
+comes from and where they stand (on stderr with --schema, so that the output stays JSON).
 
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
-  compactor ask ./project "Where is the retry limit set?"
+  compactor ask ./project "Where is the retry limit set?" --sources
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
@@ -26,6 +28,7 @@ Examples:
 interface AskFlags extends AnswerFlags, EngineFlags, DocumentFlags {
   readonly model?: string
   readonly schema?: string
+  readonly sources?: number
   readonly json?: boolean
   readonly stats?: boolean
 }
@@ -36,6 +39,7 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .argument('<question>', 'the question, or - for standard input')
     .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
     .option('--schema <file>', 'JSON Schema that the answer keeps to: it is JSON then, - for standard input')
+    .addOption(sourcesFlag())
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
     .addHelpText('after', help)
@@ -88,7 +92,11 @@ const sayAnswer = async (
   terminal: Terminal,
 ): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
-  const answer = context.ask(question, { ...answerOptions(flags), ...given({ schema }), signal: terminal.signal })
+  const answer = context.ask(question, {
+    ...answerOptions(flags),
+    ...given({ schema, sources: flags.sources }),
+    signal: terminal.signal,
+  })
   if (flags.json) {
     const info = await answer.done
     terminal.printJson({ answer: await answer.text, ...info, loadSeconds, stats: context.stats })
@@ -101,6 +109,9 @@ const sayAnswer = async (
   }
   if (!last.endsWith('\n')) terminal.write('\n')
   const info = await answer.done
+  const passages = info.sources && describeSources(info.sources)
+  if (passages && schema) terminal.note(passages)
+  else if (passages) terminal.write(`\n${passages}\n`)
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
 }
 
@@ -122,5 +133,6 @@ const describeAnswer = (
       'answer',
       `${countText(usage.outputTokens)} tokens in ${secondsText(answerSeconds)} (${rate} tokens/s), ended by ${finishReason}`,
     ],
+    ...(timings.sourcesMs === undefined ? [] : [['sources', secondsText(timings.sourcesMs / 1000)] as const]),
   ])}`
 }

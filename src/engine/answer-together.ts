@@ -18,7 +18,8 @@ export interface Job {
   readonly control: Control
   readonly begin: () => { readonly sequence: Sequence; readonly generation: Generation }
   readonly onPiece: (text: string) => void
-  readonly onEnd: (result: Generated) => void
+  /** May still compute; what it throws is the job's failure. The others wait for it. */
+  readonly onEnd: (result: Generated) => void | Promise<void>
   readonly onError: (error: unknown) => void
 }
 
@@ -52,10 +53,16 @@ export const answerTogether = async (
     admit(waiting, running, maxBytes)
     if (running.length === 0) return
     await step(ops, model, running, control)
-    running = running.filter(({ job, generation: { result } }) => {
-      if (result) job.onEnd(result)
-      return result === undefined
-    })
+    for (const { job, generation } of running) if (generation.result) await end(job, generation.result)
+    running = running.filter(({ generation }) => generation.result === undefined)
+  }
+}
+
+const end = async (job: Job, result: Generated): Promise<void> => {
+  try {
+    await job.onEnd(result)
+  } catch (error) {
+    job.onError(error)
   }
 }
 

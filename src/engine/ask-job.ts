@@ -11,6 +11,7 @@ import type { AnswerInfo, AskRequest } from './protocol.ts'
 import { createSampler } from './sampler.ts'
 import { schemaHint } from './schema-hint.ts'
 import { Sequence } from './sequence.ts'
+import { checkSourceCount, findSources } from './sources.ts'
 
 interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
   readonly onEnd: (info: AnswerInfo, generation: Generation) => void
@@ -18,12 +19,13 @@ interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
 
 /** What stands before a question, and how it is continued. */
 export interface Beginning {
+  readonly ops: Ops
   /** Tokens before what is read now, of the document at its original length. */
   readonly before: number
   /** The template's tokens right before the question. */
   readonly after: ArrayLike<number>
   /** All that is read before the answer, from the question's own tokens. */
-  readonly wrap: (question: Uint32Array) => Uint32Array
+  readonly wrap: (question: Uint32Array) => Uint32Array // ends with the question and the template's `end`
   readonly sequence: () => Sequence
 }
 
@@ -43,6 +45,7 @@ export const questionTokens = (
 
 /** A conversation of one question: right behind the document. */
 export const firstBeginning = (ops: Ops, { model, block, origin, between, end }: ContextState): Beginning => ({
+  ops,
   before: origin.nextPosition,
   after: between,
   wrap: (question) => Uint32Array.from([...between, ...question, ...end]),
@@ -52,33 +55,39 @@ export const firstBeginning = (ops: Ops, { model, block, origin, between, end }:
   },
 })
 
-/** Throws CompactorError('question-invalid'), 'usage' (a schema); RangeError for sampling options and a maxTokens out of range. */
+/** Throws CompactorError('question-invalid'), 'usage' (a schema); RangeError for sampling options, maxTokens, sources out of range. */
 export const askJob = (
   state: ContextState,
-  { question, stop, maxTokens, schema, ...sampling }: AskRequest,
-  { before, after, wrap, sequence }: Beginning,
+  { question, stop, maxTokens, schema, sources, ...sampling }: AskRequest,
+  { ops, before, after, wrap, sequence }: Beginning,
   { onEnd, ...listeners }: Listeners,
 ): Job => {
   const { model, block } = state
   const sampler = createSampler(sampling)
   const constraint = schema === undefined ? undefined : new Constraint(schema, model.tokenizer)
-  const ids = wrap(questionTokens(state, { question, schema }, after))
+  checkSourceCount(sources)
+  const asked = questionTokens(state, { question, schema }, after)
+  const ids = wrap(asked)
   const { contextLength } = model.model.config
   const room = answerRoom({ contextLength, before, question: ids.length, maxTokens })
   constraint?.checkRoom(room)
   const { bytesPerPair, pairBytes, headPartBytes, windowBytes } = block.stats()
   const { layerCount, kvHeadCount } = block.shape
   const options = { ids, maxTokens: room, sampler, stop, ...(constraint && { constraint }) }
-  let generation: Generation | undefined
+  let running: ReturnType<Job['begin']> | undefined
+  let readBefore = 0
   return {
     ...listeners,
-    bytes: bytesPerPair * layerCount * kvHeadCount * (ids.length + room),
+    // For its sources a question is read again beside what it has read.
+    bytes: bytesPerPair * layerCount * kvHeadCount * (ids.length + room) * (sources === undefined ? 1 : 2),
     shared: { key: block, bytes: pairBytes + headPartBytes + windowBytes },
     begin: () => {
-      generation = new Generation(model.tokenizer, options)
-      return { sequence: sequence(), generation }
+      running = { sequence: sequence(), generation: new Generation(model.tokenizer, options) }
+      readBefore = running.sequence.length
+      return running
     },
-    onEnd: ({ finishReason, tokens, questionMs, answerMs }) => {
+    onEnd: async ({ finishReason, tokens, questionMs, answerMs }) => {
+      const { sequence, generation } = running as NonNullable<typeof running>
       const inputTokens = before + ids.length
       const usage = {
         inputTokens,
@@ -86,7 +95,16 @@ export const askJob = (
         outputTokens: tokens.length,
         totalTokens: inputTokens + tokens.length,
       }
-      onEnd({ finishReason, usage, timings: { questionMs, answerMs } }, generation as Generation)
+      const timings = { questionMs, answerMs }
+      if (sources === undefined) return onEnd({ finishReason, usage, timings }, generation)
+      const begun = performance.now()
+      const questionAt = readBefore + ids.length - asked.length - state.end.length
+      const exchange = { sequence, questionAt, question: asked, answer: tokens }
+      const found = await findSources(ops, state, exchange, { count: sources, control: listeners.control })
+      onEnd(
+        { finishReason, usage, timings: { ...timings, sourcesMs: performance.now() - begun }, sources: found },
+        generation,
+      )
     },
   }
 }

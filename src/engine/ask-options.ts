@@ -14,10 +14,15 @@ export interface AskOptions extends SamplingOptions {
    * JSON Schema is understood is in docs/api.md; the rest is refused. Told to the model behind the question.
    */
   readonly schema?: JsonSchema | undefined
+  /**
+   * How many passages of the document, from 1 to 50, `done` names as `sources`: those that question and answer looked at more
+   * than any question does. Costs about as much as reading question and answer once more. Default: none.
+   */
+  readonly sources?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-const askOptions = ['maxTokens', 'stop', 'schema', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+const askOptions = ['maxTokens', 'stop', 'schema', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 /** Throws TypeError for an unknown option or a text that is none. */
 export const askRequest = (

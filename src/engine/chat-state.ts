@@ -102,7 +102,8 @@ export class ChatState {
     if (sequence && forgotten === 0) {
       const wrap = (question: Uint32Array): Uint32Array =>
         Uint32Array.from([...this.#unread, ...this.#turn, ...question, ...end])
-      return { before: origin.nextPosition + sequence.length, after: this.#turn, wrap, sequence: () => sequence }
+      const before = origin.nextPosition + sequence.length
+      return { ops: this.#ops, before, after: this.#turn, wrap, sequence: () => sequence }
     }
     const said = remembered.flatMap(({ question, answer }, i) => [
       ...(i === 0 ? between : this.#turn),

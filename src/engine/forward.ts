@@ -55,9 +55,10 @@ const callsOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v }
   let start = 0
   const placed = parts.map(({ sequence, ids: { length: count } }): Placed => {
     const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, count)
-    sequence.append(layer, parts.length === 1 ? { k: rotated.k, v } : { k: cut(rotated.k), v: cut(v) })
+    const [q, k, ownV] = parts.length === 1 ? [rotated.q, rotated.k, v] : [cut(rotated.q), cut(rotated.k), cut(v)]
+    sequence.append(layer, { k, v: ownV })
     start += count
-    return { sequence, start: start - count, count, ...sequence.sight(layer) }
+    return { sequence, start: start - count, count, ...sequence.look(layer, q) }
   })
   return stretchesOf(placed).map(callOf)
 }

@@ -10,6 +10,7 @@ import type { Keep } from './budget.ts'
 import type { FinishReason } from './generation.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { SizePlan } from './size-plan.ts'
+import type { Source } from './sources.ts'
 import type { ContextStats } from './stats.ts'
 
 export interface EngineSettings {
@@ -38,6 +39,7 @@ export interface AskRequest extends SamplingOptions {
   readonly maxTokens?: number | undefined
   readonly stop: readonly string[]
   readonly schema?: JsonSchema | undefined
+  readonly sources?: number | undefined
 }
 
 /** Questions that are answered together, about any contexts of one model. */
@@ -87,6 +89,8 @@ export interface AnswerInfo {
   readonly finishReason: FinishReason
   readonly usage: Usage
   readonly timings: Timings
+  /** Where the answer comes from, the likeliest first; if `sources` was asked for. */
+  readonly sources?: readonly Source[]
   /** Of a conversation: turns, the oldest first, that were forgotten because there was no more room for them. */
   readonly forgottenTurns?: number
 }
@@ -106,6 +110,8 @@ export interface Timings {
   readonly questionMs: number
   /** All tokens after that. */
   readonly answerMs: number
+  /** Finding the sources; the first time for a context also what any question looks at. */
+  readonly sourcesMs?: number
 }
 
 export interface Results {

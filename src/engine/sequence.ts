@@ -21,10 +21,17 @@ export interface SequenceStart {
   readonly pageTokens?: number
 }
 
+/** What the next tokens look at in a layer. */
 export interface Sight {
-  readonly shared: readonly Segment[] // none of them causal
-  readonly own: readonly Segment[] // all of them causal
+  readonly shared: readonly Segment[] // with all sequences over the same block; none of them causal
+  readonly own: readonly Segment[] // the sequence's own, the next tokens among them; all of them causal
   readonly firstIndex: number // of the first of the next tokens
+}
+
+/** The same, and what they look with; given back when `ops.scope` ends. */
+export interface Look extends Sight {
+  readonly layer: number
+  readonly q: Tensor // [n, heads, headDim]
 }
 
 export class Sequence {
@@ -36,6 +43,7 @@ export class Sequence {
   readonly #firstPosition: number
   readonly #options: Pick<SequenceStart, 'precision' | 'pageTokens'>
   #length = 0
+  #watch: ((look: Look) => void) | undefined
 
   constructor(ops: Ops, model: Model, { block, nextPosition, ...options }: SequenceStart) {
     const { layerCount } = model.config
@@ -86,6 +94,21 @@ export class Sequence {
     }
   }
 
+  /** Takes tokens in and tells of each layer what they look with; nobody asks what follows them. Call outside `ops.scope`. */
+  watch(ids: Uint32Array, control: Control, see: (look: Look) => void): void {
+    this.#watch = see
+    try {
+      for (let start = 0; start < ids.length; start += panelTokens) {
+        const panel = ids.subarray(start, start + panelTokens)
+        control.check()
+        this.reserve(panel.length)
+        this.#ops.scope(() => forward(this.#ops, this.#model, [{ sequence: this, ids: panel }]))
+      }
+    } finally {
+      this.#watch = undefined
+    }
+  }
+
   /** Another sequence with the same tokens behind it and another memory of the document. Copies the tail. */
   onto(block: Block): Sequence {
     const start = { block, nextPosition: this.#firstPosition, ...this.#options }
@@ -117,13 +140,11 @@ export class Sequence {
     this.#tail.append(layer, k, v)
   }
 
-  /** What the next tokens look at in a layer: first what all sequences over the same block share, then their own. */
-  sight(layer: number): Sight {
-    const firstIndex = this.#firstPosition + this.#length
-    const [shared, own] = [this.#shared[layer] ?? [], this.#tail.segments(layer)]
-    const window = this.#model.config.windows?.[layer]
-    if (window === undefined) return { shared, own, firstIndex }
-    return { shared: [], own: within([...shared, ...own], firstIndex, window), firstIndex }
+  /** Call once for each layer, after `append`. */
+  look(layer: number, q: Tensor): Sight {
+    const sight = this.#sight(layer)
+    this.#watch?.({ ...sight, layer, q })
+    return sight
   }
 
   sharesBlock(other: Sequence): boolean {
@@ -132,6 +153,14 @@ export class Sequence {
 
   advance(count: number): void {
     this.#length += count
+  }
+
+  #sight(layer: number): Sight {
+    const firstIndex = this.#firstPosition + this.#length
+    const [shared, own] = [this.#shared[layer] ?? [], this.#tail.segments(layer)]
+    const window = this.#model.config.windows?.[layer]
+    if (window === undefined) return { shared, own, firstIndex }
+    return { shared: [], own: within([...shared, ...own], firstIndex, window), firstIndex }
   }
 }
 

@@ -17,6 +17,9 @@ import { median, spread, table, writeResult } from './table.ts'
 
 const question = 'Tell me, at length and in your own words, everything that this text says.'
 
+/** Of what stands for no document: enough to talk about. */
+const shortTokens = 100
+
 interface Setting {
   readonly model: LoadedModel
   readonly maxTokens: number
@@ -120,7 +123,7 @@ export const run = async (args: string[]): Promise<void> => {
     }
     const kept = await copies(Number(values.keep))
     const whole = await copies(1)
-    const short = await model.compress({ document: 'Nothing.', keep: 1 })
+    const short = await model.compress({ document: documentOf(values.model, shortTokens), keep: 1 })
     const of = `${values.model}, ${values.tokens} tokens, answers of ${values.answer}`
     process.stdout.write(`${of}; ${machineLine(machine())}\n\n`)
     const questions = await questionsTable(setting, kept[0] as Context)

@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { table } from './table.ts'
 
 /** Of each kernel the function that is counted, with all that it calls. */
-const kernels = { attend: 'compactor::attend_task_avx2*', panel: '*panel_task<*' } as const
+const kernels = { attend: 'compactor::attend_task_avx2*', panel: '*::panel_task(*' } as const
 type Kernel = keyof typeof kernels
 
 interface Counts {

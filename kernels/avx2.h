@@ -1,11 +1,16 @@
 // Included last by files of AVX2 kernels: everything after it is compiled for AVX2, FMA and F16C, whatever the compiler's
 // flags are, and is called only where cpu.h says so. Included last, so that no inline function of another header is
-// compiled this way and then kept by the linker for everybody.
+// compiled this way and then kept by the linker for everybody. With COMPACTOR_VNNI it is for AVX-512 VNNI too, in vectors of
+// the same width.
 #include <immintrin.h>
 
 #include "kernels.h"
 
+#if defined(COMPACTOR_VNNI)
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512vnni")
+#else
 #pragma GCC target("avx2,fma,f16c")
+#endif
 
 namespace compactor {
 namespace {
@@ -20,11 +25,15 @@ inline __m256i nibbles_32(const uint8_t* bytes) {
 inline __m256i fifth_bits_32(const uint8_t* bytes) {
   int32_t bits;
   memcpy(&bits, bytes, sizeof bits);
+#if defined(COMPACTOR_VNNI)
+  return _mm256_maskz_mov_epi8(uint32_t(bits), _mm256_set1_epi8(16));
+#else
   const __m256i byte_of_value = _mm256_set_epi64x(0x0303030303030303, 0x0202020202020202, 0x0101010101010101, 0);
   const __m256i bit_of_value = _mm256_set1_epi64x(int64_t(0x8040201008040201u));
   const __m256i spread = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), byte_of_value);
   const __m256i is_set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit_of_value), bit_of_value);
   return _mm256_and_si256(is_set, _mm256_set1_epi8(16));
+#endif
 }
 
 // The codes of a type with blocks of 32; those of Q8_0 are signed.

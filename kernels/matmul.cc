@@ -22,8 +22,9 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   const bool is_quantised = type != WeightType::F32 && type != WeightType::F16 && type != WeightType::BF16;
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised) return matmul_panel_avx2(pool, matmul);
-    if (n < fewest_panel_tokens(isa, type)) return matmul_int8_avx2(pool, matmul);
-    return isa >= Isa::avx512 ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
+    const bool wide = isa >= Isa::avx512;
+    if (n < fewest_panel_tokens(isa, type)) return wide ? matmul_int8_avx512(pool, matmul) : matmul_int8_avx2(pool, matmul);
+    return wide ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif
   (void)int8;

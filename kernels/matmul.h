@@ -24,6 +24,7 @@ bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activat
 
 // Quantised types only, int8 activations
 bool matmul_int8_avx2(Pool& pool, const Matmul& matmul);          // made for few tokens
+bool matmul_int8_avx512(Pool& pool, const Matmul& matmul);        // the same
 bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
 

@@ -1,4 +1,4 @@
-// Activations as int8 in groups of 32, the form in which matmul_int8_avx2.cc multiplies them.
+// Activations as int8 in groups of 32, the form in which matmul_int8_task.h multiplies them.
 #pragma once
 #include "kernels.h"
 

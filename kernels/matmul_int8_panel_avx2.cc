@@ -194,10 +194,12 @@ const MultiplyTiles& multiply_tiles_of(WeightType type) {
   }
 }
 
+constexpr PackPanels kPack = COMPACTOR_PACKING(pack_panel);
+
 }  // namespace
 
 bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul) {
-  return run_panels(pool, matmul, multiply_tiles_of(matmul.type));
+  return run_panels(pool, matmul, multiply_tiles_of(matmul.type), kPack[size_t(matmul.type)]);
 }
 
 }  // namespace compactor

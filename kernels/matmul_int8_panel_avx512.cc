@@ -14,6 +14,7 @@
 #include "matmul_int8_panel_task.h"
 
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni")
+#include "pack_panel_avx512.h"
 
 namespace compactor {
 namespace {
@@ -100,10 +101,12 @@ void multiply_tile(const PanelGroup* x, const Panel& panel, size_t groups, bool 
 constexpr MultiplyTiles kMultiply[3] = {COMPACTOR_TILES(Codes::centred), COMPACTOR_TILES(Codes::minimum),
                                                         COMPACTOR_TILES(Codes::halves)};
 
+constexpr PackPanels kPack = COMPACTOR_PACKING(pack_panel_avx512);
+
 }  // namespace
 
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul) {
-  return run_panels(pool, matmul, kMultiply[int(codes_of(matmul.type))]);
+  return run_panels(pool, matmul, kMultiply[int(codes_of(matmul.type))], kPack[size_t(matmul.type)]);
 }
 
 }  // namespace compactor

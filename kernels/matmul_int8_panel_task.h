@@ -45,30 +45,42 @@ inline void unpack_blocks_of_32(const uint8_t* block, size_t groups, uint8_t* co
   }
 }
 
+// Of the eight groups of a Q4_K or Q5_K block, kPanelRows apart
+inline void unpack_k45_scales(const uint8_t* block, float* scales, float* minimums) {
+  const float d = half_at(block), dmin = half_at(block + 2);
+  uint8_t scale_codes[8], minimum_codes[8];
+  unpack_scales(block + 4, scale_codes, minimum_codes);
+  for (size_t i = 0; i < 8; i++) {
+    scales[i * kPanelRows] = d * float(scale_codes[i]);
+    minimums[i * kPanelRows] = -(dmin * float(minimum_codes[i]));
+  }
+}
+
+// Of the sixteen half groups of a Q6_K block, kPanelRows apart
+inline void unpack_q6_k_scales(const uint8_t* block, float* scales) {
+  const float d = half_at(block + 208);
+  const int8_t* scale_codes = reinterpret_cast<const int8_t*>(block + 192);
+  for (size_t i = 0; i < 16; i++) scales[i * kPanelRows] = d * float(scale_codes[i]);
+}
+
 // Q4_K and Q5_K
 template <WeightType kType>
 inline void unpack_k45(const uint8_t* block, size_t groups, uint8_t* codes, float* scales, float* minimums) {
   constexpr bool kHigh = kType == WeightType::Q5_K;
   for (size_t g = 0; g < groups; g += 8, block += block_layout(kType).bytes) {
-    const float d = half_at(block), dmin = half_at(block + 2);
-    uint8_t scale_codes[8], minimum_codes[8];
-    unpack_scales(block + 4, scale_codes, minimum_codes);
+    unpack_k45_scales(block, scales + g * kPanelRows, minimums + g * kPanelRows);
     for (size_t i = 0; i < 8; i++) {
       const __m256i q = quants_k45(block + (kHigh ? 48 : 16), kHigh ? block + 16 : nullptr, int(i));
       _mm256_store_si256(reinterpret_cast<__m256i*>(codes + (g + i) * 32), q);
-      scales[(g + i) * kPanelRows] = d * float(scale_codes[i]);
-      minimums[(g + i) * kPanelRows] = -(dmin * float(minimum_codes[i]));
     }
   }
 }
 
 inline void unpack_q6_k(const uint8_t* block, size_t groups, uint8_t* codes, float* scales) {
   for (size_t g = 0; g < groups; g += 8, block += block_layout(WeightType::Q6_K).bytes) {
-    const float d = half_at(block + 208);
-    const int8_t* scale_codes = reinterpret_cast<const int8_t*>(block + 192);
+    unpack_q6_k_scales(block, scales + 2 * g * kPanelRows);
     for (size_t i = 0; i < 8; i++)
       _mm256_store_si256(reinterpret_cast<__m256i*>(codes + (g + i) * 32), quants_q6_k(block, int(i)));
-    for (size_t i = 0; i < 16; i++) scales[(2 * g + i) * kPanelRows] = d * float(scale_codes[i]);
   }
 }
 
@@ -120,10 +132,13 @@ void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel&
 // For 0 … kTileTokens tokens.
 using MultiplyTiles = MultiplyTile[kTileTokens + 1];
 
+using PackPanel = void (*)(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel);
+
 struct PanelRun {
   Matmul matmul;
   Pool* pool;
   const MultiplyTiles& multiply;
+  PackPanel pack;
   PanelGroup* activations;  // of the tokens below
   size_t token;
   size_t token_count;
@@ -163,7 +178,15 @@ inline void write_out(const Matmul& m, const float (*sums)[kPanelRows], size_t t
   }
 }
 
-template <WeightType kType>
+// Reads the rows of a task once, as they lie in memory: packing goes from row to row, an order in which the processor does
+// not see what comes next.
+inline void fetch_rows(const uint8_t* bytes, size_t count) {
+  for (size_t at = 0; at < count; at += 64) {
+    const uint8_t read = *static_cast<const volatile uint8_t*>(bytes + at);
+    (void)read;
+  }
+}
+
 void panel_task(void* arguments, size_t task, int thread) {
   const PanelRun& run = *static_cast<const PanelRun*>(arguments);
   const Matmul& m = run.matmul;
@@ -171,10 +194,12 @@ void panel_task(void* arguments, size_t task, int thread) {
   const size_t row = task % run.row_groups * kPanelRows;
   const size_t first = task / run.row_groups * kTaskTokens;
   const size_t token_count = task_size(run.token_count, first, kTaskTokens);
+  const size_t row_bytes = blocks_bytes(m.type, m.columns);
+  fetch_rows(m.weight + row * row_bytes, task_size(m.rows, row, kPanelRows) * row_bytes);
   for (size_t start = 0; start < m.columns; start += kPanelColumns) {
     const size_t groups = task_size(m.columns, start, kPanelColumns) / 32;
     const bool last = start + kPanelColumns >= m.columns;
-    pack_panel<kType>(m, row, start, groups, panel);
+    run.pack(m, row, start, groups, panel);
     for (size_t t = 0; t < token_count; t += kTileTokens) {
       const size_t tokens = task_size(token_count, t, kTileTokens);
       if (last) prefetch_out(m, run.token + first + t, tokens, row);
@@ -185,34 +210,23 @@ void panel_task(void* arguments, size_t task, int thread) {
   }
 }
 
-Task panel_task_of(WeightType type) {
-  switch (type) {
-    case WeightType::F32:
-    case WeightType::F16:
-    case WeightType::BF16: return nullptr;
-    case WeightType::Q4_0: return panel_task<WeightType::Q4_0>;
-    case WeightType::Q4_1: return panel_task<WeightType::Q4_1>;
-    case WeightType::Q5_0: return panel_task<WeightType::Q5_0>;
-    case WeightType::Q5_1: return panel_task<WeightType::Q5_1>;
-    case WeightType::Q8_0: return panel_task<WeightType::Q8_0>;
-    case WeightType::Q4_K: return panel_task<WeightType::Q4_K>;
-    case WeightType::Q5_K: return panel_task<WeightType::Q5_K>;
-    case WeightType::Q6_K: return panel_task<WeightType::Q6_K>;
-  }
-  return nullptr;
-}
+// Of each type that has codes, the packing by a function template; null for the others.
+#define COMPACTOR_PACKING(pack)                                                                             \
+  {nullptr,                nullptr,                pack<WeightType::Q4_0>, pack<WeightType::Q4_1>,          \
+   pack<WeightType::Q5_0>, pack<WeightType::Q5_1>, pack<WeightType::Q8_0>, pack<WeightType::Q4_K>,          \
+   pack<WeightType::Q5_K>, pack<WeightType::Q6_K>, nullptr}
+using PackPanels = PackPanel[kWeightTypeCount];
 
 // As many tokens at once as the shared scratch holds in 8 bits.
-bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply) {
+bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply, PackPanel pack) {
   const size_t tile_bytes = matmul.columns / 32 * kTileTokens * sizeof(PanelGroup);
   const size_t most_tokens = kSharedScratchBytes / tile_bytes * kTileTokens;
   PanelGroup* activations = static_cast<PanelGroup*>(pool_shared_scratch(pool));
   for (size_t token = 0; token < matmul.n; token += most_tokens) {
     const size_t count = task_size(matmul.n, token, most_tokens);
-    PanelRun run{matmul, &pool, multiply, activations, token, count, task_count(matmul.rows, kPanelRows)};
+    PanelRun run{matmul, &pool, multiply, pack, activations, token, count, task_count(matmul.rows, kPanelRows)};
     if (!pool_run(pool, task_count(count, kTileTokens), quantise_tile_task, &run)) return false;
-    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), panel_task_of(matmul.type), &run))
-      return false;
+    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), panel_task, &run)) return false;
   }
   return true;
 }

@@ -59,6 +59,19 @@ test('chat: two lines of a pipe are two turns, the second sees the first; only a
   )
 })
 
+test('chat: after /sources 2 an answer is followed by the passages it comes from, after /sources off no more; more than 50 are refused', async (t) => {
+  const place = await placeWithContext(t)
+  const lines = ['Who speaks?', '/sources 2', 'Who speaks?', '/sources off', 'Who speaks?']
+  const { exitCode, stdout, stderr } = await chat(place, lines)
+  assert.equal(exitCode, 0, stderr)
+  assert.equal(stdout.match(/^Sources:$/gm)?.length, 1, stdout)
+  assert.match(stdout, /^ {2}1\. .+ \([\d.]+ %\)\n {5}".+"$/m)
+  const refused = await chat(place, ['/sources 51', '/sources many'])
+  assert.equal(refused.exitCode, 2)
+  assert.match(refused.stderr, /at most 50, got 51/)
+  assert.match(refused.stderr, /a count or off, got many/)
+})
+
 test('chat: a line that ends with \\ goes on, // says one /, the last line needs no end, CRLF is no part of a turn', async (t) => {
   const place = await placeWithContext(t)
   const input = 'Name\\\r\nthe ship\\\r\nplease.\r\n//etc is what?\r\nand then\\'

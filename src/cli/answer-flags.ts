@@ -1,6 +1,7 @@
 /** How answers are made: the flags that ask and chat share, and what they say to the library. */
 import { Option } from 'commander'
 import type { AskOptions } from '../index.ts'
+import { sourcesFlag } from './describe-sources.ts'
 import { collect, decimal, given, seedFlag, wholeNumber } from './flags.ts'
 
 export interface AnswerFlags {
@@ -11,6 +12,7 @@ export interface AnswerFlags {
   readonly minP?: number
   readonly seed?: number
   readonly stop?: readonly string[]
+  readonly sources?: number
 }
 
 export const answerFlags = (): Option[] => [
@@ -29,7 +31,16 @@ export const answerFlags = (): Option[] => [
   ).argParser(decimal),
   seedFlag('of the sampling (default: 0)'),
   new Option('--stop <text>', 'end the answer before this text; may be repeated').argParser(collect),
+  sourcesFlag(),
 ]
 
-export const answerOptions = ({ maxTokens, temperature, topK, topP, minP, seed, stop }: AnswerFlags): AskOptions =>
-  given({ maxTokens, temperature, topK, topP, minP, seed, stop })
+export const answerOptions = ({
+  maxTokens,
+  temperature,
+  topK,
+  topP,
+  minP,
+  seed,
+  stop,
+  sources,
+}: AnswerFlags): AskOptions => given({ maxTokens, temperature, topK, topP, minP, seed, stop, sources })

@@ -4,7 +4,7 @@ import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
 import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
-import { describeSources, sourcesFlag } from './describe-sources.ts'
+import { describeSources } from './describe-sources.ts'
 import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import { defaultModel, type EngineFlags, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
@@ -28,7 +28,6 @@ Examples:
 interface AskFlags extends AnswerFlags, EngineFlags, DocumentFlags {
   readonly model?: string
   readonly schema?: string
-  readonly sources?: number
   readonly json?: boolean
   readonly stats?: boolean
 }
@@ -39,7 +38,6 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .argument('<question>', 'the question, or - for standard input')
     .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
     .option('--schema <file>', 'JSON Schema that the answer keeps to: it is JSON then, - for standard input')
-    .addOption(sourcesFlag())
     .option('--stats', 'print tokens and times on stderr')
     .addOption(jsonFlag())
     .addHelpText('after', help)
@@ -94,7 +92,7 @@ const sayAnswer = async (
   for (const warning of context.warnings) terminal.note(warning)
   const answer = context.ask(question, {
     ...answerOptions(flags),
-    ...given({ schema, sources: flags.sources }),
+    ...given({ schema }),
     signal: terminal.signal,
   })
   if (flags.json) {

@@ -5,6 +5,7 @@ import { CompactorError } from '../error.ts'
 import type { Context } from '../index.ts'
 import { didYouMean } from '../nearest-name.ts'
 import { type Conversation, transcriptText } from './conversation.ts'
+import { usualCount } from './describe-sources.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import type { Terminal } from './terminal.ts'
 import { checkOutput, writeOutput } from './write-output.ts'
@@ -117,6 +118,26 @@ const defaultTranscript = (source: string): string => {
   return join('.', `${basename(name, extname(name)) || 'conversation'}-chat.md`)
 }
 
+const sources: ChatCommand = {
+  names: ['/sources'],
+  takes: '[COUNT|off]',
+  about: `behind each answer, the passages that it comes from (${usualCount} if no count is given)`,
+  run: async (words, { conversation, terminal }) => {
+    if (words !== 'off' && !/^\d*$/.test(words))
+      throw new CompactorError('usage', `/sources takes a count or off, got ${words}`)
+    const { mostSources } = await import('../index.ts')
+    const count = words === 'off' ? 0 : Number(words || usualCount)
+    if (count > mostSources) throw new CompactorError('usage', `/sources takes at most ${mostSources}, got ${words}`)
+    conversation.sources = count === 0 ? undefined : count
+    terminal.note(
+      count === 0
+        ? 'answers name no passages'
+        : `from now on answers name the passages they come from (${count} at most)`,
+    )
+    return undefined
+  },
+}
+
 const forget: ChatCommand = {
   names: ['/forget'],
   about: 'begin anew: the model forgets what was said, not the document',
@@ -133,7 +154,7 @@ const exit: ChatCommand = {
   run: async () => 'leave',
 }
 
-export const chatCommands: readonly ChatCommand[] = [help, stats, keep, save, forget, exit]
+export const chatCommands: readonly ChatCommand[] = [help, stats, sources, keep, save, forget, exit]
 
 /** Throws CompactorError('usage') for a command that does not exist, and what the command throws. */
 export const runCommand = async (line: string, place: ChatPlace): Promise<'leave' | undefined> => {

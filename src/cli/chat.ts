@@ -7,6 +7,7 @@ import { type Asked, type AskedFlags, openAskedSource } from './asked-source.ts'
 import { type ChatPlace, chatCommands, runCommand } from './chat-commands.ts'
 import { type ChatInput, PipedInput, TypedInput } from './chat-input.ts'
 import { Conversation } from './conversation.ts'
+import { describeSources } from './describe-sources.ts'
 import { checkSource, documentFlags } from './document-source.ts'
 import { describeFailure } from './failure.ts'
 import { countText, percentText } from './figures.ts'
@@ -17,8 +18,8 @@ const help = `
 SOURCE is what \`compactor ask\` takes, but for -: standard input is the conversation. Each question sees what was said before.
 When the model's context is full the oldest turns are forgotten, which is said; the document never is.
 
-A line is a turn; one that ends with \\ goes on in the next. /help lists what else can be done: /stats, /keep, /save, /forget,
-/exit. Ctrl-C stops an answer, and the turn is as if it had never been; Ctrl-D leaves.
+A line is a turn; one that ends with \\ goes on in the next. /help lists what else can be done: /stats, /sources, /keep,
+/save, /forget, /exit. Ctrl-C stops an answer, and the turn is as if it had never been; Ctrl-D leaves.
 
 Without a terminal one line of standard input is one turn and nothing is prompted. Answers alone are on standard output. The
 exit code is then that of the first line that failed, 130 where an answer was stopped; a second SIGINT ends the program.
@@ -134,7 +135,13 @@ const answerTurn = async (turn: string, place: ChatPlace): Promise<'leave' | und
 
 const sayTurn = async (question: string, place: ChatPlace): Promise<void> => {
   const { terminal } = place
-  const { finishReason, usage, forgottenTurns = 0 } = await (place.isJson ? printTurn : streamTurn)(question, place)
+  const {
+    finishReason,
+    usage,
+    forgottenTurns = 0,
+    sources,
+  } = await (place.isJson ? printTurn : streamTurn)(question, place)
+  if (sources && !place.isJson) terminal.print(`\n${describeSources(sources)}\n`)
   if (finishReason === 'length')
     terminal.note(`the answer was cut at ${countText(usage.outputTokens)} tokens; --max-tokens allows more`)
   if (forgottenTurns === 0) return

@@ -21,6 +21,8 @@ export interface ConversationCost {
 
 export class Conversation {
   readonly source: string
+  /** How many passages each answer names that it comes from; undefined: none. */
+  sources: number | undefined
   /** Of the context that it began with. */
   readonly stats: ContextStats
   readonly #model: LoadedModel
@@ -39,6 +41,7 @@ export class Conversation {
     this.source = source
     this.#model = model
     this.#options = options
+    this.sources = options.sources
     this.stats = context.stats
     this.#context = context
     this.#chat = context.chat()
@@ -58,7 +61,7 @@ export class Conversation {
     question: string,
     { signal, onPiece }: { readonly signal: AbortSignal; readonly onPiece: (text: string) => void },
   ): Promise<AnswerInfo> {
-    const answer = this.#chat.ask(question, { ...this.#options, signal })
+    const answer = this.#chat.ask(question, { ...this.#options, sources: this.sources, signal })
     for await (const piece of answer.textStream) onPiece(piece)
     const info = await answer.done
     this.#said.push({ question, answer: await answer.text })

@@ -1,10 +1,10 @@
 /** The passages that an answer comes from, as the terminal shows them, and the flag that asks for them. */
 import { InvalidArgumentError, Option } from 'commander'
 import type { Source } from '../index.ts'
-import { percentText } from './figures.ts'
 import { printable } from '../shown.ts'
+import { percentText } from './figures.ts'
 
-const usualCount = 3
+export const usualCount = 3
 const longestQuote = 160
 
 export const sourcesFlag = (): Option =>

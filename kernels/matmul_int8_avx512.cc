@@ -1,0 +1,21 @@
+// matmul_int8_task.h compiled for AVX-512 VNNI.
+#include "blocks.h"
+#include "cpu.h"
+#include "matmul.h"
+#include "matmul_int8.h"
+#include "pool.h"
+#include "tasks.h"
+
+#if COMPACTOR_X86
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
+#define COMPACTOR_VNNI
+#include "avx2.h"
+
+#include "matmul_int8_task.h"
+
+namespace compactor {
+
+bool matmul_int8_avx512(Pool& pool, const Matmul& matmul) { return multiply_int8(pool, matmul); }
+
+}  // namespace compactor
+#endif

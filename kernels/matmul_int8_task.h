@@ -1,0 +1,294 @@
+// A matrix product for few tokens, for the instruction set of the including file: activations are quantised to int8 in groups of 32, weights are read once
+// from their blocks and multiplied as integers (8 × 8 → 16 → 32 bits), group by group. Weights are taken as unsigned
+// (63 at most, times 127, two products: below 2^15, so 16 bits never saturate); what the format subtracts from them or
+// adds is applied to the sums of the activations. Q8_0 is signed: |w| ≤ 128 times 127 twice is below 2^15 as well. With
+// VNNI one instruction adds up four products in 32 bits: the same integers, so the same results.
+//
+// Included after avx2.h. Everything has internal linkage, as in lanes.h and for the same reason.
+#pragma once
+#include "blocks.h"
+#include "matmul.h"
+#include "matmul_int8.h"
+#include "pool.h"
+#include "tasks.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kTaskBytes = 1u << 16;  // of weights, at most
+constexpr size_t kNearRows = 16;         // read again for the next tokens while they are in the cache
+constexpr size_t kTasksPerThread = 4;    // at least, so that threads end together
+
+inline float sum_of(__m256 lanes) {
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+// 32 products, added up in fours: w unsigned
+inline __m256i dot_unsigned(__m256i w, __m256i x) {
+#if defined(COMPACTOR_VNNI)
+  return _mm256_dpbusd_epi32(_mm256_setzero_si256(), w, x);
+#else
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(w, x), _mm256_set1_epi16(1));
+#endif
+}
+
+inline __m256i dot_signed(__m256i w, __m256i x) {
+  return dot_unsigned(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+}
+
+inline __m256i load_32(const void* bytes) { return _mm256_loadu_si256(static_cast<const __m256i*>(bytes)); }
+
+// The types with blocks of 32: w = d · q + kOffset · d, or d · q + m
+template <WeightType kType>
+constexpr bool kHasMinimum = kType == WeightType::Q4_1 || kType == WeightType::Q5_1;
+
+template <WeightType kType>
+constexpr float kOffset = kType == WeightType::Q4_0 ? -8.0f : kType == WeightType::Q5_0 ? -16.0f : 1.0f;
+
+// One or four halves, `stride` bytes apart, as floats; missing ones are zero.
+template <int kCount>
+inline __m128 halves_at(const uint8_t* bytes, size_t stride) {
+  uint16_t halves[4] = {};
+#pragma GCC unroll 4
+  for (int i = 0; i < kCount; i++) memcpy(&halves[i], bytes + size_t(i) * stride, sizeof(uint16_t));
+  const __m128i packed = _mm_set_epi16(0, 0, 0, 0, int16_t(halves[3]), int16_t(halves[2]), int16_t(halves[1]),
+                                       int16_t(halves[0]));
+  return _mm_cvtph_ps(packed);
+}
+
+template <int kCount>
+inline __m128 floats_at(const float* values) {
+  return kCount == 4 ? _mm_loadu_ps(values) : _mm_load_ss(values);
+}
+
+// Sums of one row with kTokens tokens, while its groups go by. Few tokens have two chains each, because the next
+// addition to the same sum has to wait four cycles.
+template <int kTokens>
+struct Totals {
+  static constexpr int kChains = kTokens <= 2 ? 2 : 1;
+  __m256 products[kTokens][kChains] = {};
+
+  __m256& at(int token, int group) { return products[token][group % kChains]; }
+  __m256 of(int token) const {
+    return kChains == 1 ? products[token][0] : _mm256_add_ps(products[token][0], products[token][kChains - 1]);
+  }
+};
+
+// kCount groups of a row: totals += products, offsets += d or m times the sums of the activations. The scales go
+// through memory because a broadcasting load leaves the vector units free.
+template <WeightType kType, int kTokens, int kCount>
+inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x, Totals<kTokens>& totals,
+                       __m128* offsets) {
+  constexpr size_t block_bytes = block_layout(kType).bytes;
+  const __m128 d = halves_at<kCount>(blocks, block_bytes);
+  const __m128 offset = kHasMinimum<kType> ? halves_at<kCount>(blocks + 2, block_bytes) : d;
+  alignas(16) float scales[kTokens][4];
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) {
+    _mm_store_ps(scales[t], _mm_mul_ps(d, floats_at<kCount>(x[t].scales + group)));
+    if constexpr (kType != WeightType::Q8_0)
+      offsets[t] = _mm_fmadd_ps(offset, floats_at<kCount>(x[t].sums_32 + group), offsets[t]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < kCount; i++) {
+    const __m256i w = quants_32<kType>(blocks + size_t(i) * block_bytes);
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) {
+      const __m256i q = load_32(x[t].q + (group + size_t(i)) * kGroup);
+      const __m256i products = kType == WeightType::Q8_0 ? dot_signed(w, q) : dot_unsigned(w, q);
+      __m256& total = totals.at(t, i);
+      total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][i]), _mm256_cvtepi32_ps(products), total);
+    }
+  }
+}
+
+template <WeightType kType, int kTokens>
+void dot_32(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
+  constexpr size_t block_bytes = block_layout(kType).bytes;
+  const size_t groups = columns / kGroup;
+  Totals<kTokens> totals;
+  __m128 offsets[kTokens] = {};
+  size_t g = 0;
+  for (; g + 4 <= groups; g += 4) add_blocks<kType, kTokens, 4>(row + g * block_bytes, g, x, totals, offsets);
+  for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals, offsets);
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++)
+    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), _mm256_zextps128_ps256(offsets[t]), totals.of(t)));
+}
+
+inline __m256 floats_of_8(const uint8_t* bytes) {
+  const __m128i raw = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(raw));
+}
+
+// One group of a block of 256, for every token: totals += scale of the group · products
+template <int kGroupIndex, int kTokens>
+inline void add_group(__m256i w, size_t at, const Activations* x, const float (*scales)[8],
+                      Totals<kTokens>& totals) {
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) {
+    const __m256i products = dot_unsigned(w, load_32(x[t].q + at + kGroupIndex * kGroup));
+    __m256& total = totals.at(t, kGroupIndex);
+    total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), total);
+  }
+}
+
+// Q4_K and Q5_K
+template <WeightType kType, int kTokens>
+void dot_k45(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
+  constexpr bool kHigh = kType == WeightType::Q5_K;
+  Totals<kTokens> totals;
+  __m256 offsets[kTokens] = {};
+  const uint8_t* block = row;
+  for (size_t at = 0; at < columns; at += 256, block += block_layout(kType).bytes) {
+    uint8_t scale_bytes[8], minimum_bytes[8];
+    unpack_scales(block + 4, scale_bytes, minimum_bytes);
+    const __m256 d = _mm256_mul_ps(_mm256_set1_ps(half_at(block)), floats_of_8(scale_bytes));
+    const __m256 minimum = _mm256_mul_ps(_mm256_set1_ps(half_at(block + 2)), floats_of_8(minimum_bytes));
+    alignas(32) float scales[kTokens][8];
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) {
+      _mm256_store_ps(scales[t], _mm256_mul_ps(d, _mm256_loadu_ps(x[t].scales + at / kGroup)));
+      offsets[t] = _mm256_fmadd_ps(minimum, _mm256_loadu_ps(x[t].sums_32 + at / kGroup), offsets[t]);
+    }
+    const uint8_t* high = kHigh ? block + 16 : nullptr;
+    const uint8_t* nibbles = kHigh ? block + 48 : block + 16;
+    add_group<0, kTokens>(quants_k45(nibbles, high, 0), at, x, scales, totals);
+    add_group<1, kTokens>(quants_k45(nibbles, high, 1), at, x, scales, totals);
+    add_group<2, kTokens>(quants_k45(nibbles, high, 2), at, x, scales, totals);
+    add_group<3, kTokens>(quants_k45(nibbles, high, 3), at, x, scales, totals);
+    add_group<4, kTokens>(quants_k45(nibbles, high, 4), at, x, scales, totals);
+    add_group<5, kTokens>(quants_k45(nibbles, high, 5), at, x, scales, totals);
+    add_group<6, kTokens>(quants_k45(nibbles, high, 6), at, x, scales, totals);
+    add_group<7, kTokens>(quants_k45(nibbles, high, 7), at, x, scales, totals);
+  }
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) sums[t] = sum_of(_mm256_sub_ps(totals.of(t), offsets[t]));
+}
+
+// One group of a Q6_K block: the two scales of 16 values each multiply pairs of products (16002 · 128 · 2 < 2^23).
+template <int kGroupIndex, int kTokens>
+inline void add_group_q6(const uint8_t* block, __m128i scale_bytes, size_t at, const Activations* x,
+                         const float (*scales)[8], Totals<kTokens>& totals) {
+  const __m128i pick = _mm_set_epi64x(0x0101010101010101 * (2 * kGroupIndex + 1), 0x0101010101010101 * 2 * kGroupIndex);
+  const __m256i group_scales = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(scale_bytes, pick));
+  const __m256i w = quants_q6_k(block, kGroupIndex);
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) {
+    const __m256i pairs = _mm256_maddubs_epi16(w, load_32(x[t].q + at + kGroupIndex * kGroup));
+    const __m256i products = _mm256_madd_epi16(pairs, group_scales);
+    __m256& total = totals.at(t, kGroupIndex);
+    total = _mm256_fmadd_ps(_mm256_broadcast_ss(&scales[t][kGroupIndex]), _mm256_cvtepi32_ps(products), total);
+  }
+}
+
+template <int kTokens>
+void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
+  Totals<kTokens> totals;
+  __m256 offsets[kTokens] = {};
+  const uint8_t* block = row;
+  for (size_t at = 0; at < columns; at += 256, block += block_layout(WeightType::Q6_K).bytes) {
+    const __m128i scale_bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 192));
+    const __m256 d = _mm256_set1_ps(half_at(block + 208));
+    const __m256 first = _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(scale_bytes)));
+    const __m256 second = _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_srli_si128(scale_bytes, 8))));
+    alignas(32) float scales[kTokens][8];
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) {
+      _mm256_store_ps(scales[t], _mm256_mul_ps(d, _mm256_loadu_ps(x[t].scales + at / kGroup)));
+      offsets[t] = _mm256_fmadd_ps(first, _mm256_loadu_ps(x[t].sums_16 + at / 16), offsets[t]);
+      offsets[t] = _mm256_fmadd_ps(second, _mm256_loadu_ps(x[t].sums_16 + at / 16 + 8), offsets[t]);
+    }
+    add_group_q6<0, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<1, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<2, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<3, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<4, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<5, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<6, kTokens>(block, scale_bytes, at, x, scales, totals);
+    add_group_q6<7, kTokens>(block, scale_bytes, at, x, scales, totals);
+  }
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++)
+    sums[t] = sum_of(_mm256_fnmadd_ps(_mm256_set1_ps(32.0f), offsets[t], totals.of(t)));
+}
+
+struct Int8Run {
+  Matmul matmul;
+  const uint8_t* activations;
+  size_t rows_per_task;
+};
+
+// Rows `start` … `end` with kTokens tokens. Rows go by one at a time: several at once would read memory in an order
+// that the processor does not foresee (measured: four times slower).
+template <WeightType kType, int kTokens>
+void multiply_rows(const Int8Run& run, size_t start, size_t end, size_t token) {
+  const Matmul& m = run.matmul;
+  const size_t row_bytes = blocks_bytes(kType, m.columns);
+  Activations x[kTokens];
+  for (int t = 0; t < kTokens; t++) x[t] = activations_at(run.activations, m.columns, token + size_t(t));
+  for (size_t row = start; row < end; row++) {
+    const uint8_t* blocks = m.weight + row * row_bytes;
+    float sums[kTokens];
+    if constexpr (block_layout(kType).values == kGroup)
+      dot_32<kType, kTokens>(blocks, m.columns, x, sums);
+    else if constexpr (kType == WeightType::Q6_K)
+      dot_q6_k<kTokens>(blocks, m.columns, x, sums);
+    else
+      dot_k45<kType, kTokens>(blocks, m.columns, x, sums);
+#pragma GCC unroll 4
+    for (int t = 0; t < kTokens; t++) {
+      const size_t at = (token + size_t(t)) * m.rows + row;
+      const float biased = m.bias == nullptr ? sums[t] : sums[t] + m.bias[row];
+      m.out[at] = m.add == nullptr ? biased : biased + m.add[at];
+    }
+  }
+}
+
+template <WeightType kType>
+void int8_task(void* arguments, size_t task, int) {
+  const Int8Run& run = *static_cast<const Int8Run*>(arguments);
+  const size_t n = run.matmul.n, rows = run.matmul.rows;
+  const size_t first = task * run.rows_per_task;
+  const size_t last = rows - first < run.rows_per_task ? rows : first + run.rows_per_task;
+  for (size_t start = first; start < last; start += kNearRows) {
+    const size_t end = last - start < kNearRows ? last : start + kNearRows;
+    size_t token = 0;
+    for (; token + 4 <= n; token += 4) multiply_rows<kType, 4>(run, start, end, token);
+    for (; token + 2 <= n; token += 2) multiply_rows<kType, 2>(run, start, end, token);
+    if (token < n) multiply_rows<kType, 1>(run, start, end, token);
+  }
+}
+
+Task task_for(WeightType type) {
+  switch (type) {
+    case WeightType::F32:
+    case WeightType::F16:
+    case WeightType::BF16: return nullptr;
+    case WeightType::Q4_0: return int8_task<WeightType::Q4_0>;
+    case WeightType::Q4_1: return int8_task<WeightType::Q4_1>;
+    case WeightType::Q5_0: return int8_task<WeightType::Q5_0>;
+    case WeightType::Q5_1: return int8_task<WeightType::Q5_1>;
+    case WeightType::Q8_0: return int8_task<WeightType::Q8_0>;
+    case WeightType::Q4_K: return int8_task<WeightType::Q4_K>;
+    case WeightType::Q5_K: return int8_task<WeightType::Q5_K>;
+    case WeightType::Q6_K: return int8_task<WeightType::Q6_K>;
+  }
+  return nullptr;
+}
+
+bool multiply_int8(Pool& pool, const Matmul& matmul) {
+  uint8_t* activations = static_cast<uint8_t*>(pool_shared_scratch(pool));
+  for (size_t t = 0; t < matmul.n; t++)
+    quantise_token_avx2(matmul.x + t * matmul.columns, matmul.columns, activations_memory(activations, matmul.columns, t));
+  const size_t by_bytes = kTaskBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
+  const size_t by_threads = task_count(matmul.rows, size_t(pool_thread_count(pool)) * kTasksPerThread);
+  const size_t rows_per_task = by_bytes < by_threads ? by_bytes : by_threads;
+  Int8Run run{matmul, activations, rows_per_task};
+  return pool_run(pool, task_count(matmul.rows, rows_per_task), task_for(matmul.type), &run);
+}
+
+}  // namespace
+}  // namespace compactor

@@ -1,0 +1,177 @@
+// Packing of a panel of matmul_int8_panel_task.h with AVX-512: sixteen rows at once are transposed as they lie in their
+// blocks, four bytes of each row to a lane, and unpacked after that. So the codes of all rows come out of a few
+// instructions; with few tokens the packing is otherwise what costs most.
+//
+// Included after matmul_int8_panel_task.h and the pragma for AVX-512.
+#pragma once
+#include "matmul_int8_panel_task.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kLaneRows = 16;
+
+// The blocks of sixteen rows, `stride` bytes apart.
+struct BlockRows {
+  const uint8_t* start;
+  size_t stride;
+  __m512i offsets;  // of each row
+};
+
+// Four bytes of each row.
+inline __m512i fours_at(const BlockRows& rows, size_t at) { return _mm512_i32gather_epi32(rows.offsets, rows.start + at, 1); }
+
+inline __m128i sixteen_at(const BlockRows& rows, size_t row, size_t at) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows.start + row * rows.stride + at));
+}
+
+// Sixteen bytes of each row: out[i] has bytes 4i … 4i + 3 of every row.
+inline void transpose_sixteen(const BlockRows& rows, size_t at, __m512i* out) {
+  __m512i part[4];  // row 4 · lane + p
+#pragma GCC unroll 4
+  for (size_t p = 0; p < 4; p++) {
+    const __m256i low = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen_at(rows, p, at)),
+                                                sixteen_at(rows, 4 + p, at), 1);
+    const __m256i high = _mm256_inserti128_si256(_mm256_castsi128_si256(sixteen_at(rows, 8 + p, at)),
+                                                 sixteen_at(rows, 12 + p, at), 1);
+    part[p] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+  }
+  const __m512i low_01 = _mm512_unpacklo_epi32(part[0], part[1]), high_01 = _mm512_unpackhi_epi32(part[0], part[1]);
+  const __m512i low_23 = _mm512_unpacklo_epi32(part[2], part[3]), high_23 = _mm512_unpackhi_epi32(part[2], part[3]);
+  out[0] = _mm512_unpacklo_epi64(low_01, low_23);
+  out[1] = _mm512_unpackhi_epi64(low_01, low_23);
+  out[2] = _mm512_unpacklo_epi64(high_01, high_23);
+  out[3] = _mm512_unpackhi_epi64(high_01, high_23);
+}
+
+inline __m512i all_bytes(uint8_t byte) { return _mm512_set1_epi8(char(byte)); }
+
+inline __m512i shifted(__m512i lanes, size_t bits) { return _mm512_srlv_epi32(lanes, _mm512_set1_epi32(int32_t(bits))); }
+
+inline __m512i low_nibbles(__m512i bytes) { return _mm512_and_si512(bytes, all_bytes(15)); }
+inline __m512i high_nibbles(__m512i bytes) { return low_nibbles(shifted(bytes, 4)); }
+
+// Bits 4s … 4s + 3 of each lane → 16 or 0 in each of its bytes. No two products meet in a bit.
+inline __m512i fifth_bits(__m512i bits, size_t s) {
+  const __m512i four = _mm512_and_si512(shifted(bits, 4 * s), _mm512_set1_epi32(15));
+  return _mm512_and_si512(_mm512_mullo_epi32(four, _mm512_set1_epi32(0x02040810)), all_bytes(16));
+}
+
+inline void store_codes(Panel& panel, size_t step, size_t row, __m512i codes) {
+  _mm512_store_si512(panel.codes[step][row], codes);
+}
+
+// The half in the low 16 bits of each lane
+inline __m512 floats_of_halves(__m512i lanes) { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(lanes)); }
+
+// Rows `row` … `row` + 15 of the panel.
+template <WeightType kType>
+inline void pack_blocks_of_32(const BlockRows& rows, size_t groups, size_t row, Panel& panel) {
+  constexpr size_t block_bytes = block_layout(kType).bytes;
+  constexpr bool kMinimum = codes_of(kType) == Codes::minimum;
+  constexpr bool kFifth = kType == WeightType::Q5_0 || kType == WeightType::Q5_1;
+  for (size_t g = 0; g < groups; g++) {
+    const size_t at = g * block_bytes, bits_at = at + (kMinimum ? 4 : 2), codes_at = bits_at + (kFifth ? 4 : 0);
+    const __m512i factors = fours_at(rows, at);
+    _mm512_store_ps(panel.scales[g] + row, floats_of_halves(factors));
+    if constexpr (kMinimum) _mm512_store_ps(panel.minimums[g] + row, floats_of_halves(shifted(factors, 16)));
+    __m512i raw[8];
+    transpose_sixteen(rows, codes_at, raw);
+    if constexpr (kType == WeightType::Q8_0) {
+      transpose_sixteen(rows, codes_at + 16, raw + 4);
+#pragma GCC unroll 8
+      for (size_t s = 0; s < 8; s++) store_codes(panel, g * 8 + s, row, _mm512_xor_si512(raw[s], all_bytes(128)));
+    } else {
+      const __m512i bits = kFifth ? fours_at(rows, bits_at) : _mm512_setzero_si512();
+#pragma GCC unroll 4
+      for (size_t s = 0; s < 4; s++) {
+        __m512i low = low_nibbles(raw[s]), high = high_nibbles(raw[s]);
+        if constexpr (kFifth) low = _mm512_or_si512(low, fifth_bits(bits, s));
+        if constexpr (kFifth) high = _mm512_or_si512(high, fifth_bits(bits, s + 4));
+        store_codes(panel, g * 8 + s, row, low);
+        store_codes(panel, g * 8 + 4 + s, row, high);
+      }
+    }
+  }
+}
+
+// 32 bytes of each row
+inline void transpose_thirty_two(const BlockRows& rows, size_t at, __m512i (&out)[8]) {
+  transpose_sixteen(rows, at, out);
+  transpose_sixteen(rows, at + 16, out + 4);
+}
+
+// Q4_K and Q5_K
+template <WeightType kType>
+inline void pack_k45(const BlockRows& rows, size_t groups, size_t row, Panel& panel) {
+  constexpr bool kFifth = kType == WeightType::Q5_K;
+  for (size_t g = 0; g < groups; g += 8) {
+    const size_t at = g / 8 * block_layout(kType).bytes;
+    for (size_t r = 0; r < kLaneRows; r++)
+      unpack_k45_scales(rows.start + r * rows.stride + at, &panel.scales[g][row + r], &panel.minimums[g][row + r]);
+    __m512i bits[8] = {};
+    if constexpr (kFifth) transpose_thirty_two(rows, at + 16, bits);
+    for (size_t pair = 0; pair < 4; pair++) {
+      __m512i raw[8];
+      transpose_thirty_two(rows, at + (kFifth ? 48 : 16) + pair * 32, raw);
+#pragma GCC unroll 8
+      for (size_t s = 0; s < 8; s++) {
+        __m512i low = low_nibbles(raw[s]), high = high_nibbles(raw[s]);
+        if constexpr (kFifth) {
+          const __m512i two = shifted(bits[s], 2 * pair);
+          low = _mm512_or_si512(low, _mm512_and_si512(_mm512_slli_epi32(two, 4), all_bytes(16)));
+          high = _mm512_or_si512(high, _mm512_and_si512(_mm512_slli_epi32(two, 3), all_bytes(16)));
+        }
+        store_codes(panel, (g + 2 * pair) * 8 + s, row, low);
+        store_codes(panel, (g + 2 * pair + 1) * 8 + s, row, high);
+      }
+    }
+  }
+}
+
+inline void pack_q6_k(const BlockRows& rows, size_t groups, size_t row, Panel& panel) {
+  for (size_t g = 0; g < groups; g += 8) {
+    const size_t at = g / 8 * block_layout(WeightType::Q6_K).bytes;
+    for (size_t r = 0; r < kLaneRows; r++)
+      unpack_q6_k_scales(rows.start + r * rows.stride + at, &panel.scales[2 * g][row + r]);
+    for (size_t half = 0; half < 2; half++) {
+      __m512i pairs[8];
+      transpose_thirty_two(rows, at + 128 + half * 32, pairs);
+      for (size_t side = 0; side < 2; side++) {
+        __m512i raw[8];
+        transpose_thirty_two(rows, at + half * 64 + side * 32, raw);
+        const size_t first = g + 4 * half + side;
+#pragma GCC unroll 8
+        for (size_t s = 0; s < 8; s++) {
+          const __m512i low_pair = _mm512_and_si512(shifted(pairs[s], 2 * side), all_bytes(3));
+          const __m512i high_pair = _mm512_and_si512(shifted(pairs[s], 2 * side + 4), all_bytes(3));
+          store_codes(panel, first * 8 + s, row, _mm512_or_si512(low_nibbles(raw[s]), _mm512_slli_epi32(low_pair, 4)));
+          store_codes(panel, (first + 2) * 8 + s, row,
+                      _mm512_or_si512(high_nibbles(raw[s]), _mm512_slli_epi32(high_pair, 4)));
+        }
+      }
+    }
+  }
+}
+
+// As pack_panel, which takes the last rows of a matrix that are no whole panel.
+template <WeightType kType>
+void pack_panel_avx512(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
+  if (m.rows - row < kPanelRows) return pack_panel<kType>(m, row, start, groups, panel);
+  const size_t stride = blocks_bytes(kType, m.columns);
+  const uint8_t* blocks = m.weight + row * stride + blocks_bytes(kType, start);
+  const __m512i numbers = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i offsets = _mm512_mullo_epi32(numbers, _mm512_set1_epi32(int32_t(stride)));
+  for (size_t r = 0; r < kPanelRows; r += kLaneRows) {
+    const BlockRows rows{blocks + r * stride, stride, offsets};
+    if constexpr (kType == WeightType::Q6_K)
+      pack_q6_k(rows, groups, r, panel);
+    else if constexpr (block_layout(kType).values == 256)
+      pack_k45<kType>(rows, groups, r, panel);
+    else
+      pack_blocks_of_32<kType>(rows, groups, r, panel);
+  }
+}
+
+}  // namespace
+}  // namespace compactor

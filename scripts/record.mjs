@@ -12,7 +12,7 @@ import { root } from './setup.mjs'
 const commands = [
   ['compress', 'document.txt'],
   ['ask', 'document.cctx', 'What is the name of the station dog?', '--sources', '1'],
-  ['ask', 'document.cctx', 'How strong was the small earthquake?', '--stats'],
+  ['ask', 'document.cctx', 'What is the name of the mechanic?', '--stats'],
   ['inspect', 'context', 'document.cctx'],
 ]
 
@@ -75,7 +75,8 @@ const width = 24 + columns * fontSize * 0.602
 const texts = rows.map(({ text, at, note }, i) => {
   const y = 26 + i * lineHeight
   const delay = `style="animation-delay:${at.toFixed(1)}s"`
-  const time = note === undefined ? '' : `<text class="t" x="${width - 12}" y="${y}" text-anchor="end" ${delay}>${note}</text>`
+  const time =
+    note === undefined ? '' : `<text class="t" x="${width - 12}" y="${y}" text-anchor="end" ${delay}>${note}</text>`
   const kind = note === undefined ? '' : ' class="c"'
   return `<text${kind} x="12" y="${y}" xml:space="preserve" ${delay}>${escaped(text)}</text>${time}`
 })

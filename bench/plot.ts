@@ -26,6 +26,8 @@ export interface Plot {
 const box = { width: 720, height: 400, left: 64, right: 150, top: 34, bottom: 48 }
 const colours = ['#1b6ca8', '#b5482a', '#2d7d46', '#7a4f9a', '#8a6d1d', '#4a4a4a']
 
+const mostTicks = 12
+
 type Scale = ScaleLogarithmic<number, number>
 
 export const drawPlot = (plot: Plot): string => {
@@ -49,9 +51,12 @@ const escaped = (words: string): string =>
 const text = (x: number, y: number, words: string, anchor = 'start'): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(words)}</text>`
 
-/** Ticks whose first digit is 1, 2 or 5. */
-const ticksOf = (scale: Scale): number[] =>
-  scale.ticks().filter((tick) => '125'.includes(tick.toExponential()[0] ?? ''))
+/** Ticks whose first digit is 1, 2 or 5; where that were too many, 1. */
+const ticksOf = (scale: Scale): number[] => {
+  const first = (digits: string): number[] =>
+    scale.ticks().filter((tick) => digits.includes(tick.toExponential()[0] ?? ''))
+  return first('125').length > mostTicks ? first('1') : first('125')
+}
 
 const grid = (x: Scale, y: Scale): string[] => {
   const [right, bottom] = [box.width - box.right, box.height - box.bottom]
@@ -79,5 +84,9 @@ const drawLine = (
   return `<path d="M${path}" fill="none" stroke="${colour}" stroke-width="2"${dash}/><g fill="${colour}">${text(box.width - box.right + 6, y(last) + 4, name)}</g>`
 }
 
-const drawMark = ({ name, x: a, y: b }: Mark, x: Scale, y: Scale): string =>
-  `<circle cx="${x(a).toFixed(1)}" cy="${y(b).toFixed(1)}" r="4.5" fill="#222"/>${text(x(a) + 8, y(b) + 4, name)}`
+/** Its name stands where there is room. */
+const drawMark = ({ name, x: a, y: b }: Mark, x: Scale, y: Scale): string => {
+  const isRight = x(a) > box.width / 2
+  const label = text(x(a) + (isRight ? -8 : 8), y(b) + 16, name, isRight ? 'end' : 'start')
+  return `<circle cx="${x(a).toFixed(1)}" cy="${y(b).toFixed(1)}" r="4.5" fill="#222"/>${label}`
+}

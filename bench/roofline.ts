@@ -163,7 +163,7 @@ const limitsOf = (isa: string, peak: number): Limit[] =>
       ]
 
 const draw = (phases: readonly Phase[], limits: readonly Limit[], bandwidth: number, model: string): string => {
-  const [least, most] = [0.5, 5000]
+  const [least, most] = [0.5, 20_000]
   const lines = limits.map(({ name, rate }, i): Line => {
     const knee: [number, number] = [rate / bandwidth, rate / 1e9]
     const slope: [number, number][] = i === 0 ? [[least, (least * bandwidth) / 1e9]] : []

@@ -242,10 +242,13 @@ test('download: a busy server is asked again after the time it names, and left a
   await assert.rejects(pullModel(spec, { ...options, update: true }), /left alone for 3600 s/)
 })
 
-test('download: 4 connections bring 3 MB in 12 pieces, each asked for once, and the file is the same', async (t) => {
-  const { hub, home, options } = await setUp(t, 'well')
+/** Over four connections; → what lies on disk then. */
+const downloadInPieces = async (
+  { home, options }: Awaited<ReturnType<typeof setUp>>,
+  { retries, pieceBytes }: { readonly retries: number; readonly pieceBytes: number },
+): Promise<PartialFile> => {
   const file = { repo, path: tiny.path, bytes: bytes.length, sha256: sha256Of(bytes) }
-  const patience = { retries: 0, backoffMs: 1, signal: undefined, note: () => undefined }
+  const patience = { retries, backoffMs: 0, signal: undefined, note: () => undefined }
   const source = await openHubFile(file, {
     ...patience,
     env: options.env ?? {},
@@ -253,29 +256,26 @@ test('download: 4 connections bring 3 MB in 12 pieces, each asked for once, and 
     offline: undefined,
   })
   const partial = await PartialFile.open(home, { name, bytes: bytes.length, sha256: file.sha256 }, () => undefined)
-  await downloadRanges(source, partial, { ...patience, connections: 4, pieceBytes: 250_001 })
+  await downloadRanges(source, partial, { ...patience, connections: 4, pieceBytes })
+  return partial
+}
+
+test('download: 4 connections bring 3 MB in 12 pieces, each asked for once, and the file is the same', async (t) => {
+  const place = await setUp(t, 'well')
+  const partial = await downloadInPieces(place, { retries: 0, pieceBytes: 250_001 })
   await partial.complete()
   await partial.close()
   assert.ok(readFileSync(partial.path).equals(bytes))
-  assert.equal(new Set(rangesOf(hub)).size, 12)
-  assert.equal(rangesOf(hub).length, 12)
+  assert.equal(new Set(rangesOf(place.hub)).size, 12)
+  assert.equal(rangesOf(place.hub).length, 12)
 })
 
 test('download: 4 connections that drop at random bytes still make the same file', async (t) => {
-  const { home, hub, options } = await setUp(t, 'drop-anywhere')
-  const file = { repo, path: tiny.path, bytes: bytes.length, sha256: sha256Of(bytes) }
-  const patience = { retries: 100, backoffMs: 0, signal: undefined, note: () => undefined }
-  const source = await openHubFile(file, {
-    ...patience,
-    env: options.env ?? {},
-    stallTimeoutMs: 5000,
-    offline: undefined,
-  })
-  const partial = await PartialFile.open(home, { name, bytes: bytes.length, sha256: file.sha256 }, () => undefined)
-  await downloadRanges(source, partial, { ...patience, connections: 4, pieceBytes: 500_000 })
+  const place = await setUp(t, 'drop-anywhere')
+  const partial = await downloadInPieces(place, { retries: 100, pieceBytes: 500_000 })
   await partial.close()
   assert.ok(readFileSync(partial.path).equals(bytes))
-  assert.ok(rangesOf(hub).length > 6)
+  assert.ok(rangesOf(place.hub).length > 6)
 })
 
 test('offline: asked for by option, nothing is asked of the hub and the sentence says what to do', async (t) => {

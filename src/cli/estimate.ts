@@ -19,13 +19,14 @@ import type { Terminal } from './terminal.ts'
 
 const help = `
 Tokens are counted exactly, bytes follow from them. Seconds come from short runs of the model on this machine (some
-seconds, for large models up to a minute), which are remembered: the next estimate with this model is there at once.
+seconds, for large models up to a minute), which are remembered and corrected by every document that is compressed: the
+next estimate with this model only looks, for about a second, how busy the machine is, and takes it to stay so.
 
 Examples:
   compactor estimate report.txt
   compactor estimate report.txt --keep 2000tok -m smollm2-135m
   cat *.md | compactor estimate - --json
-  compactor estimate report.txt --measure-again      the machine was busy the last time`
+  compactor estimate report.txt --measure-again      forget what was measured before`
 
 interface EstimateFlags extends EngineFlags, DocumentFlags {
   readonly model: string

@@ -1,140 +1,128 @@
 /**
- * How fast a model is on this machine, from short runs: reading costs so much for each token and so much more for each
- * token that it looks back at. The second cannot be seen at a few hundred tokens, so the longer run has up to 2,048.
- * Remembered in the home by everything the speed depends on. Not here: what is made of it (estimate.ts).
+ * How much computing a model is on this machine, from short runs and from every document that is really read after them.
+ * It is held in seconds of processor time, which other work on the machine changes little where it changes the clock's
+ * threefold. Not here: what is made of it (estimate.ts), where it is remembered (calibration-memory.ts).
  */
-import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { robustFit } from './robust-fit.ts'
 
-/** Seconds for n tokens: perToken · n + perPair · n². */
-export interface ReadingCurve {
-  readonly perToken: number
-  readonly perPair: number
+/** A document that was read. */
+export interface ReadingRun {
+  readonly tokens: number
+  readonly processorSeconds: number // of all threads together
+  /** Nothing was read with the model before in this process: weights are touched for the first time. */
+  readonly isFirst: boolean
 }
 
-/** Seconds with n tokens kept: fixed + perKept · n. */
-export interface AskingLine {
-  readonly fixed: number
-  readonly perKept: number
+/** A short question that was answered. */
+export interface AskingRun {
+  readonly keptTokens: number
+  readonly firstTokenSeconds: number // processor seconds
+  readonly nextTokenSeconds: number
 }
 
 export interface Calibration {
-  /** What the first document costs more than the next: weights that are touched for the first time. */
-  readonly start: number
-  /** With everything kept, and with the method choosing. */
-  readonly prefill: ReadingCurve
-  readonly compress: ReadingCurve
-  /** Until the first token of an answer to a short question; for each token behind it. */
-  readonly firstToken: AskingLine
-  readonly nextToken: AskingLine
   readonly measuredAt: string // ISO 8601
+  /** With everything kept, and with the method choosing. */
+  readonly whole: readonly ReadingRun[]
+  readonly chosen: readonly ReadingRun[]
+  readonly asked: readonly AskingRun[]
+  /** Documents that were read since, the newest last. */
+  readonly wholeSince: readonly ReadingRun[]
+  readonly chosenSince: readonly ReadingRun[]
 }
 
-export interface TimedRun {
+/** What a run of the measurement gives: the clock's seconds too. */
+export interface TimedRun extends Spent {
   readonly tokens: number
-  readonly keptTokens: number
+  readonly asked: AskingRun
+}
+
+/** What reading a document took. */
+export interface Spent extends Pick<ReadingRun, 'processorSeconds' | 'isFirst'> {
   readonly seconds: number
-  readonly firstTokenSeconds: number
-  readonly nextTokenSeconds: number
 }
 
 /** Reads a document of about so many tokens and asks it a short question. */
 export type RunTimed = (tokens: number, choosing: boolean) => Promise<TimedRun>
 
 const nearTokens = 384
-const farTokens = 2048
+const farTokens = 3072
 const leastFarTokens = 768
 /** A run that takes longer than this is not done to know better. */
-const farSeconds = 10
+const farSeconds = 8
 
-/** @param mostTokens that the model can read */
-export const calibrate = async (run: RunTimed, mostTokens: number): Promise<Calibration> => {
-  const first = await run(Math.min(nearTokens, mostTokens), true)
-  const near = faster(await run(first.tokens, true), await run(first.tokens, true))
-  const affordable = Math.round((farSeconds / near.seconds) * near.tokens)
+/**
+ * What looks back at every token costs more the longer the document is, which cannot be seen at a few hundred tokens.
+ * @param mostTokens that the model can read
+ */
+export const calibrate = async (
+  run: RunTimed,
+  mostTokens: number,
+): Promise<{ readonly calibration: Calibration; readonly runs: readonly TimedRun[] }> => {
+  const chosen = [await run(Math.min(nearTokens, mostTokens), true)]
+  const near = chosen[0]?.tokens ?? 1
+  const again = await run(near, true)
+  chosen.push(again, await run(near, true))
+  const affordable = Math.round((farSeconds / again.seconds) * near)
   const far = Math.min(mostTokens, Math.max(leastFarTokens, Math.min(farTokens, affordable)))
-  const farChosen = faster(await run(far, true), await run(far, true))
-  const nearWhole = faster(await run(first.tokens, false), await run(first.tokens, false))
-  const farWhole = await run(far, false)
-  const prefill = readingCurve(nearWhole, farWhole)
-  return {
-    start: Math.max(0, first.seconds - near.seconds),
-    prefill,
-    compress: readingCurve(near, farChosen),
-    firstToken: askingLine(farChosen, farWhole, 'firstTokenSeconds'),
-    nextToken: askingLine(farChosen, farWhole, 'nextTokenSeconds'),
+  chosen.push(await run(far, true))
+  const whole = [await run(near, false), await run(far, false), await run(near, false)]
+  chosen.push(await run(far, true))
+  const runs = [...chosen, ...whole]
+  const calibration = {
     measuredAt: new Date().toISOString(),
+    whole: whole.map(readingOf),
+    chosen: chosen.map(readingOf),
+    asked: runs.slice(1).map(({ asked }) => asked), // the first of all is one of a kind
+    wholeSince: [],
+    chosenSince: [],
   }
+  return { calibration, runs }
 }
 
-const faster = (a: TimedRun, b: TimedRun): TimedRun => (a.seconds <= b.seconds ? a : b)
+const readingOf = ({ tokens, processorSeconds, isFirst }: TimedRun): ReadingRun => ({
+  tokens,
+  processorSeconds,
+  isFirst,
+})
 
-/** Through both points; a noise that would make looking back cost less than nothing is taken for none. */
-export const readingCurve = (near: Pick<TimedRun, 'tokens' | 'seconds'>, far: typeof near): ReadingCurve => {
-  const rate = ({ tokens, seconds }: typeof near): number => seconds / tokens
-  const perPair = far.tokens > near.tokens ? Math.max(0, (rate(far) - rate(near)) / (far.tokens - near.tokens)) : 0
-  return { perToken: Math.max(0, rate(far) - perPair * far.tokens), perPair }
+const rememberedRuns = 12
+
+/** With one more document that was really read. */
+export const learn = (calibration: Calibration, run: ReadingRun, choosing: boolean): Calibration => {
+  const list = choosing ? 'chosenSince' : 'wholeSince'
+  return { ...calibration, [list]: [...calibration[list], run].slice(-rememberedRuns) }
 }
 
-const askingLine = (few: TimedRun, many: TimedRun, what: 'firstTokenSeconds' | 'nextTokenSeconds'): AskingLine => {
-  const steps = many.keptTokens - few.keptTokens
-  const perKept = steps > 0 ? Math.max(0, (many[what] - few[what]) / steps) : 0
-  return { fixed: Math.max(0, few[what] - perKept * few.keptTokens), perKept }
+/** Processor seconds for n tokens: start + perToken · n + perPair · n². */
+export interface ReadingCurve {
+  readonly start: number
+  readonly perToken: number
+  readonly perPair: number
 }
 
-export const secondsFor = ({ perToken, perPair }: ReadingCurve, tokens: number): number =>
-  perToken * tokens + perPair * tokens * tokens
+/** Processor seconds with n tokens kept: fixed + perKept · n. */
+export interface AskingLine {
+  readonly fixed: number
+  readonly perKept: number
+}
+
+export const readingCurve = (runs: readonly ReadingRun[]): ReadingCurve => {
+  const points = runs.map(({ tokens, processorSeconds, isFirst }) => ({
+    columns: [tokens, tokens * tokens, isFirst ? 1 : 0],
+    value: processorSeconds,
+  }))
+  const [perToken = 0, perPair = 0, start = 0] = robustFit(points.filter(({ value }) => value > 0))
+  return { start, perToken, perPair }
+}
+
+export const askingLine = (runs: readonly AskingRun[], what: 'firstTokenSeconds' | 'nextTokenSeconds'): AskingLine => {
+  const points = runs.map((run) => ({ columns: [1, run.keptTokens], value: run[what] }))
+  const [fixed = 0, perKept = 0] = robustFit(points.filter(({ value }) => value > 0)) // an answer may have one token
+  return { fixed, perKept }
+}
+
+export const secondsFor = ({ start, perToken, perPair }: ReadingCurve, tokens: number): number =>
+  start + perToken * tokens + perPair * tokens * tokens
 
 export const secondsWith = ({ fixed, perKept }: AskingLine, keptTokens: number): number => fixed + perKept * keptTokens
-
-// -- memory -------------------------------------------------------------------------------------------------------
-
-const rememberedCount = 100 // newest last
-
-const memoryPath = (home: string): string => join(home, 'calibrations.json')
-
-/** A damaged or missing memory is an empty one: the only loss is time. */
-const readMemory = async (home: string): Promise<Record<string, unknown>> => {
-  const text = await readFile(memoryPath(home), 'utf8').catch(() => '{}')
-  try {
-    const parsed: unknown = JSON.parse(text)
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed } : {}
-  } catch {
-    return {}
-  }
-}
-
-const areNumbers = (value: unknown, names: readonly string[]): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  names.every((name) => Number.isFinite((value as Record<string, unknown>)[name]))
-
-const isCalibration = (value: unknown): value is Calibration => {
-  if (!areNumbers(value, ['start'])) return false
-  const { prefill, compress, firstToken, nextToken, measuredAt } = value as Record<keyof Calibration, unknown>
-  return (
-    [prefill, compress].every((curve) => areNumbers(curve, ['perToken', 'perPair'])) &&
-    [firstToken, nextToken].every((line) => areNumbers(line, ['fixed', 'perKept'])) &&
-    typeof measuredAt === 'string'
-  )
-}
-
-export const recallCalibration = async (home: string, key: string): Promise<Calibration | undefined> => {
-  const found = (await readMemory(home))[key]
-  return isCalibration(found) ? found : undefined
-}
-
-/** A home that takes no file costs the next estimate its time, so the failure is not one of this estimate. */
-export const rememberCalibration = async (home: string, key: string, calibration: Calibration): Promise<void> => {
-  const { [key]: _, ...others } = await readMemory(home)
-  const kept = Object.fromEntries(Object.entries(others).slice(1 - rememberedCount))
-  const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
-  try {
-    await mkdir(home, { recursive: true })
-    await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: calibration }, undefined, 1)}\n`)
-    await rename(temporary, memoryPath(home))
-  } catch {
-    await rm(temporary, { force: true }).catch(() => undefined)
-  }
-}

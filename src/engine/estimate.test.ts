@@ -1,40 +1,58 @@
 import assert from 'node:assert/strict'
-import { statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
-import { type Calibration, calibrate, readingCurve, secondsFor, type TimedRun } from './calibration.ts'
+import { type Calibration, calibrate, learn, readingCurve, secondsFor, type TimedRun } from './calibration.ts'
 import { createEngine } from './engine.ts'
 
 const toy = fileURLToPath(new URL('../../test/fixtures/toy-llama.gguf', import.meta.url))
 const text = 'The bridge was opened on the third of May by the mayor, who had rain on her speech.\n'
 
-test('calibration: two runs on t = 2n + 0.01n² give back both numbers, and noise never makes looking back cost less than 0', () => {
-  const seconds = (n: number): number => 2 * n + 0.01 * n * n
-  const curve = readingCurve({ tokens: 400, seconds: seconds(400) }, { tokens: 2000, seconds: seconds(2000) })
-  assert.ok(Math.abs(secondsFor(curve, 10_000) / seconds(10_000) - 1) < 1e-9)
-  const noisy = readingCurve({ tokens: 400, seconds: 100 }, { tokens: 2000, seconds: 400 })
-  assert.deepEqual(noisy, { perToken: 0.2, perPair: 0 })
+const run = (tokens: number, processorSeconds: number, isFirst = false): TimedRun => ({
+  ...{ tokens, processorSeconds, isFirst, seconds: processorSeconds / 2 },
+  asked: { keptTokens: tokens, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 },
 })
 
 test('calibration: a slow model is measured on fewer tokens, and never on more than it can read', async () => {
-  const longest = async (
-    tokensPerSecond: number,
-    mostTokens: number,
-  ): Promise<{ asked: number; made: Calibration }> => {
+  const longest = async (tokensPerSecond: number, mostTokens: number): Promise<number> => {
     let asked = 0
-    const run = async (tokens: number): Promise<TimedRun> => {
+    await calibrate(async (tokens) => {
       asked = Math.max(asked, tokens)
-      const seconds = tokens / tokensPerSecond
-      return { tokens, keptTokens: tokens, seconds, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 }
-    }
-    return { made: await calibrate(run, mostTokens), asked }
+      return run(tokens, (2 * tokens) / tokensPerSecond)
+    }, mostTokens)
+    return asked
   }
-  assert.equal((await longest(1000, 8000)).asked, 2048)
-  assert.equal((await longest(100, 8000)).asked, 1000)
-  assert.equal((await longest(1, 8000)).asked, 768)
-  assert.equal((await longest(1000, 300)).asked, 300)
+  assert.equal(await longest(1000, 8000), 3072)
+  assert.equal(await longest(125, 8000), 1000)
+  assert.equal(await longest(1, 8000), 768)
+  assert.equal(await longest(1000, 300), 300)
+})
+
+test('calibration: runs of 384 and 3,072 tokens foretell 10,000 within 1e-4, and tell the first of a process apart', async () => {
+  const cost = (n: number): number => 2e-3 * n + 1e-7 * n * n
+  let isFirst = true
+  const { calibration } = await calibrate(async (tokens) => {
+    const made = run(tokens, cost(tokens) + (isFirst ? 0.3 : 0), isFirst)
+    isFirst = false
+    return made
+  }, 8000)
+  const curve = readingCurve(calibration.chosen)
+  assert.ok(Math.abs(secondsFor(curve, 10_000) / (cost(10_000) + 0.3) - 1) < 1e-4)
+  assert.ok(Math.abs(curve.start / 0.3 - 1) < 1e-3)
+})
+
+test('calibration: documents read since correct it, the last 12 of them', async () => {
+  const { calibration } = await calibrate(async (tokens) => run(tokens, 2e-3 * tokens), 8000)
+  let learnt = calibration
+  for (let count = 0; count < 20; count++) learnt = learn(learnt, run(6000, 15), true)
+  assert.equal(learnt.chosenSince.length, 12)
+  assert.equal(learnt.wholeSince.length, 0)
+  const before = secondsFor(readingCurve(calibration.chosen), 6000)
+  const after = secondsFor(readingCurve([...learnt.chosen, ...learnt.chosenSince]), 6000)
+  assert.ok(Math.abs(before - 12) < 1e-3, String(before))
+  assert.ok(Math.abs(after - 15) < 0.15, String(after))
 })
 
 test('estimate: tokens and bytes are those of compress, the file within 2 pages, and the measurement is made once', async (t) => {
@@ -58,6 +76,11 @@ test('estimate: tokens and bytes are those of compress, the file within 2 pages,
   assert.equal(again.isRemembered, true)
   assert.equal(again.measuredAt, estimate.measuredAt)
   assert.equal(again.seconds.compress, again.seconds.prefill)
+  const [learnt] = Object.values(JSON.parse(readFileSync(join(home, 'calibrations.json'), 'utf8'))) as Calibration[]
+  assert.deepEqual(
+    [learnt?.chosenSince.map(({ tokens, isFirst }) => [tokens, isFirst]), learnt?.wholeSince.length],
+    [[[stats.originalTokens, false]], 0],
+  )
   for (const damage of ['', '[]', '{"a":1}', '\0']) {
     writeFileSync(join(home, 'calibrations.json'), damage)
     assert.equal((await model.estimate(options)).isRemembered, false, damage)

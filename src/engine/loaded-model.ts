@@ -4,12 +4,13 @@ import { contextsDirectory } from '../hub/home.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Answer } from './answer.ts'
 import { type BatchAsk, type BatchOptions, batch } from './batch.ts'
+import type { Spent } from './calibration.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
 import { Context } from './context.ts'
 import { contextKey } from './context-key.ts'
-import { type Estimate, type EstimateOptions, estimate } from './estimate.ts'
-import type { CompressRequest, ContextInfo, ModelInfo } from './protocol.ts'
+import { type CalibrationPlace, type Estimate, type EstimateOptions, estimate, learnReading } from './estimate.ts'
+import type { CompressRequest, ModelInfo, Results } from './protocol.ts'
 import type { SizePlan } from './size-plan.ts'
 import type { WorkerClient } from './worker-client.ts'
 
@@ -70,12 +71,15 @@ export class LoadedModel {
    * minute). Throws what `compress` throws before it reads.
    */
   async estimate(options: EstimateOptions): Promise<Estimate> {
-    const { name, fingerprint } = this
+    const { name } = this
     const plan = (request: CompressRequest): Promise<SizePlan> =>
       this.#client.call('plan', { ...request, model: this.#model }, { signal: options.signal })
-    const compress = (short: CompressOptions): Promise<Context> => this.compress(short)
-    const place = { home: this.#home, machine: this.#machine, contextLength: this.config.contextLength }
-    return estimate({ name, fingerprint, ...place, plan, compress }, options)
+    const compress = async (short: CompressOptions): Promise<{ context: Context; spent: Spent }> => {
+      const info = await this.#read(compressRequest(short), short)
+      return { context: new Context(this.#client, info), spent: info.spent }
+    }
+    const { contextLength } = this.config
+    return estimate({ name, contextLength, place: this.#place, plan, compress }, options)
   }
 
   /**
@@ -107,12 +111,28 @@ export class LoadedModel {
     await this.dispose()
   }
 
-  #compress(request: CompressRequest, { signal, onProgress }: CompressOptions): Promise<ContextInfo> {
+  get #place(): CalibrationPlace {
+    return { home: this.#home, fingerprint: this.fingerprint, machine: this.#machine }
+  }
+
+  /** What it took makes estimates better. */
+  async #compress(request: CompressRequest, options: CompressOptions): Promise<Results['compress']> {
+    const info = await this.#read(request, options)
+    const { originalTokens: tokens, keptTokens } = info.stats
+    await learnReading(this.#place, request, { spent: info.spent, tokens, keptTokens })
+    return info
+  }
+
+  #read(request: CompressRequest, { signal, onProgress }: CompressOptions): Promise<Results['compress']> {
     return this.#client.call('compress', { ...request, model: this.#model }, { signal, onProgress })
   }
 
   /** What was paid for is not thrown away because it cannot be stored. → why not, if so */
-  async #remember(id: string, { context }: ContextInfo, { signal }: CompressOptions): Promise<string[]> {
+  async #remember(
+    id: string,
+    { context }: Pick<Results['compress'], 'context'>,
+    { signal }: CompressOptions,
+  ): Promise<string[]> {
     try {
       await this.#store.put(id, (path) => this.#client.save({ context, path, force: true }, { signal }))
       return []

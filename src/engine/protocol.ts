@@ -7,6 +7,7 @@ import type { JsonSchema } from '../grammar/json-schema.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Keep } from './budget.ts'
+import type { Spent } from './calibration.ts'
 import type { FinishReason } from './generation.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { SizePlan } from './size-plan.ts'
@@ -117,7 +118,7 @@ export interface Timings {
 export interface Results {
   start: { readonly backend: string }
   loadModel: ModelInfo
-  compress: ContextInfo
+  compress: ContextInfo & { readonly spent: Spent }
   plan: SizePlan
   openContext: ContextInfo
   ask: AnswerInfo

@@ -3,6 +3,7 @@ import type { CpuOps } from '../backends/tensor.ts'
 import { checkModel } from '../cache/cctx-open.ts'
 import { answerTogether } from './answer-together.ts'
 import { askJob, firstBeginning } from './ask-job.ts'
+import type { Spent } from './calibration.ts'
 import { ChatState } from './chat-state.ts'
 import {
   type ContextState,
@@ -30,6 +31,7 @@ type Handlers = { readonly [K in Kind]: (request: Requests[K], call: Call) => Pr
 
 export class Session {
   #ops: CpuOps | undefined
+  readonly #read = new WeakSet<ModelFile>() // models that have read something
   readonly #models = new Handles<ModelFile>('model')
   readonly #contexts = new Handles<ContextState>('context')
   readonly #chats = new Handles<ChatState>('conversation')
@@ -46,8 +48,10 @@ export class Session {
     },
 
     compress: async ({ model, ...request }, { control }) => {
-      const state = await compressDocument(this.#backend, this.#models.get(model), request, control)
-      return tellContext(this.#contexts.add(state), state)
+      const file = this.#models.get(model)
+      const spent = this.#spending(file)
+      const state = await compressDocument(this.#backend, file, request, control)
+      return { ...tellContext(this.#contexts.add(state), state), spent: spent() }
     },
 
     plan: async ({ model, ...request }) => planContext(this.#models.get(model), request),
@@ -125,6 +129,17 @@ export class Session {
     call.control.check()
     this.#ops?.watchAbort(call.control.words)
     return this.#handlers[kind](request, call)
+  }
+
+  /** A watch that was started. Other work of this process is counted with it: most often there is none. */
+  #spending(model: ModelFile): () => Spent {
+    const isFirst = !this.#read.has(model)
+    this.#read.add(model)
+    const [begun, processor] = [performance.now(), process.cpuUsage()]
+    return () => {
+      const { user, system } = process.cpuUsage(processor)
+      return { seconds: (performance.now() - begun) / 1000, processorSeconds: (user + system) / 1e6, isFirst }
+    }
   }
 
   #removed(request: Requests['release']): ModelFile | ContextState | undefined {

@@ -1,0 +1,159 @@
+/**
+ * How far off `compactor estimate` is: what it says of a document beside what compressing and asking then take, each in a
+ * process of its own, in turns. Needs a build (`npm run build`).
+ *
+ *   npm run bench estimate -- [--models smollm2-135m] [--tokens 500,2000,6000] [--keep 0.25] [--rounds 3] [--document FILE]
+ *     [--home FOLDER]   where measurements are remembered between runs; default: a new one, so that the first is measured
+ */
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { machine, machineLine } from '../src/eval/machine.ts'
+import type { Estimate } from '../src/index.ts'
+import { documentOf, modelFile } from './document.ts'
+import { median, table, writeResult } from './table.ts'
+
+const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+const question = 'What is the name of the station dog?'
+
+interface Compressed {
+  readonly seconds: number
+  readonly fileBytes: number
+  readonly stats: { readonly originalTokens: number; readonly bytes: number; readonly fullBytes: number }
+}
+
+interface Asked {
+  readonly timings: { readonly questionMs: number; readonly answerMs: number }
+  readonly usage: { readonly outputTokens: number }
+}
+
+const called = <T>(args: readonly string[], home: string): T => {
+  const env = { ...process.env, COMPACTOR_HOME: home }
+  const { stdout, stderr, status } = spawnSync(process.execPath, [command, ...args, '--json'], {
+    encoding: 'utf8',
+    env,
+  })
+  if (status !== 0) throw new Error(`compactor ${args.join(' ')} ended with status ${status}: ${stderr}`)
+  return JSON.parse(stdout) as T
+}
+
+interface Round {
+  readonly estimate: Estimate
+  readonly real: Compressed
+  readonly asked: Asked
+}
+
+interface Place {
+  readonly model: string
+  readonly keep: string
+  readonly document: string
+  readonly home: string
+}
+
+const round = ({ model, keep, document, home }: Place): Round => {
+  const chosen = ['-m', modelFile(model), '--keep', keep]
+  const estimate = called<Estimate>(['estimate', document, ...chosen], home)
+  const output = `${document}.cctx`
+  const real = called<Compressed>(['compress', document, ...chosen, '-o', output, '--force'], home)
+  const asked = called<Asked>(['ask', output, question, '-m', modelFile(model), '--max-tokens', '24'], home)
+  return { estimate, real, asked }
+}
+
+/** "−12": predicted against real, in percent of the real. */
+const off = (predicted: number, real: number): string => {
+  const percent = Math.round((predicted / real - 1) * 100)
+  return percent > 0 ? `+${percent}` : String(percent)
+}
+
+const rowOf = (model: string, rounds: readonly Round[]): string[] => {
+  const middle = (of: (one: Round) => number): number => median(rounds.map(of))
+  const pair = (predicted: (one: Round) => number, real: (one: Round) => number, digits: number): string[] => {
+    const [a, b] = [middle(predicted), middle(real)]
+    return [`${a.toFixed(digits)} / ${b.toFixed(digits)}`, off(a, b)]
+  }
+  const next = ({ timings, usage }: Asked): number => timings.answerMs / Math.max(1, usage.outputTokens - 1)
+  return [
+    model,
+    ...pair(
+      ({ estimate }) => estimate.documentTokens,
+      ({ real }) => real.stats.originalTokens,
+      0,
+    ),
+    ...pair(
+      ({ estimate }) => estimate.seconds.compress,
+      ({ real }) => real.seconds,
+      2,
+    ),
+    rounds.map(({ estimate, real }) => off(estimate.seconds.compress, real.seconds)).join(' '),
+    ...pair(
+      ({ estimate }) => estimate.keptBytes / 1e6,
+      ({ real }) => real.stats.bytes / 1e6,
+      3,
+    ),
+    ...pair(
+      ({ estimate }) => estimate.fileBytes / 1e6,
+      ({ real }) => real.fileBytes / 1e6,
+      3,
+    ),
+    ...pair(
+      ({ estimate }) => estimate.seconds.firstToken * 1000,
+      ({ asked }) => asked.timings.questionMs,
+      0,
+    ),
+    ...pair(
+      ({ estimate }) => estimate.seconds.nextToken * 1000,
+      ({ asked }) => next(asked),
+      1,
+    ),
+  ]
+}
+
+const columns = ['tokens', 'seconds', 'MB kept', 'MB file', 'ms to the first token', 'ms a token']
+
+export const run = (args: string[]): void => {
+  const { values } = parseArgs({
+    args,
+    options: {
+      models: { type: 'string', default: 'smollm2-135m' },
+      tokens: { type: 'string', default: '500,2000,6000' },
+      keep: { type: 'string', default: '0.25' },
+      rounds: { type: 'string', default: '3' },
+      document: { type: 'string' },
+      home: { type: 'string' },
+    },
+  })
+  const folder = mkdtempSync(join(tmpdir(), 'compactor-estimate-'))
+  const home = values.home ?? folder
+  try {
+    const measured = values.models.split(',').flatMap((model) => {
+      const texts = values.document
+        ? [readFileSync(values.document, 'utf8')]
+        : values.tokens.split(',').map((tokens) => documentOf(model, Number(tokens)))
+      const documents = texts.map((text, index) => {
+        const document = join(folder, `${model}-${index}.txt`)
+        writeFileSync(document, text)
+        return { document, bytes: statSync(document).size, rounds: [] as Round[] }
+      })
+      for (let count = 0; count < Number(values.rounds); count++)
+        for (const { document, rounds } of documents) rounds.push(round({ model, keep: values.keep, document, home }))
+      return documents.map(({ rounds, bytes }) => ({ model, bytes, rounds }))
+    })
+    const head = [
+      'predicted / real',
+      ...columns.flatMap((name) => (name === 'seconds' ? [name, '%', 'each round'] : [name, '%'])),
+    ]
+    process.stdout.write(`keep ${values.keep}; ${machineLine(machine())}\n\n`)
+    process.stdout.write(
+      `${table(
+        head,
+        measured.map(({ model, rounds }) => rowOf(model, rounds)),
+      )}\n`,
+    )
+    process.stdout.write(`${writeResult('estimate', values.models.replaceAll(',', '-'), { ...values, measured })}\n`)
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}

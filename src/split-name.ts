@@ -9,12 +9,17 @@ export const splitNumber = (path: string): { readonly number: number; readonly c
   return match ? { number: Number(match[2]), count: Number(match[3]) } : undefined
 }
 
+/** What all files of a model are called; a name that tells of no others as it is. */
+export const withoutSplit = (name: string): string => name.replace(/-\d{5}-of-\d{5}(?=\.gguf$|$)/i, '')
+
 /** The files of a model that is opened by its first one; the file alone where its name does not tell of others. */
 export const splitParts = (path: string): string[] => {
   const match = pattern.exec(basename(path))
   const { number = 1, count = 1 } = splitNumber(path) ?? {}
   if (!match || number !== 1 || count < 2) return [path]
-  return Array.from({ length: count }, (_, index) =>
-    join(dirname(path), `${match[1]}-${String(index + 1).padStart(5, '0')}-of-${match[3]}${match[4]}`),
-  )
+  return Array.from({ length: count }, (_, index) => join(dirname(path), splitPath(basename(path), index + 1)))
 }
+
+/** The name of another file of the same model. */
+export const splitPath = (path: string, number: number): string =>
+  path.replace(/-\d{5}(?=-of-\d{5}\.gguf$)/i, `-${String(number).padStart(5, '0')}`)

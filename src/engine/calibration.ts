@@ -4,6 +4,7 @@
  * threefold. Not here: what is made of it (estimate.ts), where it is remembered (calibration-memory.ts).
  */
 import { robustFit } from './robust-fit.ts'
+import type { Spent } from './spending.ts'
 
 /** A document that was read. */
 export interface ReadingRun {
@@ -25,21 +26,15 @@ export interface Calibration {
   /** With everything kept, and with the method choosing. */
   readonly whole: readonly ReadingRun[]
   readonly chosen: readonly ReadingRun[]
-  readonly asked: readonly AskingRun[]
+  readonly asked: readonly AskingRun[] // the first of them the first of its process
   /** Documents that were read since, the newest last. */
   readonly wholeSince: readonly ReadingRun[]
   readonly chosenSince: readonly ReadingRun[]
 }
 
 /** What a run of the measurement gives: the clock's seconds too. */
-export interface TimedRun extends Spent {
-  readonly tokens: number
+export interface TimedRun extends ReadingRun, Spent {
   readonly asked: AskingRun
-}
-
-/** What reading a document took. */
-export interface Spent extends Pick<ReadingRun, 'processorSeconds' | 'isFirst'> {
-  readonly seconds: number
 }
 
 /** Reads a document of about so many tokens and asks it a short question. */
@@ -73,7 +68,7 @@ export const calibrate = async (
     measuredAt: new Date().toISOString(),
     whole: whole.map(readingOf),
     chosen: chosen.map(readingOf),
-    asked: runs.slice(1).map(({ asked }) => asked), // the first of all is one of a kind
+    asked: runs.map(({ asked }) => asked),
     wholeSince: [],
     chosenSince: [],
   }
@@ -94,7 +89,7 @@ export const learn = (calibration: Calibration, run: ReadingRun, choosing: boole
   return { ...calibration, [list]: [...calibration[list], run].slice(-rememberedRuns) }
 }
 
-/** Processor seconds for n tokens: start + perToken · n + perPair · n². */
+/** Processor seconds for n tokens: perToken · n + perPair · n²; `start` more for the first document of a process. */
 export interface ReadingCurve {
   readonly start: number
   readonly perToken: number
@@ -102,7 +97,7 @@ export interface ReadingCurve {
 }
 
 /** Processor seconds with n tokens kept: fixed + perKept · n. */
-export interface AskingLine {
+interface AskingLine {
   readonly fixed: number
   readonly perKept: number
 }
@@ -116,13 +111,27 @@ export const readingCurve = (runs: readonly ReadingRun[]): ReadingCurve => {
   return { start, perToken, perPair }
 }
 
-export const askingLine = (runs: readonly AskingRun[], what: 'firstTokenSeconds' | 'nextTokenSeconds'): AskingLine => {
+type Answering = 'firstTokenSeconds' | 'nextTokenSeconds'
+
+/** Processor seconds of the first answer of a process, which touches weights for the first time, and of those after it. */
+export const answerSeconds = (runs: readonly AskingRun[], keptTokens: number): Omit<AskingRun, 'keptTokens'> => {
+  const [first, ...others] = runs
+  const begin = askingLine(others, 'firstTokenSeconds')
+  const more = first ? Math.max(0, first.firstTokenSeconds - secondsWith(begin, first.keptTokens)) : 0
+  return {
+    firstTokenSeconds: secondsWith(begin, keptTokens) + more,
+    nextTokenSeconds: secondsWith(askingLine(others, 'nextTokenSeconds'), keptTokens),
+  }
+}
+
+const askingLine = (runs: readonly AskingRun[], what: Answering): AskingLine => {
   const points = runs.map((run) => ({ columns: [1, run.keptTokens], value: run[what] }))
   const [fixed = 0, perKept = 0] = robustFit(points.filter(({ value }) => value > 0)) // an answer may have one token
   return { fixed, perKept }
 }
 
-export const secondsFor = ({ start, perToken, perPair }: ReadingCurve, tokens: number): number =>
-  start + perToken * tokens + perPair * tokens * tokens
+/** Without the start. */
+export const secondsFor = ({ perToken, perPair }: ReadingCurve, tokens: number): number =>
+  perToken * tokens + perPair * tokens * tokens
 
-export const secondsWith = ({ fixed, perKept }: AskingLine, keptTokens: number): number => fixed + perKept * keptTokens
+const secondsWith = ({ fixed, perKept }: AskingLine, keptTokens: number): number => fixed + perKept * keptTokens

@@ -21,6 +21,7 @@ import { type Prefilled, prefill } from './prefill.ts'
 import type { CompressRequest, ContextInfo, SaveRequest } from './protocol.ts'
 import { Shared } from './shared.ts'
 import { type SizePlan, sizePlan } from './size-plan.ts'
+import { type Spent, spending } from './spending.ts'
 import { statsOf } from './stats.ts'
 import { streamsOf } from './streams.ts'
 import { version } from './version.ts'
@@ -70,15 +71,19 @@ export const planContext = async (model: ModelFile, request: CompressRequest): P
   return sizePlan(model.model.config, request, { documentTokens: ids.length, headTokens: template.head.length, pairs })
 }
 
-/** Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError. */
+/**
+ * Reads a document into a context. Throws CompactorError and, for method options, TypeError or RangeError.
+ * → `spent`: on what was done after its tokens were counted
+ */
 export const compressDocument = async (
   ops: Ops,
   model: ModelFile,
   request: CompressRequest,
   control: Control,
-): Promise<ContextState> => {
+): Promise<{ readonly state: ContextState; readonly spent: Spent }> => {
   const method = createMethod(request.method, request.methodOptions)
   const { template, ids, offsets, pairs } = await planDocument(model, request)
+  const spent = spending()
   const { kvHeadCount } = model.model.config
   const { precision, seed } = request
   const { selection } = request
@@ -111,7 +116,8 @@ export const compressDocument = async (
   model.owners.retain()
   const owners = new Shared(() => model.owners.release())
   const { between, end } = pieces
-  return { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
+  const state = { model, block, origin, tokenIds: ids, sourceOffsets: offsets, warnings, between, end, owners }
+  return { state, spent: spent() }
 }
 
 /** What a budget in bytes is spent on. */

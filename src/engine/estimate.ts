@@ -1,22 +1,21 @@
 /** What a document will cost before it is paid: tokens counted exactly, bytes planned, seconds from a calibration. */
 import { describeKeep } from './budget.ts'
 import {
-  askingLine,
+  answerSeconds,
   type Calibration,
   calibrate,
   learn,
   type ReadingCurve,
   readingCurve,
-  type Spent,
   secondsFor,
-  secondsWith,
   type TimedRun,
 } from './calibration.ts'
 import { recallCalibration, rememberCalibration } from './calibration-memory.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
 import type { Context } from './context.ts'
-import type { CompressRequest } from './protocol.ts'
+import type { CompressRequest, Reading, Results } from './protocol.ts'
 import type { SizePlan } from './size-plan.ts'
+import { type Spent, spending } from './spending.ts'
 import { version } from './version.ts'
 
 export interface EstimateOptions extends Omit<CompressOptions, 'remember'> {
@@ -48,8 +47,8 @@ export interface Estimated {
   readonly name: string
   readonly contextLength: number
   readonly place: CalibrationPlace
-  readonly plan: (request: CompressRequest) => Promise<SizePlan>
-  readonly compress: (options: CompressOptions) => Promise<{ readonly context: Context; readonly spent: Spent }>
+  readonly plan: (request: CompressRequest) => Promise<Results['plan']>
+  readonly compress: (options: CompressOptions) => Promise<{ readonly context: Context; readonly reading: Reading }>
 }
 
 /** Where a model's calibrations are. */
@@ -66,37 +65,56 @@ export const estimate = async (
 ): Promise<Estimate> => {
   if ('remember' in options) throw new TypeError('estimate has no option "remember"; nothing is made that could be')
   const request = compressRequest(options)
-  const size = await model.plan(request)
+  const { planSeconds, ...size } = await model.plan(request)
   const key = keyOf(model.place, request)
   const { home } = model.place
   const run = shortRuns(model, options, size)
   const remembered = measureAgain ? undefined : await recallCalibration(home, key)
-  const { calibration, secondsPerProcessorSecond } = remembered
-    ? { calibration: remembered, secondsPerProcessorSecond: await probe(run, remembered) }
-    : await measure(run, mostTokens(model, size))
+  const { calibration, runs } = remembered
+    ? { calibration: remembered, runs: await probe(run, remembered) }
+    : await calibrate((tokens, choosing) => run(tokens, choosing, true), mostTokens(model, size))
   if (!remembered) await rememberCalibration(home, key, calibration)
-  const { chosen, chosenSince, whole, wholeSince, asked, measuredAt } = calibration
-  const compress = readingCurve([...chosen, ...chosenSince])
-  // The first reading of a process costs as much more, whatever is kept of it.
-  const prefill = { ...readingCurve([...whole, ...wholeSince]), start: compress.start }
-  const reading = (curve: ReadingCurve): number => secondsPerProcessorSecond * secondsFor(curve, size.documentTokens)
-  const asking = (what: 'firstTokenSeconds' | 'nextTokenSeconds'): number =>
-    secondsPerProcessorSecond * secondsWith(askingLine(asked, what), size.keptTokens)
   return {
     model: model.name,
     method: request.method,
     keep: describeKeep(request.keep),
     ...size,
-    seconds: {
-      prefill: reading(prefill),
-      // Where everything stays nothing is chosen.
-      compress: reading(size.keptTokens < size.documentTokens ? compress : prefill),
-      firstToken: asking('firstTokenSeconds'),
-      nextToken: asking('nextTokenSeconds'),
-    },
-    measuredAt,
+    seconds: secondsOf(calibration, { runs, size, planSeconds }),
+    measuredAt: calibration.measuredAt,
     isRemembered: remembered !== undefined,
   }
+}
+
+interface Now {
+  readonly runs: readonly TimedRun[] // done just now
+  readonly size: SizePlan
+  readonly planSeconds: number // counting the document's tokens
+}
+
+const secondsOf = (calibration: Calibration, { runs, size, planSeconds }: Now): Estimate['seconds'] => {
+  const { chosen, chosenSince, whole, wholeSince, asked } = calibration
+  const { documentTokens, keptTokens } = size
+  const compress = readingCurve([...chosen, ...chosenSince])
+  const clock = clockOf(runs.slice(1))
+  const before = planSeconds + startSeconds(runs[0], compress, clock)
+  const reading = (curve: ReadingCurve): number => before + clock * secondsFor(curve, documentTokens)
+  const prefill = reading(readingCurve([...whole, ...wholeSince]))
+  const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asked, keptTokens)
+  return {
+    prefill,
+    // Where everything stays nothing is chosen.
+    compress: keptTokens < documentTokens ? reading(compress) : prefill,
+    firstToken: clock * firstTokenSeconds,
+    nextToken: clock * nextTokenSeconds,
+  }
+}
+
+/** The first run of a process waits more than later ones, for pages of the weights. Between bounds, for it is one run. */
+const startSeconds = (first: TimedRun | undefined, curve: ReadingCurve, clock: number): number => {
+  if (!first?.isFirst) return 0
+  const more = first.seconds - clock * secondsFor(curve, first.tokens)
+  const usual = clock * curve.start
+  return Math.min(3 * usual, Math.max(usual, more))
 }
 
 const keyOf = ({ fingerprint, machine }: CalibrationPlace, request: CompressRequest): string => {
@@ -108,13 +126,13 @@ const keyOf = ({ fingerprint, machine }: CalibrationPlace, request: CompressRequ
 export const learnReading = async (
   place: CalibrationPlace,
   request: CompressRequest,
-  read: { readonly spent: Spent; readonly tokens: number; readonly keptTokens: number },
+  read: { readonly reading: Reading; readonly tokens: number; readonly keptTokens: number },
 ): Promise<void> => {
   const key = keyOf(place, request)
   const calibration = await recallCalibration(place.home, key)
   if (!calibration) return
   const { tokens, keptTokens } = read
-  const { processorSeconds, isFirst } = read.spent
+  const { processorSeconds, isFirst } = read.reading
   const learnt = learn(calibration, { tokens, processorSeconds, isFirst }, keptTokens < tokens)
   await rememberCalibration(place.home, key, learnt)
 }
@@ -139,55 +157,40 @@ const shortRuns = (model: Estimated, options: CompressOptions, size: SizePlan): 
   return async (tokens, choosing, asks) => {
     const length = Math.max(1, Math.floor(tokens * charactersPerToken))
     const text = document.repeat(Math.ceil(length / document.length)).slice(0, length)
-    const { context, spent } = await model.compress({ ...chosen, document: text, keep: choosing ? measuredKeep : 1 })
+    const { context, reading } = await model.compress({ ...chosen, document: text, keep: choosing ? measuredKeep : 1 })
     try {
       const { originalTokens, keptTokens } = context.stats
       const asked = asks ? await askShort(context, signal) : { firstTokenSeconds: 0, nextTokenSeconds: 0 }
-      return { tokens: originalTokens, ...spent, asked: { keptTokens, ...asked } }
+      return { tokens: originalTokens, ...reading, asked: { keptTokens, ...asked } }
     } finally {
       await context.dispose()
     }
   }
 }
 
-const processorSecondsSince = (begun: NodeJS.CpuUsage): number => {
-  const { user, system } = process.cpuUsage(begun)
-  return (user + system) / 1e6
-}
-
 const askShort = async (
   context: Context,
   signal: AbortSignal | undefined,
 ): Promise<Omit<TimedRun['asked'], 'keptTokens'>> => {
-  const begun = process.cpuUsage()
+  const spent = spending()
   const { usage, timings } = await context.ask(question, { maxTokens: answerTokens, signal }).done
   const { questionMs, answerMs } = timings
-  const perMs = processorSecondsSince(begun) / (questionMs + answerMs)
+  const perMs = spent().processorSeconds / (questionMs + answerMs)
   const steps = Math.max(1, usage.outputTokens - 1)
   return { firstTokenSeconds: perMs * questionMs, nextTokenSeconds: (perMs * answerMs) / steps }
-}
-
-interface Measurement {
-  readonly calibration: Calibration
-  readonly secondsPerProcessorSecond: number
-}
-
-const measure = async (run: RunShort, most: number): Promise<Measurement> => {
-  const { calibration, runs } = await calibrate((tokens, choosing) => run(tokens, choosing, true), most)
-  return { calibration, secondsPerProcessorSecond: clockOf(runs.slice(1)) }
 }
 
 const probeSeconds = 1 // of all threads together
 const [leastProbe, mostProbe] = [32, 384]
 
-/** How fast the clock runs beside the processors now: other work on the machine takes its share. */
-const probe = async (run: RunShort, { chosen }: Calibration): Promise<number> => {
+/** How busy the machine is now. */
+const probe = async (run: RunShort, { chosen }: Calibration): Promise<TimedRun[]> => {
   const { perToken } = readingCurve(chosen)
   const tokens = Math.min(mostProbe, Math.max(leastProbe, Math.round(probeSeconds / perToken)))
-  await run(tokens, true, false)
-  return clockOf([await run(tokens, true, false)])
+  return [await run(tokens, true, false), await run(tokens, true, false)]
 }
 
+/** How fast the clock runs beside the processors: other work on the machine takes its share. */
 const clockOf = (runs: readonly Spent[]): number => {
   const sum = (of: (run: Spent) => number): number => runs.reduce((total, run) => total + of(run), 0)
   return (

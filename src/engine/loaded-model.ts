@@ -4,14 +4,12 @@ import { contextsDirectory } from '../hub/home.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Answer } from './answer.ts'
 import { type BatchAsk, type BatchOptions, batch } from './batch.ts'
-import type { Spent } from './calibration.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
 import { Context } from './context.ts'
 import { contextKey } from './context-key.ts'
 import { type CalibrationPlace, type Estimate, type EstimateOptions, estimate, learnReading } from './estimate.ts'
-import type { CompressRequest, ModelInfo, Results } from './protocol.ts'
-import type { SizePlan } from './size-plan.ts'
+import type { CompressRequest, ModelInfo, Reading, Results } from './protocol.ts'
 import type { WorkerClient } from './worker-client.ts'
 
 export interface OpenOptions {
@@ -72,11 +70,11 @@ export class LoadedModel {
    */
   async estimate(options: EstimateOptions): Promise<Estimate> {
     const { name } = this
-    const plan = (request: CompressRequest): Promise<SizePlan> =>
+    const plan = (request: CompressRequest): Promise<Results['plan']> =>
       this.#client.call('plan', { ...request, model: this.#model }, { signal: options.signal })
-    const compress = async (short: CompressOptions): Promise<{ context: Context; spent: Spent }> => {
+    const compress = async (short: CompressOptions): Promise<{ context: Context; reading: Reading }> => {
       const info = await this.#read(compressRequest(short), short)
-      return { context: new Context(this.#client, info), spent: info.spent }
+      return { context: new Context(this.#client, info), reading: info.reading }
     }
     const { contextLength } = this.config
     return estimate({ name, contextLength, place: this.#place, plan, compress }, options)
@@ -119,7 +117,7 @@ export class LoadedModel {
   async #compress(request: CompressRequest, options: CompressOptions): Promise<Results['compress']> {
     const info = await this.#read(request, options)
     const { originalTokens: tokens, keptTokens } = info.stats
-    await learnReading(this.#place, request, { spent: info.spent, tokens, keptTokens })
+    await learnReading(this.#place, request, { reading: info.reading, tokens, keptTokens })
     return info
   }
 

@@ -7,11 +7,11 @@ import type { JsonSchema } from '../grammar/json-schema.ts'
 import type { SelectionDefaults } from '../methods/method.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Keep } from './budget.ts'
-import type { Spent } from './calibration.ts'
 import type { FinishReason } from './generation.ts'
 import type { SamplingOptions } from './sampler.ts'
 import type { SizePlan } from './size-plan.ts'
 import type { Source } from './sources.ts'
+import type { Spent } from './spending.ts'
 import type { ContextStats } from './stats.ts'
 
 export interface EngineSettings {
@@ -80,6 +80,12 @@ export interface ModelInfo {
   readonly config: ModelConfig
 }
 
+/** What reading a document took after its tokens were counted. */
+export interface Reading extends Spent {
+  /** Nothing was read with the model before in this process: weights are touched for the first time. */
+  readonly isFirst: boolean
+}
+
 export interface ContextInfo {
   readonly context: number
   readonly stats: ContextStats
@@ -118,8 +124,8 @@ export interface Timings {
 export interface Results {
   start: { readonly backend: string }
   loadModel: ModelInfo
-  compress: ContextInfo & { readonly spent: Spent }
-  plan: SizePlan
+  compress: ContextInfo & { readonly reading: Reading }
+  plan: SizePlan & { readonly planSeconds: number }
   openContext: ContextInfo
   ask: AnswerInfo
   batch: undefined // each answer's end is a message of its own

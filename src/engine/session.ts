@@ -3,7 +3,6 @@ import type { CpuOps } from '../backends/tensor.ts'
 import { checkModel } from '../cache/cctx-open.ts'
 import { answerTogether } from './answer-together.ts'
 import { askJob, firstBeginning } from './ask-job.ts'
-import type { Spent } from './calibration.ts'
 import { ChatState } from './chat-state.ts'
 import {
   type ContextState,
@@ -19,6 +18,7 @@ import { type ModelFile, openModelFile } from './model-file.ts'
 import { type Kind, type Outcome, type Requests, type Results, toWire } from './protocol.ts'
 import { createOps } from './settings.ts'
 import { shrinkContext } from './shrink-context.ts'
+import { spending } from './spending.ts'
 
 export interface Call {
   readonly control: Control
@@ -49,12 +49,17 @@ export class Session {
 
     compress: async ({ model, ...request }, { control }) => {
       const file = this.#models.get(model)
-      const spent = this.#spending(file)
-      const state = await compressDocument(this.#backend, file, request, control)
-      return { ...tellContext(this.#contexts.add(state), state), spent: spent() }
+      const isFirst = !this.#read.has(file)
+      this.#read.add(file)
+      const { state, spent } = await compressDocument(this.#backend, file, request, control)
+      return { ...tellContext(this.#contexts.add(state), state), reading: { ...spent, isFirst } }
     },
 
-    plan: async ({ model, ...request }) => planContext(this.#models.get(model), request),
+    plan: async ({ model, ...request }) => {
+      const spent = spending()
+      const plan = await planContext(this.#models.get(model), request)
+      return { ...plan, planSeconds: spent().seconds }
+    },
 
     openContext: async ({ model, path }) => {
       const state = await openSavedContext(this.#backend, this.#models.get(model), path)
@@ -129,17 +134,6 @@ export class Session {
     call.control.check()
     this.#ops?.watchAbort(call.control.words)
     return this.#handlers[kind](request, call)
-  }
-
-  /** A watch that was started. Other work of this process is counted with it: most often there is none. */
-  #spending(model: ModelFile): () => Spent {
-    const isFirst = !this.#read.has(model)
-    this.#read.add(model)
-    const [begun, processor] = [performance.now(), process.cpuUsage()]
-    return () => {
-      const { user, system } = process.cpuUsage(processor)
-      return { seconds: (performance.now() - begun) / 1000, processorSeconds: (user + system) / 1e6, isFirst }
-    }
   }
 
   #removed(request: Requests['release']): ModelFile | ContextState | undefined {

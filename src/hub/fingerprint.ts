@@ -1,6 +1,7 @@
 /**
- * A model's fingerprint is the sha256 of its file, or of the list of its files' (hex, a line each) where it has several. Half a gigabyte is hashed once and remembered under the home by what
- * the file system says of the file (device, inode, size, mtime, ctime); any doubt means hashing again.
+ * A model's fingerprint is the sha256 of its file, or of the list of its files' (hex, a line each) where it has several.
+ * Half a gigabyte is hashed once and remembered under the home by what the file system says of the files (device, inode,
+ * size, mtime, ctime); any doubt means hashing again.
  */
 import { createHash, randomUUID } from 'node:crypto'
 import type { BigIntStats } from 'node:fs'
@@ -42,6 +43,10 @@ const statOf = async (path: string): Promise<BigIntStats> => {
   }
 }
 
+/** Of all files of a model. */
+const identityOf = async (paths: readonly string[]): Promise<string> =>
+  (await Promise.all(paths.map(statOf))).map(identity).join('+')
+
 /** A damaged or missing memory is an empty one: the only loss is time. */
 const readMemory = async (home: string): Promise<Memory> => {
   const text = await readFile(memoryPath(home), 'utf8').catch(() => '{}')
@@ -63,33 +68,37 @@ const isRemembered = (value: unknown): value is Remembered => {
   return typeof path === 'string' && /^[0-9a-f]{64}$/.test(String(sha256))
 }
 
-/** The file with this sha256, if one was seen and is still where it was, unchanged. */
+/** The model with this fingerprint, if one was seen and is still where it was, unchanged. → the path of its (first) file */
 export const findByFingerprint = async (
   sha256: string,
   home: string = homeDirectory(),
 ): Promise<string | undefined> => {
   for (const [key, remembered] of Object.entries(await readMemory(home))) {
     if (remembered.sha256 !== sha256) continue
-    const stats = await stat(remembered.path, { bigint: true }).catch(() => undefined) // moved or deleted since
-    if (stats && identity(stats) === key) return remembered.path
+    const found = await identityOf(splitParts(remembered.path)).catch(() => undefined) // moved or deleted since
+    if (found === key) return remembered.path
   }
   return undefined
 }
 
-/** sha256 that was computed earlier for this very file, without reading it. */
+/** The fingerprint that was computed earlier for this very model, without reading it. */
 export const rememberedFingerprint = async (
   path: string,
   home: string = homeDirectory(),
-): Promise<string | undefined> => (await readMemory(home))[identity(await statOf(path))]?.sha256
+): Promise<string | undefined> => (await readMemory(home))[await identityOf(splitParts(path))]?.sha256
 
-/** Two writers at once may lose one entry, never damage the file: the whole is replaced by rename. */
+/** sha256 of one file, which may be one of several of a model. */
 export const rememberFingerprint = async (
   path: string,
   sha256: string,
   options: FingerprintOptions = {},
-): Promise<void> => {
+): Promise<void> => remember([path], sha256, options)
+
+/** Two writers at once may lose one entry, never damage the file: the whole is replaced by rename. */
+const remember = async (paths: readonly string[], sha256: string, options: FingerprintOptions): Promise<void> => {
   const home = options.home ?? homeDirectory()
-  const key = identity(await statOf(path))
+  const key = await identityOf(paths)
+  const [path = ''] = paths
   const { [key]: _, ...others } = await readMemory(home)
   const kept = Object.fromEntries(Object.entries(others).slice(1 - rememberedCount))
   const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
@@ -108,12 +117,23 @@ export const rememberFingerprint = async (
 export const fingerprint = async (path: string, options: FingerprintOptions = {}): Promise<string> => {
   const parts = splitParts(path)
   if (parts.length === 1) return fileFingerprint(path, options)
-  const list = createHash('sha256')
-  for (const part of parts) list.update(`${await fileFingerprint(part, options)}\n`)
-  return list.digest('hex')
+  const remembered = await rememberedFingerprint(path, options.home)
+  if (remembered !== undefined) return remembered
+  const sums: string[] = []
+  for (const part of parts) sums.push(await fileFingerprint(part, options))
+  const sha256 = joinedFingerprint(sums)
+  await remember(parts, sha256, options)
+  return sha256
 }
 
-const fileFingerprint = async (path: string, options: FingerprintOptions): Promise<string> => {
+/** Of a model in several files, from the sha256 of each. */
+export const joinedFingerprint = (sums: readonly string[]): string =>
+  createHash('sha256')
+    .update(sums.map((sum) => `${sum}\n`).join(''))
+    .digest('hex')
+
+/** sha256 of one file, whatever model it belongs to. */
+export const fileFingerprint = async (path: string, options: FingerprintOptions): Promise<string> => {
   const before = await statOf(path)
   const remembered = (await readMemory(options.home ?? homeDirectory()))[identity(before)]?.sha256
   if (remembered !== undefined) return remembered

@@ -8,6 +8,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { FileDownloadInfoOutput, ListFileEntry } from '@huggingface/hub'
 import { CompactorError } from '../error.ts'
+import { splitNumber, splitPath, withoutSplit } from '../split-name.ts'
 import type { ByteRange } from './byte-ranges.ts'
 import type { Environment } from './home.ts'
 import { type LinkedAbort, linkedAbort } from './linked-abort.ts'
@@ -126,11 +127,13 @@ const failure = (request: HubRequest, watch: StallWatch, options: HubOptions, ca
   return new CompactorError('download-failed', sentence, { cause })
 }
 
-/** Which file is meant and what the hub promises of it. */
-export const findHubFile = async (request: HubRequest, options: HubOptions): Promise<HubFile> => {
+/** Which files are meant, the first first, and what the hub promises of each. Most models are one file. */
+export const findHubFiles = async (request: HubRequest, options: HubOptions): Promise<HubFile[]> => {
   const entries = await listGguf(request, options)
-  const entry = chooseFile(request, entries)
-  return { repo: request.repo, path: entry.path, bytes: entry.lfs?.size ?? entry.size, sha256: entry.lfs?.oid }
+  return chooseFiles(request, entries).map((entry) => ({
+    ...{ repo: request.repo, path: entry.path },
+    ...{ bytes: entry.lfs?.size ?? entry.size, sha256: entry.lfs?.oid },
+  }))
 }
 
 const listGguf = async (request: HubRequest, options: HubOptions): Promise<ListFileEntry[]> => {
@@ -179,17 +182,17 @@ const listOnce = async (request: HubRequest, options: HubOptions): Promise<ListF
   }
 }
 
-const splitName = /-\d{5}-of-\d{5}\.gguf$/i
-
-export const chooseFile = (request: HubRequest, entries: readonly ListFileEntry[]): ListFileEntry => {
+/** All files of the one model that is meant; a model in several is named by any of them. */
+export const chooseFiles = (request: HubRequest, entries: readonly ListFileEntry[]): ListFileEntry[] => {
   const { repo, file, quant } = request
   const models = entries.filter(({ path }) => !/mmproj/i.test(path)) // vision projectors are no language models
   const matching = models.filter(({ path }) =>
     file !== undefined ? path === file : quant === undefined || hasQuant(path.split('/').at(-1) ?? '', quant),
   )
   const list = (some: readonly ListFileEntry[]): string => some.map(({ path }) => path).join(', ')
+  const nameOf = ({ path }: ListFileEntry): string => withoutSplit(path)
   const wanted = file ?? (quant === undefined ? 'a .gguf file' : `a .gguf file of ${quant}`)
-  const [only, ...others] = matching
+  const [only] = matching
   if (only === undefined)
     throw new CompactorError(
       'model-unknown',
@@ -197,18 +200,26 @@ export const chooseFile = (request: HubRequest, entries: readonly ListFileEntry[
         ? `${repo} holds no .gguf file; name a repository that does, their names often end in -GGUF`
         : `${repo} does not hold ${wanted}; it has ${list(models)}`,
     )
-  const split = matching.find(({ path }) => splitName.test(path))
-  if (split)
-    throw new CompactorError(
-      'model-unsupported',
-      `${split.path} in ${repo} is one part of a split model, which is not supported; choose a model in one file`,
-    )
-  if (others.length > 0)
+  if (matching.some((entry) => nameOf(entry) !== nameOf(only)))
     throw new CompactorError(
       'model-unknown',
       `${repo} holds several files for ${wanted}: ${list(matching)}; name one as hf:${repo}/FILE.`,
     )
-  return only
+  return filesOf(repo, only, models)
+}
+
+const filesOf = (repo: string, named: ListFileEntry, entries: readonly ListFileEntry[]): ListFileEntry[] => {
+  const { count = 1 } = splitNumber(named.path) ?? {}
+  if (count < 2) return [named]
+  return Array.from({ length: count }, (_, index) => {
+    const path = splitPath(named.path, index + 1)
+    const entry = entries.find((other) => other.path === path)
+    if (entry) return entry
+    throw new CompactorError(
+      'model-unsupported',
+      `${named.path} in ${repo} is one of ${count} files of a model, but the repository does not hold ${path}; choose another model`,
+    )
+  })
 }
 
 /** What stands for the file's version where the hub promises no checksum; undefined for one that says nothing. */

@@ -4,6 +4,7 @@ import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import { didYouMean } from '../nearest-name.ts'
+import { splitNumber, splitParts, withoutSplit } from '../split-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { type FingerprintOptions, findByFingerprint, fingerprint, rememberedFingerprint } from './fingerprint.ts'
 import { listForeignModels } from './foreign-models.ts'
@@ -14,8 +15,8 @@ import { removePartial } from './staging.ts'
 
 export interface LocalModel {
   readonly name: string
-  readonly path: string
-  readonly bytes: number
+  readonly path: string // of the first file, where it has several
+  readonly bytes: number // of all
   readonly sha256: string | undefined // known once the file was checked
   readonly builtIn: boolean
 }
@@ -27,7 +28,7 @@ export interface LookUp {
 }
 
 /** What a model given by its path is called. */
-export const nameOfPath = (path: string): string => basename(path).replace(/\.gguf$/i, '')
+export const nameOfPath = (path: string): string => withoutSplit(basename(path).replace(/\.gguf$/i, ''))
 
 export const listModels = async (home: string = homeDirectory()): Promise<LocalModel[]> => {
   const directory = modelsDirectory(home)
@@ -40,13 +41,34 @@ export const listModels = async (home: string = homeDirectory()): Promise<LocalM
   const models: LocalModel[] = []
   for (const file of names.filter((name) => name.endsWith('.gguf') && !name.startsWith('.')).sort()) {
     const path = join(directory, file)
-    const stats = await stat(path).catch(() => undefined) // removed since, or a link to nowhere
-    if (!stats?.isFile()) continue
-    const name = file.slice(0, -'.gguf'.length)
+    // A model in several files stands where its first is, once all are there.
+    const bytes = (splitNumber(file)?.number ?? 1) === 1 ? await bytesOf(splitParts(path)) : undefined
+    if (bytes === undefined) continue
+    const name = nameOfPath(file)
     const sha256 = await rememberedFingerprint(path, home)
-    models.push({ name, path, bytes: stats.size, sha256, builtIn: catalog.some((entry) => entry.name === name) })
+    models.push({ name, path, bytes, sha256, builtIn: catalog.some((entry) => entry.name === name) })
   }
   return models
+}
+
+/** undefined if one of them is removed since, a link to nowhere, or no file. */
+const bytesOf = async (paths: readonly string[]): Promise<number | undefined> => {
+  let bytes = 0
+  for (const path of paths) {
+    const stats = await stat(path).catch(() => undefined)
+    if (!stats?.isFile()) return undefined
+    bytes += stats.size
+  }
+  return bytes
+}
+
+/** Files of a model of which not all are here: a pull of them was broken off. */
+const looseParts = async (home: string, name: string): Promise<string[]> => {
+  const directory = modelsDirectory(home)
+  const files = await readdir(directory).catch((): string[] => []) // no folder: no files
+  return files
+    .filter((file) => file.endsWith('.gguf') && splitNumber(file) !== undefined && nameOfPath(file) === name)
+    .map((file) => join(directory, file))
 }
 
 /** Deletes a model of the home's models folder, by name or hf: source, or what is here of a download that was broken off. */
@@ -59,20 +81,30 @@ export const removeModel = async (home: string, name: string): Promise<LocalMode
       'model-unknown',
       `${name} belongs to another program and is only read here; remove it with that program`,
     )
-  const partial = await removePartial(home, model?.name ?? name)
+  const called = parsed.kind === 'hub' && parsed.file !== undefined ? localHubName(parsed.repo, parsed.file) : name
+  const loose = await looseParts(home, model?.name ?? called)
+  const partial = await removePartial(home, model?.name ?? called)
+  const paths = model ? splitParts(model.path) : loose
+  const bytes = (await bytesOf(paths)) ?? 0
+  for (const path of paths) await removeFile(path)
   if (!model) {
+    const [first] = loose
+    if (first !== undefined) return { name, path: first, bytes, sha256: undefined, builtIn: false }
     if (partial) return { ...partial, bytes: partial.doneBytes, sha256: undefined, builtIn: false }
     throw new CompactorError(
       'model-unknown',
       `${name} is not among the models in ${modelsDirectory(home)}: ${nameList(models)}`,
     )
   }
-  try {
-    await rm(model.path)
-  } catch (cause) {
-    throw new CompactorError('write-failed', `${model.path} could not be removed: ${fileReason(cause)}`, { cause })
-  }
   return model
+}
+
+const removeFile = async (path: string): Promise<void> => {
+  try {
+    await rm(path)
+  } catch (cause) {
+    throw new CompactorError('write-failed', `${path} could not be removed: ${fileReason(cause)}`, { cause })
+  }
 }
 
 /** The file behind a name, an hf: source or a path, if it is here; otherwise what is known and what to do. */

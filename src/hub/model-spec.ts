@@ -3,6 +3,7 @@
  * files of other programs, `ollama:NAME:TAG` and `llama.cpp:FILE`.
  */
 import { CompactorError } from '../error.ts'
+import { withoutSplit } from '../split-name.ts'
 
 export type ModelSpec =
   | { readonly kind: 'name'; readonly name: string } // built in, or a file in the home's models folder
@@ -47,6 +48,6 @@ const parseHubSpec = (spec: string): ModelSpec => {
 export const hasQuant = (file: string, quant: string): boolean =>
   new RegExp(`(^|[^a-z0-9])${quant.toLowerCase()}([^a-z0-9_]|$)`).test(file.toLowerCase())
 
-/** Under which name a file of the hub is kept here; flat, and free of characters that a file system minds. */
+/** Under which name a model of the hub is kept here, whichever of its files is named; flat, and free of characters that a file system minds. */
 export const localHubName = (repo: string, file: string): string =>
-  `${repo}/${file.replace(/\.gguf$/i, '')}`.replaceAll('/', '--').replace(/[^A-Za-z0-9._+-]/g, '_')
+  `${repo}/${withoutSplit(file.replace(/\.gguf$/i, ''))}`.replaceAll('/', '--').replace(/[^A-Za-z0-9._+-]/g, '_')

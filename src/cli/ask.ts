@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
-import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
+import { type AnswerFlags, answerFlags, answerOptions, checkAnswerFlags } from './answer-flags.ts'
 import { type Asked, openAskedSource } from './asked-source.ts'
 import { describeSources } from './describe-sources.ts'
 import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
@@ -58,6 +58,7 @@ const ask = async (
   terminal: Terminal,
 ): Promise<void> => {
   const { source, question } = asked
+  await checkAnswerFlags(flags)
   checkSource(source)
   if ([source, question, flags.schema].filter((word) => word === '-').length > 1)
     throw new CompactorError(

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { CompactorError, type ErrorCode } from '../error.ts'
 import type { AnswerInfo } from '../index.ts'
-import { type AnswerFlags, answerFlags, answerOptions } from './answer-flags.ts'
+import { type AnswerFlags, answerFlags, answerOptions, checkAnswerFlags } from './answer-flags.ts'
 import { type Asked, type AskedFlags, openAskedSource } from './asked-source.ts'
 import { type ChatPlace, chatCommands, runCommand } from './chat-commands.ts'
 import { type ChatInput, PipedInput, TypedInput } from './chat-input.ts'
@@ -49,6 +49,7 @@ export const defineChat = (command: Command, terminal: Terminal): void => {
 }
 
 const chat = async (asked: Asked, flags: ChatFlags, terminal: Terminal): Promise<void> => {
+  await checkAnswerFlags(flags)
   checkSource(asked.source)
   if (asked.source === '-')
     throw new CompactorError(

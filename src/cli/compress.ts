@@ -7,6 +7,7 @@ import {
   type CompressOptions,
   type Context,
   type ContextStats,
+  checkCompressOptions,
   type Document,
   isContextFile,
   type LoadedModel,
@@ -103,12 +104,15 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   const keep = parseKeep(flags.keep)
   const methodOptions = namedValues('--method-option', flags.methodOption ?? [])
   checkSource(file)
+  const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
+  const options = { keep, methodOptions, ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }) }
+  checkCompressOptions(options)
   await refuseContext(file)
   const output = await chooseOutput(file, flags)
   const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {
-    const task = { model: opened.model, document, options: { keep, methodOptions } }
+    const task = { model: opened.model, document, options }
     await compressTo(output, task, flags, terminal)
   } finally {
     await opened.dispose()
@@ -123,11 +127,9 @@ interface Task {
 
 const compressTo = async (output: string, task: Task, flags: CompressFlags, terminal: Terminal): Promise<void> => {
   const begun = performance.now()
-  const { method, protectFirst, protectLast, heads, system, reserve, seed } = flags
   const { document } = task
   const context = await showCompress(basename(document.name), task.model, terminal, {
     document,
-    ...given({ method, protectFirst, protectLast, heads, system, reserve, seed }),
     ...task.options,
   })
   const seconds = (performance.now() - begun) / 1000

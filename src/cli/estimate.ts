@@ -58,16 +58,18 @@ export const defineEstimate = (command: Command, terminal: Terminal): void => {
 }
 
 const estimate = async (file: string, flags: EstimateFlags, terminal: Terminal): Promise<void> => {
-  const { parseKeep } = await import('../index.ts')
+  const { checkCompressOptions, parseKeep } = await import('../index.ts')
   const keep = parseKeep(flags.keep)
   const methodOptions = namedValues('--method-option', flags.methodOption ?? [])
   checkSource(file)
+  const { method, system, reserve, measureAgain } = flags
+  const options = { keep, methodOptions, ...given({ method, system, reserve }) }
+  checkCompressOptions(options)
   const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {
-    const { method, system, reserve, measureAgain } = flags
-    const options = { document, keep, methodOptions, signal: terminal.signal }
-    const result = await opened.model.estimate({ ...options, ...given({ method, system, reserve, measureAgain }) })
+    const { signal } = terminal
+    const result = await opened.model.estimate({ ...options, document, signal, ...given({ measureAgain }) })
     if (flags.json) terminal.printJson(result)
     else terminal.print(describeEstimate(result))
   } finally {

@@ -1,6 +1,7 @@
 /** compactor extract: the fields of a schema, found in a document and answered together. */
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
+import { checkAnswerFlags } from './answer-flags.ts'
 import { type AskedFlags, openAskedSource } from './asked-source.ts'
 import { checkSource, documentFlags } from './document-source.ts'
 import { countText } from './figures.ts'
@@ -59,6 +60,7 @@ const extractFields = async (
   flags: ExtractFlags,
   terminal: Terminal,
 ): Promise<void> => {
+  await checkAnswerFlags(flags)
   checkSource(asked.source)
   if (asked.source === '-' && flags.schema === '-')
     throw new CompactorError('usage', 'only one of document and schema can come from standard input, got - for both')

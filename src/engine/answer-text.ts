@@ -1,6 +1,11 @@
 /** Token bytes to text as it may be shown: whole characters only, and nothing that might still become a stop string. */
 import { Utf8Stream } from '../tokenizer/utf8-stream.ts'
 
+/** Throws RangeError. */
+export const checkStops = (stops: readonly string[]): void => {
+  if (stops.some((stop) => stop === '')) throw new RangeError('a stop string must not be empty')
+}
+
 export class AnswerText {
   readonly #utf8 = new Utf8Stream()
   readonly #stops: readonly string[]
@@ -8,7 +13,7 @@ export class AnswerText {
   #isStopped = false
 
   constructor(stops: readonly string[] = []) {
-    if (stops.some((stop) => stop === '')) throw new RangeError('a stop string must not be empty')
+    checkStops(stops)
     this.#stops = stops
   }
 

@@ -11,7 +11,8 @@ import type { AnswerInfo, AskRequest } from './protocol.ts'
 import { createSampler } from './sampler.ts'
 import { schemaHint } from './schema-hint.ts'
 import { Sequence } from './sequence.ts'
-import { checkSourceCount, findSources } from './sources.ts'
+import { checkSourceCount } from './source-count.ts'
+import { findSources } from './sources.ts'
 
 interface Listeners extends Pick<Job, 'control' | 'onPiece' | 'onError'> {
   readonly onEnd: (info: AnswerInfo, generation: Generation) => void

@@ -1,8 +1,11 @@
 /** What may be said with a question, checked and made ready for the worker. */
 import type { JsonSchema } from '../grammar/json-schema.ts'
+import { checkStops } from './answer-text.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
+import { checkMaxTokens } from './fit.ts'
 import type { AskRequest } from './protocol.ts'
-import type { SamplingOptions } from './sampler.ts'
+import { type SamplingOptions, samplingOf } from './sampler.ts'
+import { checkSourceCount } from './source-count.ts'
 
 export interface AskOptions extends SamplingOptions {
   /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
@@ -23,6 +26,18 @@ export interface AskOptions extends SamplingOptions {
 }
 
 const askOptions = ['maxTokens', 'stop', 'schema', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+
+/**
+ * Throws what a question with these options would be refused with, TypeError and RangeError: before a model is loaded, and
+ * before anybody has typed a question. What only model and question can tell is found when it is asked.
+ */
+export const checkAskOptions = (options: AskOptions): void => {
+  const { stop, maxTokens, sources, signal: _, schema: __, ...sampling } = askRequest('ask', '', options)
+  checkStops(stop)
+  checkMaxTokens(maxTokens)
+  checkSourceCount(sources)
+  samplingOf(sampling)
+}
 
 /** Throws TypeError for an unknown option or a text that is none. */
 export const askRequest = (

@@ -35,6 +35,7 @@ export interface Calibration {
 /** What a run of the measurement gives: the clock's seconds too. */
 export interface TimedRun extends ReadingRun, Spent {
   readonly asked: AskingRun
+  readonly asking: Spent // on question and answer
 }
 
 /** Reads a document of about so many tokens and asks it a short question. */

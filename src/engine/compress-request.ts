@@ -55,6 +55,11 @@ const known = [
 
 const longestName = 4096
 
+/** Throws what `compress` with these options would be refused with before the document is looked at and a model is loaded. */
+export const checkCompressOptions = (options: Omit<CompressOptions, 'document'>): void => {
+  compressRequest({ ...options, document: '' })
+}
+
 /** Throws TypeError, RangeError; CompactorError 'budget-invalid' and 'usage' (unknown method). */
 export const compressRequest = (options: CompressOptions): CompressRequest => {
   refuseUnknown('compress', options, known)

@@ -13,6 +13,7 @@ const text = 'The bridge was opened on the third of May by the mayor, who had ra
 const run = (tokens: number, processorSeconds: number, isFirst = false): TimedRun => ({
   ...{ tokens, processorSeconds, isFirst, seconds: processorSeconds / 2 },
   asked: { keptTokens: tokens, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 },
+  asking: { seconds: 0.2, processorSeconds: 0.4 },
 })
 
 test('calibration: a slow model is measured on fewer tokens, and never on more than it can read', async () => {

@@ -1,11 +1,13 @@
 /** What a document will cost before it is paid: tokens counted exactly, bytes planned, seconds from a calibration. */
 import { describeKeep } from './budget.ts'
 import {
+  type AskingRun,
   answerSeconds,
   type Calibration,
   calibrate,
   learn,
   type ReadingCurve,
+  type RunTimed,
   readingCurve,
   secondsFor,
   type TimedRun,
@@ -72,7 +74,7 @@ export const estimate = async (
   const remembered = measureAgain ? undefined : await recallCalibration(home, key)
   const { calibration, runs } = remembered
     ? { calibration: remembered, runs: await probe(run, remembered) }
-    : await calibrate((tokens, choosing) => run(tokens, choosing, true), mostTokens(model, size))
+    : await calibrate(run, mostTokens(model, size))
   if (!remembered) await rememberCalibration(home, key, calibration)
   return {
     model: model.name,
@@ -99,13 +101,15 @@ const secondsOf = (calibration: Calibration, { runs, size, planSeconds }: Now): 
   const before = planSeconds + startSeconds(runs[0], compress, clock)
   const reading = (curve: ReadingCurve): number => before + clock * secondsFor(curve, documentTokens)
   const prefill = reading(readingCurve([...whole, ...wholeSince]))
+  // Threads wait for one another at every token: other work costs answers more than reading.
+  const askingClock = clockOf(runs.slice(1).map(({ asking }) => asking))
   const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asked, keptTokens)
   return {
     prefill,
     // Where everything stays nothing is chosen.
     compress: keptTokens < documentTokens ? reading(compress) : prefill,
-    firstToken: clock * firstTokenSeconds,
-    nextToken: clock * nextTokenSeconds,
+    firstToken: askingClock * firstTokenSeconds,
+    nextToken: askingClock * nextTokenSeconds,
   }
 }
 
@@ -146,22 +150,20 @@ const otherWords = 0.8 // the same number of characters may be more tokens
 const mostTokens = ({ contextLength }: Estimated, { headTokens }: SizePlan): number =>
   Math.max(1, Math.floor((contextLength - headTokens - 2 * reserve) * otherWords))
 
-type RunShort = (tokens: number, choosing: boolean, asks: boolean) => Promise<TimedRun>
-
 /** With the document's own words, repeated when there are too few: how long they take does not depend on them. */
-const shortRuns = (model: Estimated, options: CompressOptions, size: SizePlan): RunShort => {
+const shortRuns = (model: Estimated, options: CompressOptions, size: SizePlan): RunTimed => {
   const { signal, method, methodOptions, heads, precision } = options
   const chosen = { reserve, signal, method, methodOptions, precision, ...(heads && { heads }) }
   const document = typeof options.document === 'string' ? options.document : options.document.text
   const charactersPerToken = document.length / size.documentTokens
-  return async (tokens, choosing, asks) => {
+  return async (tokens, choosing) => {
     const length = Math.max(1, Math.floor(tokens * charactersPerToken))
     const text = document.repeat(Math.ceil(length / document.length)).slice(0, length)
     const { context, reading } = await model.compress({ ...chosen, document: text, keep: choosing ? measuredKeep : 1 })
     try {
       const { originalTokens, keptTokens } = context.stats
-      const asked = asks ? await askShort(context, signal) : { firstTokenSeconds: 0, nextTokenSeconds: 0 }
-      return { tokens: originalTokens, ...reading, asked: { keptTokens, ...asked } }
+      const { asked, asking } = await askShort(context, signal)
+      return { tokens: originalTokens, ...reading, asked: { keptTokens, ...asked }, asking }
     } finally {
       await context.dispose()
     }
@@ -171,23 +173,24 @@ const shortRuns = (model: Estimated, options: CompressOptions, size: SizePlan): 
 const askShort = async (
   context: Context,
   signal: AbortSignal | undefined,
-): Promise<Omit<TimedRun['asked'], 'keptTokens'>> => {
+): Promise<{ readonly asked: Omit<AskingRun, 'keptTokens'>; readonly asking: Spent }> => {
   const spent = spending()
   const { usage, timings } = await context.ask(question, { maxTokens: answerTokens, signal }).done
+  const asking = spent()
   const { questionMs, answerMs } = timings
-  const perMs = spent().processorSeconds / (questionMs + answerMs)
+  const perMs = asking.processorSeconds / (questionMs + answerMs)
   const steps = Math.max(1, usage.outputTokens - 1)
-  return { firstTokenSeconds: perMs * questionMs, nextTokenSeconds: (perMs * answerMs) / steps }
+  return { asked: { firstTokenSeconds: perMs * questionMs, nextTokenSeconds: (perMs * answerMs) / steps }, asking }
 }
 
 const probeSeconds = 1 // of all threads together
 const [leastProbe, mostProbe] = [32, 384]
 
 /** How busy the machine is now. */
-const probe = async (run: RunShort, { chosen }: Calibration): Promise<TimedRun[]> => {
+const probe = async (run: RunTimed, { chosen }: Calibration): Promise<TimedRun[]> => {
   const { perToken } = readingCurve(chosen)
   const tokens = Math.min(mostProbe, Math.max(leastProbe, Math.round(probeSeconds / perToken)))
-  return [await run(tokens, true, false), await run(tokens, true, false)]
+  return [await run(tokens, true), await run(tokens, true)]
 }
 
 /** How fast the clock runs beside the processors: other work on the machine takes its share. */

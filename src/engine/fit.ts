@@ -29,10 +29,15 @@ export interface QuestionFit {
 
 const defaultMaxTokens = 512
 
-/** Tokens that the answer may have. Throws CompactorError('question-invalid'), RangeError for a maxTokens that is none. */
-export const answerRoom = ({ contextLength, before, question, maxTokens }: QuestionFit): number => {
+/** Throws RangeError. */
+export const checkMaxTokens = (maxTokens: number | undefined): void => {
   if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 1))
     throw new RangeError(`maxTokens must be a whole number of at least 1, got ${maxTokens}`)
+}
+
+/** Tokens that the answer may have. Throws CompactorError('question-invalid'), RangeError for a maxTokens that is none. */
+export const answerRoom = ({ contextLength, before, question, maxTokens }: QuestionFit): number => {
+  checkMaxTokens(maxTokens)
   const room = contextLength - before - question
   if (room < (maxTokens ?? 1))
     throw new CompactorError(

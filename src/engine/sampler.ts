@@ -24,16 +24,21 @@ const inRange = (name: string, value: number, [low, high]: readonly [number, num
   return value
 }
 
-/** Throws RangeError for a value out of range. */
-export const createSampler = (options: SamplingOptions = {}): Sampler => {
+/** With the defaults for what is not said. Throws RangeError for a value out of range. */
+export const samplingOf = (options: SamplingOptions): { readonly [K in keyof SamplingOptions]-?: number } => {
   const temperature = inRange('temperature', options.temperature ?? 0, [0, 100])
   const topK = inRange('topK', options.topK ?? 40, [0, 2 ** 31])
   const topP = inRange('topP', options.topP ?? 0.95, [0, 1])
   const minP = inRange('minP', options.minP ?? 0.05, [0, 1])
   if (!Number.isInteger(topK)) throw new RangeError(`topK must be a whole number, got ${topK}`)
-  requireCount('seed', options.seed ?? 0)
+  return { temperature, topK, topP, minP, seed: requireCount('seed', options.seed ?? 0) }
+}
+
+/** Throws RangeError for a value out of range. */
+export const createSampler = (options: SamplingOptions = {}): Sampler => {
+  const { temperature, topK, topP, minP, seed } = samplingOf(options)
   if (temperature === 0) return argmax
-  const uniform = uniformNumbers(options.seed ?? 0)
+  const uniform = uniformNumbers(seed)
   return (logits, allows) => {
     const candidates = minimum(nucleus(mostLikely(logits, topK, allows), topP), minP)
     const best = candidates[0]?.logit ?? 0

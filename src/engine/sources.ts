@@ -28,14 +28,6 @@ export interface Source {
   readonly share: number
 }
 
-export const mostSources = 50
-
-/** Throws RangeError. */
-export const checkSourceCount = (count: number | undefined): void => {
-  if (count !== undefined && !(Number.isInteger(count) && count >= 1 && count <= mostSources))
-    throw new RangeError(`sources must be a whole number from 1 to ${mostSources}, got ${count}`)
-}
-
 /** What was asked and answered, and the sequence that has read it. */
 export interface Exchange {
   readonly sequence: Sequence

@@ -15,6 +15,7 @@ import {
 import {
   type ContextResult,
   closedBookName,
+  fullBytesOf,
   fullName,
   type Protocol,
   type RunSettings,
@@ -29,6 +30,7 @@ export interface SummaryRow {
   readonly keep: number | undefined // nominal; undefined for full and closed-book
   readonly share: number | undefined // effective, mean over contexts
   readonly bytes: number | undefined // mean over contexts
+  readonly bytesShare: number | undefined // of the whole cache's, windows included; mean over contexts
   readonly contexts: number
   readonly questions: number
   readonly kl?: Interval // nats a token
@@ -143,6 +145,7 @@ const rowOf = ({ name, keep }: Line, beside: string | undefined, sample: Sample)
     keep,
     share: kept.length === 0 ? undefined : mean(kept.map(({ share }) => share)),
     bytes: kept.length === 0 ? undefined : mean(kept.map(({ bytes }) => bytes)),
+    bytesShare: kept.length === 0 ? undefined : mean(kept.map((one) => one.bytes / fullBytesOf(one))),
     contexts: own.length,
     questions: own.reduce((sum, context) => sum + questionCount(context, name), 0),
     ...present({

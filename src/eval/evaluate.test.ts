@@ -6,9 +6,11 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { writeData } from '../../test/fixtures/made-up-data.ts'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
+import { createEngine } from '../engine/engine.ts'
 import { CompactorError } from '../error.ts'
 import { summarise } from './aggregate.ts'
 import { type EvaluateOptions, type EvaluationOptions, evaluate, prepareEvaluation } from './evaluate.ts'
+import { fullBytesOf } from './result.ts'
 import { toMarkdown } from './summary-markdown.ts'
 
 const model = fileURLToPath(new URL('../../test/fixtures/toy-llama.gguf', import.meta.url)) // 512 tokens of context
@@ -51,6 +53,24 @@ for (const protocol of ['context-only', 'joint-prefill'] as const)
     const table = toMarkdown(summarise(settings, contexts))
     assert.equal(/random@0\.5, joint-prefill/.test(table), protocol === 'joint-prefill')
   })
+
+test('a model with windows: bytes kept hold the windows, half and all of the rest, as much as a compressed context says', async (t) => {
+  const { options } = madeUp(t, 1)
+  const gemma = fileURLToPath(new URL('../../test/fixtures/toy-gemma3.gguf', import.meta.url))
+  const { contexts } = await evaluate({ ...options, model: gemma, variants: ['random@0.5', 'random@1'] })
+  const [half, all] = ['random@0.5', 'random@1'].map((name) => contexts[0]?.kept[name])
+  assert.ok(half && all && half.windowBytes !== undefined && half.windowBytes > 0)
+  assert.equal(all.bytes, fullBytesOf(all))
+  assert.ok(Math.abs(fullBytesOf(half) - all.bytes) < 1e-6)
+  assert.ok(half.bytes - half.windowBytes < 0.51 * (all.bytes - half.windowBytes))
+  await using engine = await createEngine({ home: options.folder, threads: 1 })
+  const document = JSON.parse(readFileSync(options.data[0] ?? '', 'utf8').split('\n')[0] ?? '').context as string
+  await using context = await (await engine.loadModel(gemma)).compress({ document, keep: 1, reserve: 64 })
+  const { fullBytes, windowBytes, originalTokens, headTokens } = context.stats
+  assert.equal(all.windowBytes, windowBytes)
+  const perToken = (fullBytes - windowBytes) / originalTokens
+  assert.ok(Math.abs(all.bytes - fullBytes) <= perToken * headTokens, `${all.bytes} and ${fullBytes}`)
+})
 
 test('a task made up for the run: its name, length and options determine the contexts, which carry depth and length', async (t) => {
   const root = temporaryFolder(t)

@@ -193,9 +193,9 @@ const keptTokens = (
 }
 
 const keptOf = (block: Block): Kept => {
-  const { keptShare, pairBytes, layers } = block.stats()
+  const { keptShare, pairBytes, windowBytes, layers } = block.stats()
   const heads = layers.map(({ counts }) => counts.map((count) => round(count / block.documentTokens)))
-  return { share: keptShare, bytes: pairBytes, heads }
+  return { share: keptShare, bytes: pairBytes + windowBytes, ...(windowBytes > 0 && { windowBytes }), heads }
 }
 
 const round = (share: number): number => Math.round(share * 1e4) / 1e4

@@ -65,10 +65,16 @@ export interface QuestionResult {
 }
 
 export interface Kept {
-  readonly share: number // effective: pairs kept of all pairs of the document
-  readonly bytes: number // keys and values kept, document only
+  readonly share: number // effective: pairs kept of all pairs of the document, in layers that see all of it
+  readonly bytes: number // keys and values kept: of the document, and of windows
+  /** Part of `bytes`: what layers with a sliding window keep, whatever the budget is. Absent: the model has none. */
+  readonly windowBytes?: number
   readonly heads?: readonly (readonly number[])[] // [layer][kvHead] share kept
 }
+
+/** Keys and values of the whole document beside what a variant keeps of it; 0 where nothing is known of it. */
+export const fullBytesOf = ({ share, bytes, windowBytes = 0 }: Kept): number =>
+  share > 0 ? (bytes - windowBytes) / share + windowBytes : 0
 
 /** Who kept which token, for the shaded text of the report. It holds the document itself, so it is there only when asked for. */
 export interface KeptTokens {

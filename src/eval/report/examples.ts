@@ -1,5 +1,5 @@
 /** A few contexts as shaded text, for what no number shows: which words a method keeps. */
-import type { ContextResult, Protocol, RunSettings, VariantSettings } from '../result.ts'
+import { type ContextResult, fullBytesOf, type Protocol, type RunSettings, type VariantSettings } from '../result.ts'
 import { type Html, html } from './html.ts'
 import { folded } from './page.ts'
 import { shadedText } from './shaded-text.ts'
@@ -36,7 +36,7 @@ const drawExample = (
     protectFirst,
     protectLast,
     bytes: size.bytes,
-    fullBytes: size.share > 0 ? size.bytes / size.share : 0,
+    fullBytes: fullBytesOf(size),
     facts: [
       ['variant', variant.name],
       ['protocol', protocol],

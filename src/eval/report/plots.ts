@@ -77,7 +77,7 @@ const xTitle = (precision: string): string =>
 const pointsOf = (family: string, { value, text, title }: Measure, { rows, precision }: PlotInput): CurvePoint[] =>
   rows.flatMap((row) => {
     const interval = value(row)
-    const { variant, share = 0, keep } = row
+    const { variant, bytesShare: share = 0, keep } = row
     if (familyOf(variant) !== family || !isMeasured(interval) || !(share > 0)) return []
     const { mean, low, high, n } = interval
     const isRange = Number.isFinite(low) && Number.isFinite(high)

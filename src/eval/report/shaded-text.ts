@@ -14,7 +14,7 @@ export interface ShadedDocument {
   readonly kvHeads: number
   readonly protectFirst: number
   readonly protectLast: number
-  readonly bytes: number // keys and values kept, document only
+  readonly bytes: number // keys and values kept, without what precedes the document in layers that see everything
   readonly fullBytes: number // of the whole document at the same precision
   /** More lines for the legend, names and values. */
   readonly facts?: readonly (readonly [name: string, value: string])[]

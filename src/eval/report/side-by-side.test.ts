@@ -6,7 +6,7 @@ import type { SummaryRow } from '../aggregate.ts'
 import { drawSideBySide } from './side-by-side.ts'
 
 const row = (variant: string, keep: number, values: Pick<SummaryRow, 'kl' | 'score'>): SummaryRow => ({
-  ...{ dataset: undefined, variant, keep, share: keep, bytes: 1, contexts: 5, questions: 5 },
+  ...{ dataset: undefined, variant, keep, share: keep, bytes: 1, bytesShare: keep, contexts: 5, questions: 5 },
   ...values,
 })
 

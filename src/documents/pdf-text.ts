@@ -5,6 +5,7 @@
 import { CompactorError } from '../error.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import { pageText, type TextPiece } from './pdf-lines.ts'
+import { type CharacterTables, characterTables } from './pdf-tables.ts'
 import { largestTextBytes, TextBuilder } from './text-builder.ts'
 
 const mostPages = 20_000
@@ -15,8 +16,9 @@ type Pdf = Awaited<ReturnType<typeof import('unpdf')['getDocumentProxy']>>
 export const readPdfText = async (
   { bytes, name }: Pick<ReaderInput, 'bytes' | 'name'>,
   onPage: (done: number) => void = () => undefined,
+  tables: CharacterTables = characterTables(),
 ): Promise<Reading> => {
-  const pdf = await openPdf(bytes, name)
+  const pdf = await openPdf(bytes, name, tables)
   try {
     if (pdf.numPages > mostPages)
       throw invalid(`${name} has ${pdf.numPages} pages, and up to ${mostPages} are read; split it`)
@@ -32,13 +34,15 @@ export const readPdfText = async (
       if (builder.bytes > largestTextBytes)
         throw invalid(`${name} holds more than ${largestTextBytes} bytes of text; split it`)
     }
+    const missing = missingOf(name, tables)
     if (empty.length + unreadable.length === pdf.numPages)
       throw invalid(
-        unreadable.length > 0
-          ? `${name} is damaged: no page of it can be read; get it again or save it anew from a viewer`
-          : `${name} holds no text, only images, as scans do; recognise its text first (OCR, for example with ocrmypdf)`,
+        missing ??
+          (unreadable.length > 0
+            ? `${name} is damaged: no page of it can be read; get it again or save it anew from a viewer`
+            : `${name} holds no text, only images, as scans do; recognise its text first (OCR, for example with ocrmypdf)`),
       )
-    return builder.build('pdf', notesOf(name, empty, unreadable))
+    return builder.build('pdf', [...notesOf(name, empty, unreadable), ...(missing === undefined ? [] : [missing])])
   } finally {
     await pdf.destroy()
   }
@@ -47,11 +51,19 @@ export const readPdfText = async (
 const invalid = (message: string, cause?: unknown): CompactorError =>
   new CompactorError('document-invalid', message, { cause })
 
-const openPdf = async (bytes: Uint8Array, name: string): Promise<Pdf> => {
+/** Names that come out of the document are checked where they are asked for. */
+const missingOf = (name: string, { missing }: CharacterTables): string | undefined =>
+  missing.size === 0
+    ? undefined
+    : `${name} has text that cannot be read without tables of East Asian characters (${[...missing].slice(0, 4).join(', ')}), which come with another package; install them with \`npm install pdfjs-dist\` beside compactor-kv, or print it anew with its fonts embedded`
+
+const openPdf = async (bytes: Uint8Array, name: string, { factory }: CharacterTables): Promise<Pdf> => {
   const { getDocumentProxy } = await import('unpdf')
   try {
     // A copy, because the library takes the bytes for itself.
-    return await getDocumentProxy(new Uint8Array(bytes), { isEvalSupported: false, verbosity: 0, stopAtErrors: false })
+    const options = { isEvalSupported: false, verbosity: 0, stopAtErrors: false }
+    const tables = { BinaryDataFactory: factory, useWorkerFetch: false, cMapPacked: true }
+    return await getDocumentProxy(new Uint8Array(bytes), { ...options, ...tables })
   } catch (cause) {
     if ((cause as { name?: string }).name === 'PasswordException')
       throw invalid(`${name} is protected by a password; save a copy without one`, cause)

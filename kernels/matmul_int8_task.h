@@ -10,14 +10,14 @@
 #include "matmul.h"
 #include "matmul_int8.h"
 #include "pool.h"
+#include "row_ranges.h"
 #include "tasks.h"
 
 namespace compactor {
 namespace {
 
-constexpr size_t kTaskBytes = 1u << 16;  // of weights, at most
-constexpr size_t kNearRows = 16;         // read again for the next tokens while they are in the cache
-constexpr size_t kTasksPerThread = 4;    // at least, so that threads end together
+constexpr size_t kPieceBytes = 1u << 15;  // of weights, about: what a thread takes at a time, small so that all end together
+constexpr size_t kNearRows = 16;           // read again for the next tokens while they are in the cache
 
 inline float sum_of(__m256 lanes) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
@@ -39,6 +39,16 @@ inline __m256i dot_signed(__m256i w, __m256i x) {
 }
 
 inline __m256i load_32(const void* bytes) { return _mm256_loadu_si256(static_cast<const __m256i*>(bytes)); }
+
+// Weights are read once, in order. The processor fetches ahead within a page of memory, not beyond its end, and badly
+// where a block is read in several places at once: so they are asked for a page before they are needed.
+constexpr size_t kAheadBytes = 4096;
+
+template <size_t kBytes>
+inline void ask_for(const uint8_t* blocks) {
+#pragma GCC unroll 8
+  for (size_t at = 0; at < kBytes; at += 64) _mm_prefetch(reinterpret_cast<const char*>(blocks) + kAheadBytes + at, _MM_HINT_T0);
+}
 
 // The types with blocks of 32: w = d · q + kOffset · d, or d · q + m
 template <WeightType kType>
@@ -82,6 +92,7 @@ template <WeightType kType, int kTokens, int kCount>
 inline void add_blocks(const uint8_t* blocks, size_t group, const Activations* x, Totals<kTokens>& totals,
                        __m128* offsets) {
   constexpr size_t block_bytes = block_layout(kType).bytes;
+  ask_for<kCount * block_bytes>(blocks);
   const __m128 d = halves_at<kCount>(blocks, block_bytes);
   const __m128 offset = kHasMinimum<kType> ? halves_at<kCount>(blocks + 2, block_bytes) : d;
   alignas(16) float scales[kTokens][4];
@@ -143,6 +154,7 @@ void dot_k45(const uint8_t* row, size_t columns, const Activations* x, float* su
   __m256 offsets[kTokens] = {};
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(kType).bytes) {
+    ask_for<block_layout(kType).bytes>(block);
     uint8_t scale_bytes[8], minimum_bytes[8];
     unpack_scales(block + 4, scale_bytes, minimum_bytes);
     const __m256 d = _mm256_mul_ps(_mm256_set1_ps(half_at(block)), floats_of_8(scale_bytes));
@@ -190,6 +202,7 @@ void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* s
   __m256 offsets[kTokens] = {};
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(WeightType::Q6_K).bytes) {
+    ask_for<block_layout(WeightType::Q6_K).bytes>(block);
     const __m128i scale_bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + 192));
     const __m256 d = _mm256_set1_ps(half_at(block + 208));
     const __m256 first = _mm256_mul_ps(d, _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(scale_bytes)));
@@ -215,10 +228,35 @@ void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* s
     sums[t] = sum_of(_mm256_fnmadd_ps(_mm256_set1_ps(32.0f), offsets[t], totals.of(t)));
 }
 
+}  // namespace
+}  // namespace compactor
+
+#if defined(COMPACTOR_VNNI)
+#include "matmul_int8_wide.h"
+#endif
+
+namespace compactor {
+namespace {
+
+// Wide vectors do not pay for blocks of 32 and one token, nor for Q8_0, whose codes need no unpacking.
+template <WeightType kType, int kTokens>
+inline void dot_row(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
+  constexpr bool kBlocksOf32 = block_layout(kType).values == kGroup;
+#if defined(COMPACTOR_VNNI)
+  if constexpr (kType == WeightType::Q6_K) return wide_dot_q6_k<kTokens>(row, columns, x, sums);
+  else if constexpr (!kBlocksOf32) return wide_dot_k45<kType, kTokens>(row, columns, x, sums);
+  else if constexpr (kType != WeightType::Q8_0 && kTokens > 1) return wide_dot_32<kType, kTokens>(row, columns, x, sums);
+#else
+  if constexpr (kType == WeightType::Q6_K) return dot_q6_k<kTokens>(row, columns, x, sums);
+  else if constexpr (!kBlocksOf32) return dot_k45<kType, kTokens>(row, columns, x, sums);
+#endif
+  else return dot_32<kType, kTokens>(row, columns, x, sums);
+}
+
 struct Int8Run {
   Matmul matmul;
   const uint8_t* activations;
-  size_t rows_per_task;
+  RowRanges ranges;
 };
 
 // Rows `start` … `end` with kTokens tokens. Rows go by one at a time: several at once would read memory in an order
@@ -232,12 +270,7 @@ void multiply_rows(const Int8Run& run, size_t start, size_t end, size_t token) {
   for (size_t row = start; row < end; row++) {
     const uint8_t* blocks = m.weight + row * row_bytes;
     float sums[kTokens];
-    if constexpr (block_layout(kType).values == kGroup)
-      dot_32<kType, kTokens>(blocks, m.columns, x, sums);
-    else if constexpr (kType == WeightType::Q6_K)
-      dot_q6_k<kTokens>(blocks, m.columns, x, sums);
-    else
-      dot_k45<kType, kTokens>(blocks, m.columns, x, sums);
+    dot_row<kType, kTokens>(blocks, m.columns, x, sums);
 #pragma GCC unroll 4
     for (int t = 0; t < kTokens; t++) {
       const size_t at = (token + size_t(t)) * m.rows + row;
@@ -248,11 +281,8 @@ void multiply_rows(const Int8Run& run, size_t start, size_t end, size_t token) {
 }
 
 template <WeightType kType>
-void int8_task(void* arguments, size_t task, int) {
-  const Int8Run& run = *static_cast<const Int8Run*>(arguments);
-  const size_t n = run.matmul.n, rows = run.matmul.rows;
-  const size_t first = task * run.rows_per_task;
-  const size_t last = rows - first < run.rows_per_task ? rows : first + run.rows_per_task;
+void multiply_piece(const Int8Run& run, size_t first, size_t last) {
+  const size_t n = run.matmul.n;
   for (size_t start = first; start < last; start += kNearRows) {
     const size_t end = last - start < kNearRows ? last : start + kNearRows;
     size_t token = 0;
@@ -260,6 +290,12 @@ void int8_task(void* arguments, size_t task, int) {
     for (; token + 2 <= n; token += 2) multiply_rows<kType, 2>(run, start, end, token);
     if (token < n) multiply_rows<kType, 1>(run, start, end, token);
   }
+}
+
+template <WeightType kType>
+void int8_task(void* arguments, size_t task, int) {
+  Int8Run& run = *static_cast<Int8Run*>(arguments);
+  run.ranges.work(task, [&run](size_t first, size_t last) { multiply_piece<kType>(run, first, last); });
 }
 
 Task task_for(WeightType type) {
@@ -283,11 +319,9 @@ bool multiply_int8(Pool& pool, const Matmul& matmul) {
   uint8_t* activations = static_cast<uint8_t*>(pool_shared_scratch(pool));
   for (size_t t = 0; t < matmul.n; t++)
     quantise_token_avx2(matmul.x + t * matmul.columns, matmul.columns, activations_memory(activations, matmul.columns, t));
-  const size_t by_bytes = kTaskBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
-  const size_t by_threads = task_count(matmul.rows, size_t(pool_thread_count(pool)) * kTasksPerThread);
-  const size_t rows_per_task = by_bytes < by_threads ? by_bytes : by_threads;
-  Int8Run run{matmul, activations, rows_per_task};
-  return pool_run(pool, task_count(matmul.rows, rows_per_task), task_for(matmul.type), &run);
+  const size_t rows_per_piece = kPieceBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
+  Int8Run run{matmul, activations, RowRanges(matmul.rows, rows_per_piece, size_t(pool_thread_count(pool)))};
+  return pool_run(pool, run.ranges.count(), task_for(matmul.type), &run);
 }
 
 }  // namespace

@@ -1,0 +1,53 @@
+// Rows of a matrix shared out so that each thread reads memory in one direction: a thread takes pieces of its own stretch
+// in ascending order, and pieces of the others' when its own is done. Which thread computes a row decides nothing.
+#pragma once
+#include <atomic>
+#include <cstddef>
+
+#include "tasks.h"
+
+namespace compactor {
+
+class RowRanges {
+ public:
+  static constexpr size_t kMost = 64;  // stretches; more threads than that begin by helping
+
+  // `count` stretches of whole pieces of `rows_per_piece` rows
+  RowRanges(size_t rows, size_t rows_per_piece, size_t count)
+      : rows_(rows), rows_per_piece_(rows_per_piece), count_(count < kMost ? count : kMost) {
+    const size_t pieces = task_count(rows, rows_per_piece);
+    for (size_t i = 0; i < count_; i++) {
+      stretches_[i].next.store(pieces * i / count_, std::memory_order_relaxed);
+      stretches_[i].end = pieces * (i + 1) / count_;
+    }
+  }
+
+  size_t count() const { return count_; }
+
+  // Calls take(first row, end row) until no rows are left anywhere, beginning with stretch `own`.
+  template <typename Take>
+  void work(size_t own, Take take) {
+    for (size_t i = 0; i < count_; i++) {
+      Stretch& stretch = stretches_[(own + i) % count_];
+      for (;;) {
+        const size_t piece = stretch.next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= stretch.end) break;
+        const size_t first = piece * rows_per_piece_;
+        take(first, first + task_size(rows_, first, rows_per_piece_));
+      }
+    }
+  }
+
+ private:
+  struct alignas(64) Stretch {
+    std::atomic<size_t> next;
+    size_t end;
+  };
+
+  size_t rows_;
+  size_t rows_per_piece_;
+  size_t count_;
+  Stretch stretches_[kMost];
+};
+
+}  // namespace compactor

@@ -115,12 +115,10 @@ COMPACTOR_INLINE KeyRun key_run(const AttendPlan& plan, const Block& block, cons
           segment.bias ? segment.bias + segment.starts[block.kv_head] + first_key : nullptr};
 }
 
-// Logits with `count` packed keys, bias not yet added; panels that no row of a tile sees are left out. `ahead` is asked
-// for meanwhile: probably the next block.
-COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count, const Rows& ahead) {
+// Logits with `count` packed keys, bias not yet added; panels that no row of a tile sees are left out.
+COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count) {
   const Tiling tiling(block.rows);
   for (size_t panel = 0; panel * kPanel < count; panel++) {
-    prefetch(ahead, count + panel * kPanel, kPanel);
     const Factor* packed = block.keys + panel * kPanel * block.height;
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
@@ -167,11 +165,16 @@ COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, s
   state.largest = largest;
 }
 
-// Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
+// Weights of the first `count` keys of a run, and the softmax of every row brought up to date. As many rows `ahead` are
+// asked for meanwhile: what will be read next.
 COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count,
-                                 Weights as) {
-  pack_keys(run.keys, count, plan.head_dim, block.keys);
-  multiply_keys(block, count, run.keys);
+                                 Weights as, const Rows& ahead) {
+  for (size_t first = 0; first < count; first += kPanel) {
+    prefetch(ahead, first, kPanel);
+    pack_keys(run.keys.from(first), count - first < kPanel ? count - first : kPanel, plan.head_dim,
+              block.keys + first * block.height);
+  }
+  multiply_keys(block, count);
   const Tiling tiling(block.rows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t end = tiling.start(tile + 1);

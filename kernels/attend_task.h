@@ -33,7 +33,7 @@ void add_values_one_by_one(const Block& block, size_t row, size_t height, const 
 }
 
 // As add_values, straight from where they lie: for few rows, packing them would cost more than it saves.
-void add_loose_values(const Block& block, const Rows& values) {
+void add_loose_values(const Block& block, const Rows& values, const Rows& ahead) {
   const Tiling tiling(block.rows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t row = tiling.start(tile);
@@ -42,7 +42,7 @@ void add_loose_values(const Block& block, const Rows& values) {
       const size_t columns = loose_columns(height, block.width - d);
       if (!kLooseValuesTiles[height](block.logits + row * kKeyBlock, kKeyBlock, values, d,
                                      block.visible[row + height - 1], block.scales + row,
-                                     block.out + row * block.width + d, block.width, columns))
+                                     block.out + row * block.width + d, block.width, ahead, columns))
         add_values_one_by_one(block, row, height, values, d, columns);
       d += columns;
     }
@@ -71,9 +71,10 @@ void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, 
   count = block.visible[block.rows - 1];
   const bool loose = block.rows <= kFewRows && plan.head_dim % kPanel == 0;
   const bool packed = !loose && pack_values(run.values, count, plan.head_dim, block.values);
-  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats);
+  const Rows next_keys = run.keys.from(count);
+  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats, loose ? run.values : next_keys);
   if (loose)
-    add_loose_values(block, run.values);
+    add_loose_values(block, run.values, next_keys);
   else if (packed)
     add_values(block, run.values, count);
   else

@@ -17,8 +17,9 @@ COMPACTOR_INLINE void received_rows(const ReceivedPlan& plan, size_t task, void*
   for (size_t row = 0; row < block.rows; row++) block.states[row] = {kMinusInfinity, 0};
   for_each_block(rows, kv_head, split, [&](const Segment& segment, size_t first_key, size_t count) {
     if (!look(rows, block, segment, first_key, count)) return;
-    weigh_keys(rows, block, key_run(rows, block, segment, first_key), block.visible[block.rows - 1],
-               Weights::floats);
+    const KeyRun run = key_run(rows, block, segment, first_key);
+    const size_t seen = block.visible[block.rows - 1];
+    weigh_keys(rows, block, run, seen, Weights::floats, run.keys.from(seen));
   });
   for (size_t row = 0; row < block.rows; row++)
     rows.states[(kv_head * rows.rows() + block.first_row + row) * rows.splits + split] = block.states[row];
@@ -86,7 +87,7 @@ COMPACTOR_INLINE void received_columns(const ReceivedPlan& plan, size_t task, vo
     if (!packed) pack_keys(run.keys, count, rows.head_dim, block.keys);
     packed = true;
     scale_queries(rows, block);
-    multiply_keys(block, block.visible[block.rows - 1], run.keys);
+    multiply_keys(block, block.visible[block.rows - 1]);
     add_block(plan, block, run.bias, columns);
   }
   float* target = plan.columns + (kv_head * plan.parts + part) * plan.count + first_key;

@@ -81,14 +81,32 @@ COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, F
 #endif
 }
 
+constexpr size_t kMostFilled = 256;  // values of a row
+
+// `count` rows from `first` on, and zeros up to kLanes rows, in memory for that many rows
+COMPACTOR_INLINE Rows filled_up(const Rows& rows, size_t first, size_t count, size_t width, void* memory) {
+  const size_t element = rows.half ? sizeof(uint16_t) : sizeof(float);
+  unsigned char* bytes = static_cast<unsigned char*>(memory);
+  for (size_t i = 0; i < count; i++)
+    memcpy(bytes + i * width * element, static_cast<const char*>(rows.start) + (first + i) * rows.stride * element,
+           width * element);
+  memset(bytes + count * width * element, 0, (kLanes - count) * width * element);
+  return {memory, width, rows.half};
+}
+
 // packed [panels][factors of head_dim][kPanel] ← keys [count][head_dim]; keys beyond `count` are zero.
 COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim, Factor* packed) {
   const size_t height = factor_count(head_dim);
   for (size_t first = 0; first < count; first += kLanes) {
     Factor* target = packed + first / kPanel * kPanel * height + first % kPanel;
     size_t i = 0;
-    if (count - first >= kLanes)
-      for (; (i + kLanes) * kDepth <= head_dim; i += kLanes) transpose_lanes(keys, first, i * kDepth, target + i * kPanel);
+    const bool whole = count - first >= kLanes;
+    if (whole || head_dim <= kMostFilled) {
+      unsigned char filled[kLanes * kMostFilled * sizeof(float)];
+      const Rows rows = whole ? keys : filled_up(keys, first, count - first, head_dim, filled);
+      for (; (i + kLanes) * kDepth <= head_dim; i += kLanes)
+        transpose_lanes(rows, whole ? first : 0, i * kDepth, target + i * kPanel);
+    }
     for (; i < height; i++)
       for (size_t lane = 0; lane < kLanes; lane++)
         target[i * kPanel + lane] = first + lane < count ? load_factor(keys, first + lane, i * kDepth, head_dim) : Factor{};
@@ -190,15 +208,15 @@ void values_tile(const Factor* weights, size_t weights_stride, const Factor* val
 }
 
 // The same for kWidth · kLanes columns from `at` on of `count` values that are not packed: worth it where few rows would
-// share the packing. False, with nothing written, if a value is not finite.
+// share the packing. False, with nothing written, if a value is not finite. The rows `ahead` are asked for meanwhile.
 template <size_t kRows, size_t kWidth>
 COMPACTOR_INLINE bool add_loose_values(const float* weights, size_t weights_stride, const Rows& values, size_t at,
-                                       size_t count, const float* scales, float* out, size_t out_stride) {
-  constexpr size_t kAhead = 16;  // rows
+                                       size_t count, const float* scales, float* out, size_t out_stride,
+                                       const Rows& ahead) {
   Lanes sums[kRows][kWidth] = {};
   IntLanes largest = {};
   for (size_t i = 0; i < count; i++) {
-    prefetch(values, i + kAhead, 1);
+    if (at == 0) prefetch(ahead, i, 1);
 #pragma GCC unroll 4
     for (size_t c = 0; c < kWidth; c++) {
       const Lanes value = load_row(values, i, at + c * kLanes);
@@ -233,18 +251,18 @@ COMPACTOR_INLINE size_t loose_columns(size_t rows, size_t rest) {
 
 template <size_t kRows>
 bool loose_values_tile(const float* weights, size_t weights_stride, const Rows& values, size_t at, size_t count,
-                       const float* scales, float* out, size_t out_stride, size_t columns) {
+                       const float* scales, float* out, size_t out_stride, const Rows& ahead, size_t columns) {
 #if defined(COMPACTOR_LANES_AVX512)
   if constexpr (kRows <= 7)
     if (columns == 4 * kLanes)
-      return add_loose_values<kRows, 4>(weights, weights_stride, values, at, count, scales, out, out_stride);
+      return add_loose_values<kRows, 4>(weights, weights_stride, values, at, count, scales, out, out_stride, ahead);
 #endif
   (void)columns;
-  return add_loose_values<kRows, 2>(weights, weights_stride, values, at, count, scales, out, out_stride);
+  return add_loose_values<kRows, 2>(weights, weights_stride, values, at, count, scales, out, out_stride, ahead);
 }
 
 using LooseValuesTile = bool (*)(const float*, size_t, const Rows&, size_t, size_t, const float*, float*, size_t,
-                                 size_t);
+                                 const Rows&, size_t);
 using LogitsTile = void (*)(const Factor*, const Factor*, size_t, float*, size_t);
 using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const float*, float*, size_t);
 

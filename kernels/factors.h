@@ -13,6 +13,11 @@ struct Rows {
   const void* start;
   size_t stride;
   bool half;
+
+  Rows from(size_t row) const {
+    const size_t element = half ? sizeof(uint16_t) : sizeof(float);
+    return {static_cast<const char*>(start) + row * stride * element, stride, half};
+  }
 };
 
 COMPACTOR_INLINE Lanes load_row(const Rows& rows, size_t row, size_t at) {

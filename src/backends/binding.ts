@@ -214,8 +214,15 @@ export const weightTypes: readonly WeightType[] = [
 
 export type LoadedBinding = { readonly binding: Binding } | { readonly reason: string }
 
-/** The addon of this machine, or why there is none. */
+let loaded: LoadedBinding | undefined
+
+/** The addon of this machine, or why there is none. Looked for once. */
 export const loadBinding = (): LoadedBinding => {
+  loaded ??= findBinding()
+  return loaded
+}
+
+const findBinding = (): LoadedBinding => {
   const require = createRequire(import.meta.url)
   const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
   try {

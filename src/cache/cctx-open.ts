@@ -205,13 +205,26 @@ const requirePositions = (block: Block, name: string): void => {
   const seen = new Uint32Array(documentTokens) // the last run that kept each token, from 1
   for (let layer = 0, run = 1; layer < shape.layerCount; layer++)
     for (let head = 0; head < shape.kvHeadCount; head++, run++)
-      for (const tier of tiers)
-        for (const position of positionsOf(tier[layer], head)) {
-          if (position >= documentTokens)
-            throw corrupt(name, `it keeps token ${position} of a document of ${documentTokens}`)
-          if (seen[position] === run) throw corrupt(name, `layer ${layer}, head ${head} keeps token ${position} twice`)
-          seen[position] = run
-        }
+      for (const tier of tiers) {
+        const position = findWrong(positionsOf(tier[layer], head), seen, run)
+        if (position === undefined) continue
+        throw corrupt(
+          name,
+          position >= documentTokens
+            ? `it keeps token ${position} of a document of ${documentTokens}`
+            : `layer ${layer}, head ${head} keeps token ${position} twice`,
+        )
+      }
+}
+
+/** The first position that is out of range or that `run` has kept already. A function of its own, so that it is compiled soon. */
+const findWrong = (positions: Uint16Array | Uint32Array, seen: Uint32Array, run: number): number | undefined => {
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i] as number
+    if (position >= seen.length || seen[position] === run) return position
+    seen[position] = run
+  }
+  return undefined
 }
 
 const positionsOf = (piece: TierPiece | undefined, head: number): Uint16Array | Uint32Array => {

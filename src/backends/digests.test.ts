@@ -54,7 +54,8 @@ test('digests (native): an aborted run throws and gives nothing', {
   skip: !nativeAvailable().available && 'the addon cannot be loaded',
 }, (t) => {
   const available = nativeAvailable()
-  if (!available.available || !available.features.includes('sha')) return t.skip('the processor has no SHA instructions')
+  if (!available.available || !available.features.includes('sha'))
+    return t.skip('the processor has no SHA instructions')
   const abortWord = new Int32Array(new SharedArrayBuffer(4))
   const ops = createNativeOps({ threads: 2, abortWord })
   abortWord[0] = 1

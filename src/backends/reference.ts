@@ -56,7 +56,9 @@ export const createReferenceOps = (): CpuOps => {
   }
 }
 
-const memory = (pool: TensorPool): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape' | 'digests'> => ({
+const memory = (
+  pool: TensorPool,
+): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape' | 'digests'> => ({
   scope: (body) => pool.scope(body),
   zeros: (shape, dtype) => pool.zeros(shape, dtype),
   from: (values, shape) => cpuTensor(values, shape),

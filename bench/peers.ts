@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { exampleText, modelFile } from './document.ts'
-import { checkLlamaBench, runLlamaBench } from './peers/llama-bench.ts'
+import { checkLlamaBench, runLlamaBench } from './llama-bench.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 /** What both children take; `node-llama-cpp.mjs` and `ours.ts` print a Rates line. */

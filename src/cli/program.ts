@@ -170,8 +170,7 @@ const main = async (): Promise<number> => {
     const words = expandHelp(process.argv.slice(2))
     const topic = topicOf(process.argv.slice(2))
     if (topic !== undefined) terminal.print(topic)
-    else if (words[0] === '-V' || words[0] === '--version')
-      terminal.print((await import('../engine/version.ts')).version)
+    else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../version.ts')).version)
     else await obey(words, terminal)
     return interruption.exitCode() ?? terminal.exitCode
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { Worker } from 'node:worker_threads'
 import { TemporaryFiles } from '../cache/temporary-files.ts'
 import { CompactorError } from '../error.ts'
+import { startWorker } from '../start-worker.ts'
 import { Control } from './control.ts'
 import { onAbort } from './on-abort.ts'
 import {
@@ -13,7 +14,6 @@ import {
   type Requests,
   type Results,
 } from './protocol.ts'
-import { takeWorker } from './spare-worker.ts'
 import { abortedBy, Turns } from './turns.ts'
 
 export interface Progress {
@@ -45,7 +45,7 @@ export class WorkerClient {
   #end: Error | undefined
 
   constructor() {
-    this.#worker = takeWorker()
+    this.#worker = startWorker(import.meta.url, 'worker')
     this.#worker.unref() // an idle engine does not keep the process alive
     this.#worker.on('message', (message: ReplyMessage) => this.#receive(message))
     this.#worker.on('error', (error) => this.#fail(fromWire({ name: 'Error', message: error.message })))

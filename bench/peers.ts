@@ -1,8 +1,10 @@
 /**
  * Speed beside llama.cpp: prefill and decode of the same tokens, ours and node-llama-cpp in turn (A B A B), each in a
- * process of its own. llama.cpp is tried in the settings its users have, and the ratio is taken against the best of them.
+ * process of its own; with --llama-bench also llama.cpp's own benchmark. llama.cpp is tried in the settings its users have,
+ * and the ratio is taken against the best of them.
  *
  *   npm run bench peers -- --model qwen2.5-coder-0.5b --tokens 2048 [--rounds 3] [--threads 2] [--decode 64] [--only peers]
+ *     [--llama-bench PATH]
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { exampleText, modelFile } from './document.ts'
+import { checkLlamaBench, runLlamaBench } from './llama-bench.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 /** What both children take; `node-llama-cpp.mjs` and `ours.ts` print a Rates line. */
@@ -24,7 +27,7 @@ interface Job {
 }
 
 interface Rates {
-  readonly idsHash: string
+  readonly idsHash?: string // llama-bench reads tokens of its own
   readonly prefillPerSecond: number
   readonly decodePerSecond: number
   readonly ownPrefillPerSecond?: number // llama.cpp's own clock, without the wrapper
@@ -34,33 +37,58 @@ interface Rates {
 interface Contender {
   readonly name: string
   readonly peer: boolean
-  readonly command: readonly string[]
   readonly settings: object
+  readonly measure: (job: Job) => Rates
 }
 
 const peerFolder = fileURLToPath(new URL('peers/', import.meta.url))
 const peerScript = join(peerFolder, 'node-llama-cpp.mjs')
-const peer = (name: string, settings: object): Contender => ({
-  name: `llama.cpp, ${name}`,
-  peer: true,
-  command: [peerScript],
-  settings,
-})
+const oursCommand = ['--import', 'tsx', fileURLToPath(new URL('ours.ts', import.meta.url))]
 
 const ours = (name: string, settings: object): Contender => ({
   name,
   peer: false,
-  command: ['--import', 'tsx', fileURLToPath(new URL('ours.ts', import.meta.url))],
   settings,
+  measure: (job) => runChild(oursCommand, { ...job, ...settings }),
 })
 
+interface PeerSettings {
+  readonly flashAttention: boolean
+  readonly cacheType?: 'q8_0'
+}
+
+/** What users of llama.cpp may choose; a quantised V cache needs flash attention. */
+const peerSettings: Readonly<Record<string, PeerSettings>> = {
+  'flash attention off, f16 cache': { flashAttention: false },
+  'flash attention on, f16 cache': { flashAttention: true },
+  'flash attention on, q8_0 cache': { flashAttention: true, cacheType: 'q8_0' },
+}
+
+const throughNode = ([name, settings]: [string, PeerSettings]): Contender => ({
+  name: `llama.cpp, ${name}`,
+  peer: true,
+  settings,
+  measure: (job) => runChild([peerScript], { ...job, ...settings, ...(settings.cacheType && { cacheType: 'Q8_0' }) }),
+})
+
+const throughItself =
+  (path: string) =>
+  ([name, settings]: [string, PeerSettings]): Contender => ({
+    name: `llama-bench, ${name}`,
+    peer: true,
+    settings,
+    measure: (job) => {
+      const rates = runLlamaBench(path, { ...job, ...settings })
+      return { ...rates, ownPrefillPerSecond: rates.prefillPerSecond, ownDecodePerSecond: rates.decodePerSecond }
+    },
+  })
+
 /** The first one of ours holds everything, as the peer does, and is the one that ratios are about. */
-const contenders: readonly Contender[] = [
+const contenders = (llamaBench: string | undefined): readonly Contender[] => [
   ours('compactor, whole cache', {}),
   ours('compactor, keep 0.25', { keep: 0.25 }),
-  peer('flash attention off, f16 cache', { flashAttention: false }),
-  peer('flash attention on, f16 cache', { flashAttention: true }),
-  peer('flash attention on, q8_0 cache', { flashAttention: true, cacheType: 'Q8_0' }),
+  ...Object.entries(peerSettings).map(throughNode),
+  ...(llamaBench === undefined ? [] : Object.entries(peerSettings).map(throughItself(llamaBench))),
 ]
 
 /** The peer has its own package.json and lock, so that no normal install pays for it. */
@@ -71,15 +99,11 @@ const installPeers = (): void => {
   execFileSync('npm', ['install', '--no-save'], { cwd: peerFolder, stdio: ['ignore', 2, 2] })
 }
 
-const measure = ({ command, settings }: Contender, job: Job): Rates => {
-  const { stdout, stderr, status } = spawnSync(
-    process.execPath,
-    [...command, JSON.stringify({ ...job, ...settings })],
-    {
-      encoding: 'utf8',
-      maxBuffer: 2 ** 26,
-    },
-  )
+const runChild = (command: readonly string[], job: object): Rates => {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [...command, JSON.stringify(job)], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  })
   if (status !== 0) throw new Error(`${command.at(-1)} ended with status ${status}: ${stderr.slice(-2000)}`)
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Rates
 }
@@ -125,12 +149,15 @@ export const run = (args: string[]): void => {
       rounds: { type: 'string', default: '3' },
       threads: { type: 'string', default: '2' },
       only: { type: 'string', default: 'all' },
+      'llama-bench': { type: 'string' },
     },
   })
   const modelPath = modelFile(values.model)
   if (!existsSync(modelPath))
     throw new RangeError(`${modelPath} is missing: run \`compactor pull ${values.model}\` first`)
   if (!['all', 'peers'].includes(values.only)) throw new RangeError(`--only takes all or peers, got ${values.only}`)
+  const llamaBench = values['llama-bench']
+  if (llamaBench !== undefined) checkLlamaBench(llamaBench)
   installPeers()
   const folder = mkdtempSync(join(tmpdir(), 'compactor-bench-'))
   const tokenCount = Number(values.tokens)
@@ -141,18 +168,18 @@ export const run = (args: string[]): void => {
     decodeCount: Number(values.decode),
     threads: Number(values.threads),
   }
-  const chosen = contenders.filter(({ peer: isPeer }) => isPeer || values.only === 'all')
+  const chosen = contenders(llamaBench).filter(({ peer: isPeer }) => isPeer || values.only === 'all')
   const results = new Map<Contender, Rates[]>(chosen.map((contender) => [contender, []]))
   try {
     for (let round = 0; round < Number(values.rounds); round++)
       for (const contender of chosen) {
         process.stderr.write(`round ${round + 1}: ${contender.name}\n`)
-        results.get(contender)?.push(measure(contender, job))
+        results.get(contender)?.push(contender.measure(job))
       }
   } finally {
     rmSync(folder, { recursive: true })
   }
-  const hashes = new Set([...results.values()].flat().map(({ idsHash }) => idsHash))
+  const hashes = new Set([...results.values()].flat().flatMap(({ idsHash }) => idsHash ?? []))
   if (hashes.size > 1) throw new Error(`the two sides read different tokens: ${[...hashes].join(', ')}`)
   process.stdout.write(`${values.model}, ${tokenCount} tokens, ${values.threads} threads; ${machineLine(machine())}\n`)
   report(results)

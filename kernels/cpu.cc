@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "sha256.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -50,6 +52,7 @@ void cpu_features(CpuFeature (&features)[kCpuFeatureCount]) {
       {"avx512vl", __builtin_cpu_supports("avx512vl") != 0},
       {"avx512vnni", __builtin_cpu_supports("avx512vnni") != 0},
       {"avx512bf16", __builtin_cpu_supports("avx512bf16") != 0},
+      {"sha", sha256_available()},
   };
 #else
   const CpuFeature found[kCpuFeatureCount] = {};

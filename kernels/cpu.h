@@ -27,7 +27,7 @@ struct CpuFeature {
   const char* name;
   bool present;
 };
-constexpr size_t kCpuFeatureCount = 10;
+constexpr size_t kCpuFeatureCount = 11;
 void cpu_features(CpuFeature (&features)[kCpuFeatureCount]);
 
 }  // namespace compactor

@@ -43,6 +43,7 @@ constexpr Export kExports[] = {
     {"averagePool", compactor::average_pool_call},
     {"mapFile", compactor::map_file},
     {"unmapFile", compactor::unmap_file},
+    {"sha256", compactor::sha256_call},
     {"measureFma", compactor::measure_fma},
     {"measureRead", compactor::measure_read},
 };

@@ -51,6 +51,9 @@ napi_value describe_rows_call(napi_env env, napi_callback_info info);
 napi_value map_file(napi_env env, napi_callback_info info);
 napi_value unmap_file(napi_env env, napi_callback_info info);
 
+// napi_sha256.cc
+napi_value sha256_call(napi_env env, napi_callback_info info);
+
 // napi_peak.cc
 napi_value measure_fma(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);

@@ -57,6 +57,7 @@ export const build = ({ force = false } = {}) => {
     say('building TypeScript (tsc)')
     removeOrphans(join(root, 'dist'), join(root, 'src'))
     run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noEmitOnError'])
+    run(process.execPath, ['scripts/bundle.mjs'])
   }
   run(process.execPath, ['scripts/build-native.mjs']) // compares its sources' hash itself
 }

@@ -161,6 +161,8 @@ const outOfRange: Readonly<Record<string, Call>> = {
     b.expectedAttention(p, floats(4), floats(4), 2, 1, 1, 2, floats(4), 1, 0, floats(1)),
   'expected: scale NaN': (b, p) =>
     b.expectedAttention(p, floats(4), floats(4), 2, 1, 1, 2, floats(4), Number.NaN, 0, floats(2)),
+  'sha256: pieces of 0 bytes': (b, p) => b.sha256(p, new Uint8Array(4), 0, new Uint8Array(32)),
+  'sha256: out for 1 piece of 2': (b, p) => b.sha256(p, new Uint8Array(4), 3, new Uint8Array(32)),
   'mean over heads: out too short': (b) => b.meanOverHeads(floats(4), 2, 2, floats(3)),
   'mean over heads: product past 2^64': (b) => b.meanOverHeads(floats(0), huge, huge, floats(0)),
   'softmax: not rows': (b, p) => b.softmax(p, floats(5), 2, floats(5)),

@@ -188,6 +188,8 @@ export interface Binding {
   averagePool(x: Float32Array, length: number, width: number, out: Float32Array): void
   mapFile(path: string): ArrayBuffer
   unmapFile(buffer: ArrayBuffer): void
+  /** out [pieces, 32]. Only where `features` names sha. */
+  sha256(pool: PoolHandle, bytes: Uint8Array, pieceBytes: number, out: Uint8Array): boolean
   measureFma(pool: PoolHandle, rounds: number): number // floating-point operations done
   measureRead(pool: PoolHandle, bytes: Uint8Array): boolean
 }
@@ -212,8 +214,15 @@ export const weightTypes: readonly WeightType[] = [
 
 export type LoadedBinding = { readonly binding: Binding } | { readonly reason: string }
 
-/** The addon of this machine, or why there is none. */
+let loaded: LoadedBinding | undefined
+
+/** The addon of this machine, or why there is none. Looked for once. */
 export const loadBinding = (): LoadedBinding => {
+  loaded ??= findBinding()
+  return loaded
+}
+
+const findBinding = (): LoadedBinding => {
   const require = createRequire(import.meta.url)
   const packageRoot = fileURLToPath(new URL('../..', import.meta.url))
   try {

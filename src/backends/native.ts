@@ -22,6 +22,7 @@ import {
   checkSoftCap,
   checkStore,
 } from './checks.ts'
+import { checkDigests, digestBytes, digests } from './digests.ts'
 import { type Ops, rowFigures, type Segment, type Weight } from './ops.ts'
 import {
   checkCosine,
@@ -138,7 +139,7 @@ const weightArguments = (weight: Weight): [number, Uint8Array, number, number] =
   weight.shape[1],
 ]
 
-type MemoryOps = Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape' | 'copy'>
+type MemoryOps = Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape' | 'copy' | 'digests'>
 
 const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
   scope: (body) => pool.scope(body),
@@ -153,6 +154,13 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
     if (target.dtype === source.dtype) cpu(target).data.set(cpu(source).data)
     else binding.convert(handle, cpu(source).data, cpu(target).data)
   },
+  digests: binding.machine().features.includes('sha')
+    ? (bytes, pieceBytes) => {
+        const out = new Uint8Array(checkDigests(bytes, pieceBytes) * digestBytes)
+        finished(binding.sha256(handle, bytes, pieceBytes, out))
+        return out
+      }
+    : digests,
 })
 
 type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'>

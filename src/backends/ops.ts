@@ -128,6 +128,8 @@ export interface Ops {
   reshape(tensor: Tensor, shape: readonly number[]): Tensor
   /** target ← source, same shape; converts between f32 and f16 (round to nearest even). */
   copy(target: Tensor, source: Tensor): void
+  /** SHA-256 of every `pieceBytes` bytes of a file, the last piece being what is left. → [pieces, 32] */
+  digests(bytes: Uint8Array, pieceBytes: number): Uint8Array
 
   // -- transformer ----------------------------------------------------------------------------------------------
   /** Rows of an embedding matrix. ids [n] → [n, columns] f32 */

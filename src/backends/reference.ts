@@ -7,6 +7,7 @@
  */
 import { CompactorError } from '../error.ts'
 import * as check from './checks.ts'
+import { digests } from './digests.ts'
 import { f16FromF32 } from './half.ts'
 import type { Ops, RopeOptions } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
@@ -55,7 +56,9 @@ export const createReferenceOps = (): CpuOps => {
   }
 }
 
-const memory = (pool: TensorPool): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape'> => ({
+const memory = (
+  pool: TensorPool,
+): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read' | 'weight' | 'slice' | 'reshape' | 'digests'> => ({
   scope: (body) => pool.scope(body),
   zeros: (shape, dtype) => pool.zeros(shape, dtype),
   from: (values, shape) => cpuTensor(values, shape),
@@ -63,6 +66,7 @@ const memory = (pool: TensorPool): Pick<Ops, 'scope' | 'zeros' | 'from' | 'read'
   weight: (type, shape, bytes) => cpuWeight(type, shape, bytes),
   slice,
   reshape,
+  digests,
 })
 
 /** Store value `index` of a tensor, rounding to its precision. */

@@ -3,6 +3,7 @@
  * Nothing in a file is believed before its checksum held and its numbers fit. Not here: how a file is mapped (the caller's).
  */
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { digests } from '../backends/digests.ts'
 import type { Ops, Tensor } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
@@ -26,7 +27,7 @@ import {
   isContext,
   type Prologue,
   prologueBytes,
-  verifyChunk,
+  verifyChunks,
   verifyFront,
 } from './cctx-prologue.ts'
 
@@ -74,8 +75,7 @@ export const readContextHeader = async (
     const front = await readAt(file, 0, bodyStart(prologue.chunkCount))
     verifyFront(front, path)
     const chunks = await readAt(file, front.length, Math.ceil(prologue.headerBytes / chunkBytes) * chunkBytes)
-    for (let at = 0; at < prologue.headerBytes; at += chunkBytes)
-      verifyChunk(front, at / chunkBytes, { chunk: chunks.subarray(at, at + chunkBytes), name: path })
+    verifyChunks(front, chunks, { digests, name: path })
     const { header } = parseHeader(chunks.subarray(0, prologue.headerBytes), prologue, path)
     return { header, fileBytes: prologue.fileBytes }
   } finally {
@@ -112,8 +112,7 @@ const readMapped = (ops: Ops, name: string, bytes: Uint8Array): Omit<OpenedConte
   const front = bytes.subarray(0, bodyStart(prologue.chunkCount))
   verifyFront(front, name)
   const body = bytes.subarray(front.length)
-  for (let i = 0; i < prologue.chunkCount; i++)
-    verifyChunk(front, i, { chunk: body.subarray(i * chunkBytes, (i + 1) * chunkBytes), name })
+  verifyChunks(front, body, { digests: ops.digests, name })
   const { header, layout } = parseHeader(body.subarray(0, prologue.headerBytes), prologue, name)
   const arraysAt = arraysStart(prologue)
   const arrays = bytes.subarray(arraysAt)
@@ -206,13 +205,26 @@ const requirePositions = (block: Block, name: string): void => {
   const seen = new Uint32Array(documentTokens) // the last run that kept each token, from 1
   for (let layer = 0, run = 1; layer < shape.layerCount; layer++)
     for (let head = 0; head < shape.kvHeadCount; head++, run++)
-      for (const tier of tiers)
-        for (const position of positionsOf(tier[layer], head)) {
-          if (position >= documentTokens)
-            throw corrupt(name, `it keeps token ${position} of a document of ${documentTokens}`)
-          if (seen[position] === run) throw corrupt(name, `layer ${layer}, head ${head} keeps token ${position} twice`)
-          seen[position] = run
-        }
+      for (const tier of tiers) {
+        const position = findWrong(positionsOf(tier[layer], head), seen, run)
+        if (position === undefined) continue
+        throw corrupt(
+          name,
+          position >= documentTokens
+            ? `it keeps token ${position} of a document of ${documentTokens}`
+            : `layer ${layer}, head ${head} keeps token ${position} twice`,
+        )
+      }
+}
+
+/** The first position that is out of range or that `run` has kept already. A function of its own, so that it is compiled soon. */
+const findWrong = (positions: Uint16Array | Uint32Array, seen: Uint32Array, run: number): number | undefined => {
+  for (let i = 0; i < positions.length; i++) {
+    const position = positions[i] as number
+    if (position >= seen.length || seen[position] === run) return position
+    seen[position] = run
+  }
+  return undefined
 }
 
 const positionsOf = (piece: TierPiece | undefined, head: number): Uint16Array | Uint32Array => {

@@ -97,16 +97,23 @@ export const verifyFront = (front: Uint8Array, name: string): void => {
     throw corrupt(name, `the checksum over bytes 0 to ${front.length} does not hold`)
 }
 
-/** Chunk `index` of the body against a verified front. */
-export const verifyChunk = (
+/** What takes the sha256 of every piece of some bytes: [pieces, 32]. */
+export type Digests = (bytes: Uint8Array, pieceBytes: number) => Uint8Array
+
+/** The first chunks of the body, the last of them shorter only where the file ends, against a verified front. */
+export const verifyChunks = (
   front: Uint8Array,
-  index: number,
-  { chunk, name }: { chunk: Uint8Array; name: string },
+  chunks: Uint8Array,
+  { digests, name }: { readonly digests: Digests; readonly name: string },
 ): void => {
-  const at = prologueBytes + index * digestBytes
-  if (digestOf(chunk).every((byte, i) => front[at + i] === byte)) return
-  const from = front.length + index * chunkBytes
-  throw corrupt(name, `the checksum over bytes ${from} to ${from + chunk.length} does not hold`)
+  const found = digests(chunks, chunkBytes)
+  const wholeBytes = found.length / Math.ceil(chunks.length / chunkBytes)
+  for (let start = 0, index = 0; start < chunks.length; start += chunkBytes, index++)
+    for (let i = 0; i < digestBytes; i++) {
+      if (found[index * wholeBytes + i] === front[prologueBytes + index * digestBytes + i]) continue
+      const [from, to] = [start, Math.min(start + chunkBytes, chunks.length)].map((byte) => front.length + byte)
+      throw corrupt(name, `the checksum over bytes ${from} to ${to} does not hold`)
+    }
 }
 
 export const corrupt = (name: string, reason: string, cause?: unknown): CompactorError =>

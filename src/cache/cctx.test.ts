@@ -14,8 +14,10 @@ import {
   toyRequest,
   toyShape,
 } from '../../test/fixtures/toy-context.ts'
+import { createNativeOps, nativeAvailable } from '../backends/native.ts'
 import type { Tensor } from '../backends/ops.ts'
 import { createReferenceOps } from '../backends/reference.ts'
+import type { CpuOps } from '../backends/tensor.ts'
 import { CompactorError } from '../error.ts'
 import type { BlockRequest } from './block-builder.ts'
 import { layoutOf, pageBytes, type Section } from './cctx-layout.ts'
@@ -40,8 +42,8 @@ const written = async (t: TestContext, request: BlockRequest, options: { biased?
   return path
 }
 
-const refusal = async (path: string): Promise<CompactorError> => {
-  const error = await openContext(path, ops, map).then(
+const refusal = async (path: string, reader: CpuOps = ops): Promise<CompactorError> => {
+  const error = await openContext(path, reader, map).then(
     () => undefined,
     (thrown: unknown) => thrown,
   )
@@ -121,31 +123,40 @@ test('cctx: keys and values are the bytes of the mapping, every run at a multipl
   }
 })
 
-test('cctx: 200 random flipped bytes are refused, each named, and the prologue, table and header byte by byte', async (t) => {
-  const path = await written(t, toyRequest({ documentTokens: 1500, pairs: 1600 }), { biased: true })
-  const original = await readFile(path)
-  assert.ok(original.length > 4 * chunkBytes)
-  const random = toyRandom(7)
-  const places = [
-    ...Array.from({ length: 200 }, () => Math.floor(random() * original.length)),
-    ...Array.from({ length: 128 }, (_, i) => i),
-    ...Array.from({ length: 40 }, (_, i) => pageBytes + i * 7),
-    original.length - 1,
-  ]
-  const codes = new Map<string, number>()
-  for (const place of places) {
-    const damaged = Uint8Array.from(original)
-    damaged[place] = (damaged[place] as number) ^ (1 << Math.floor(random() * 8))
-    writeFileSync(path, damaged)
-    const { code, message } = await refusal(path)
-    const [, from, to] = /checksum over bytes (\d+) to (\d+)/.exec(message) ?? [0, 0, place + 1]
-    assert.ok(Number(from) <= place && place < Number(to), `byte ${place}: ${message}`)
-    codes.set(code, (codes.get(code) ?? 0) + 1)
-    if (place < pageBytes + chunkBytes) await assert.rejects(readContextHeader(path), CompactorError)
-  }
-  assert.deepEqual([...codes.keys()].sort(), ['context-corrupt', 'context-unsupported'])
-  assert.equal(codes.get('context-unsupported'), [...places].filter((place) => place >= 8 && place < 12).length)
-})
+/** Both take the checksums of a whole file, each in its own way. */
+const backends: Record<string, () => CpuOps> = {
+  reference: createReferenceOps,
+  ...(nativeAvailable().available && { native: () => createNativeOps({ threads: 2 }) }),
+}
+
+for (const [backend, make] of Object.entries(backends))
+  test(`cctx: 200 random flipped bytes are refused, each named, and the prologue, table and header byte by byte (${backend})`, async (t) => {
+    const reader = make()
+    t.after(() => reader.dispose())
+    const path = await written(t, toyRequest({ documentTokens: 1500, pairs: 1600 }), { biased: true })
+    const original = await readFile(path)
+    assert.ok(original.length > 4 * chunkBytes)
+    const random = toyRandom(7)
+    const places = [
+      ...Array.from({ length: 200 }, () => Math.floor(random() * original.length)),
+      ...Array.from({ length: 128 }, (_, i) => i),
+      ...Array.from({ length: 40 }, (_, i) => pageBytes + i * 7),
+      original.length - 1,
+    ]
+    const codes = new Map<string, number>()
+    for (const place of places) {
+      const damaged = Uint8Array.from(original)
+      damaged[place] = (damaged[place] as number) ^ (1 << Math.floor(random() * 8))
+      writeFileSync(path, damaged)
+      const { code, message } = await refusal(path, reader)
+      const [, from, to] = /checksum over bytes (\d+) to (\d+)/.exec(message) ?? [0, 0, place + 1]
+      assert.ok(Number(from) <= place && place < Number(to), `byte ${place}: ${message}`)
+      codes.set(code, (codes.get(code) ?? 0) + 1)
+      if (place < pageBytes + chunkBytes) await assert.rejects(readContextHeader(path), CompactorError)
+    }
+    assert.deepEqual([...codes.keys()].sort(), ['context-corrupt', 'context-unsupported'])
+    assert.equal(codes.get('context-unsupported'), [...places].filter((place) => place >= 8 && place < 12).length)
+  })
 
 test('cctx: cut short anywhere it is refused with both sizes, and so is one byte too many', async (t) => {
   const path = await written(t, toyRequest())

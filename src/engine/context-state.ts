@@ -12,6 +12,7 @@ import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
 import type { ModelConfig } from '../models/model.ts'
 import type { Template } from '../tokenizer/template.ts'
+import { version } from '../version.ts'
 import { blockShapeOf } from './block-shape.ts'
 import { type BudgetShape, describeKeep, pairsPerLayer } from './budget.ts'
 import type { Control } from './control.ts'
@@ -24,7 +25,6 @@ import { type SizePlan, sizePlan } from './size-plan.ts'
 import { type Spent, spending } from './spending.ts'
 import { statsOf } from './stats.ts'
 import { streamsOf } from './streams.ts'
-import { version } from './version.ts'
 
 export interface ContextState {
   readonly model: ModelFile

@@ -1,4 +1,5 @@
 /** What a document will cost before it is paid: tokens counted exactly, bytes planned, seconds from a calibration. */
+import { version } from '../version.ts'
 import { describeKeep } from './budget.ts'
 import {
   type AskingRun,
@@ -18,7 +19,6 @@ import type { Context } from './context.ts'
 import type { CompressRequest, Reading, Results } from './protocol.ts'
 import type { SizePlan } from './size-plan.ts'
 import { type Spent, spending } from './spending.ts'
-import { version } from './version.ts'
 
 export interface EstimateOptions extends Omit<CompressOptions, 'remember'> {
   /** Measure this machine again although a measurement is remembered. Default false. */

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
-import { version } from '../engine/version.ts'
+import { version } from '../version.ts'
 
 export interface Machine {
   readonly cpu: string

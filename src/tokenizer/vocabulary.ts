@@ -122,7 +122,8 @@ const decodeTokens = (
   let longest = 0
   let at = 0
   for (let id = 0; id < count; id++) {
-    const [start, end] = [from[id] as number, (from[id + 1] as number) - GAP]
+    const start = from[id] as number
+    const end = (from[id + 1] as number) - GAP
     const kind = kinds[id]
     const begun = at
     if (kind === CONTROL || kind === USER_DEFINED) {

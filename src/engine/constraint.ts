@@ -8,6 +8,8 @@ export class Constraint {
   readonly #matcher: Matcher
   readonly #tokenizer: Tokenizer
   #state: State
+  /** After each byte that has been tried here: most tokens fail at their first. */
+  readonly #afterFirst = new Map<number, State | undefined>()
 
   /** Throws CompactorError('usage') for a schema that cannot be kept to. */
   constructor(schema: JsonSchema, tokenizer: Tokenizer) {
@@ -35,7 +37,8 @@ export class Constraint {
     if (this.#tokenizer.isControl(id)) return false
     const bytes = this.#tokenizer.decodeBytes(id)
     if (bytes.length === 0) return false
-    const state = this.#matcher.advance(this.#state, bytes)
+    const first = this.#after(bytes)
+    const state = first && this.#matcher.advance(first, bytes.subarray(1))
     return state !== undefined && this.#matcher.bytesLeft(state) <= left
   }
 
@@ -44,6 +47,14 @@ export class Constraint {
     const state = this.#matcher.advance(this.#state, this.#tokenizer.decodeBytes(id))
     if (!state) throw new TypeError(`token ${id} is not allowed here`)
     this.#state = state
+    this.#afterFirst.clear()
     return state.ways.length === 0
+  }
+
+  #after(bytes: Uint8Array): State | undefined {
+    const first = bytes[0] as number
+    if (!this.#afterFirst.has(first))
+      this.#afterFirst.set(first, this.#matcher.advance(this.#state, bytes.subarray(0, 1)))
+    return this.#afterFirst.get(first)
   }
 }

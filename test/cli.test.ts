@@ -265,6 +265,9 @@ test('--schema holds an answer to JSON, extract finds fields, both valid; what i
   const words = ['--schema', 'schema.json', ...sampling]
   assert.ok(isValid(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'When?', ...words]))))
   assert.ok(isValid(JSON.parse(await succeed(place, ['extract', 'a.cctx', ...words]))))
+  const withSources = await place.run(['extract', 'a.cctx', ...words, '--sources', '1'])
+  assert.ok(isValid(JSON.parse(withSources.stdout)))
+  assert.match(withSources.stderr, /day\nSources:\n {2}1\. [\s\S]*rain\nSources:\n {2}1\. /)
   const fromPipe = ['extract', 'a.cctx', '--schema', '-', ...sampling, '-o', 'out.json']
   assert.equal(await succeed(place, fromPipe, { input: JSON.stringify(schema) }), '')
   assert.ok(isValid(JSON.parse(readFileSync(join(place.folder, 'out.json'), 'utf8'))))

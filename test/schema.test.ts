@@ -92,6 +92,21 @@ test('extract: 4 fields together are the answers to 4 single questions, in the o
   assert.equal(object.mood, single)
 })
 
+test('extract: with sources 2 each field names 2 passages of the document, and its value is the same', async () => {
+  const properties = { topic: schema.properties.topic, mood: schema.properties.mood }
+  const fields = { type: 'object', properties, required: ['topic', 'mood'] }
+  const plain = await context.extract(fields)
+  const told = await context.extract(fields, { sources: 2 })
+  assert.deepEqual(told.object, plain.object)
+  for (const name of Object.keys(properties)) {
+    assert.equal(plain.fields[name]?.sources, undefined)
+    const sources = told.fields[name]?.sources ?? []
+    assert.equal(sources.length, 2)
+    for (const { text } of sources) assert.ok(document.includes(text))
+  }
+  await assert.rejects(context.extract(fields, { sources: 0 }), { name: 'RangeError', message: /sources/ })
+})
+
 test('extract: 14 fields with one signal leave no warning of a leak, and stop when it fires', async () => {
   const warnings: Error[] = []
   const note = (warning: Error): void => {

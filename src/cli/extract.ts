@@ -1,8 +1,10 @@
 /** compactor extract: the fields of a schema, found in a document and answered together. */
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
+import { printable } from '../shown.ts'
 import { checkAnswerFlags } from './answer-flags.ts'
 import { type AskedFlags, openAskedSource } from './asked-source.ts'
+import { describeSources, sourcesFlag } from './describe-sources.ts'
 import { checkSource, documentFlags } from './document-source.ts'
 import { countText } from './figures.ts'
 import { decimal, defaultModel, engineFlags, given, modelFlag, seedFlag, wholeNumber } from './flags.ts'
@@ -12,7 +14,8 @@ import { checkOutput, writeOutput } from './write-output.ts'
 
 const help = `
 FIELDS is a JSON Schema of an object: each property is a field, its description says what to look for. A field that is not
-required is left out where the document does not say. SOURCE is what \`compactor ask\` takes.
+required is left out where the document does not say. SOURCE is what \`compactor ask\` takes. --sources [COUNT] prints, on
+stderr, the passages that each field comes from and where they stand.
 
 A schema of three fields, one of them required:
   {"type": "object", "required": ["total"], "properties": {
@@ -22,7 +25,8 @@ A schema of three fields, one of them required:
 
 Examples:
   compactor extract contract.cctx --schema fields.json
-  compactor extract invoice.txt --schema fields.json -o invoice.json`
+  compactor extract invoice.txt --schema fields.json -o invoice.json
+  compactor extract contract.pdf --schema fields.json --sources 2`
 
 interface ExtractFlags extends AskedFlags {
   readonly schema: string
@@ -31,6 +35,7 @@ interface ExtractFlags extends AskedFlags {
   readonly maxTokens?: number
   readonly temperature?: number
   readonly seed?: number
+  readonly sources?: number
   readonly stats?: boolean
 }
 
@@ -46,6 +51,7 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     )
     .addOption(new Option('--temperature <number>', 'above 0 answers are sampled (default: 0)').argParser(decimal))
     .addOption(seedFlag('of the sampling (default: 0)'))
+    .addOption(sourcesFlag())
     .option('--stats', 'print tokens and times on stderr')
     .addHelpText('after', help)
     .action((source: string, flags: ExtractFlags) => {
@@ -70,13 +76,15 @@ const extractFields = async (
   const opened = await openAskedSource(asked, flags, terminal)
   try {
     for (const warning of opened.context.warnings) terminal.note(warning)
-    const { maxTokens, temperature, seed } = flags
+    const { maxTokens, temperature, seed, sources } = flags
     const begun = performance.now()
     const { object, fields } = await opened.context.extract(schema, {
-      ...given({ maxTokens, temperature, seed }),
+      ...given({ maxTokens, temperature, seed, sources }),
       signal: terminal.signal,
     })
     writeOutput(output, `${JSON.stringify(object, undefined, 2)}\n`, terminal)
+    for (const [name, info] of Object.entries(fields))
+      if (info.sources && name in object) terminal.note(`${printable(name)}\n${describeSources(info.sources)}`)
     if (!flags.stats) return
     const tokens = Object.values(fields).reduce((sum, { usage }) => sum + usage.outputTokens, 0)
     const seconds = ((performance.now() - begun) / 1000).toFixed(2)

@@ -5,6 +5,7 @@
 import type { Ops } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import type { Model } from '../models/model.ts'
+import { withoutRepeats } from './common-beginnings.ts'
 import type { Control } from './control.ts'
 import { logitsAfter, type Part } from './forward.ts'
 import type { Generated, Generation } from './generation.ts'
@@ -122,7 +123,7 @@ const bySharing = (parts: readonly RunningPart[]): RunningPart[] => {
 }
 
 const step = async (ops: Ops, model: Model, running: readonly Running[], control: Control): Promise<void> => {
-  const parts = bySharing(partsOf(running))
+  const parts = withoutRepeats(bySharing(partsOf(running)))
   const isRead = ({ one }: RunningPart): boolean => one.generation.unread === 0
   let part = 0
   const read = parts.filter(isRead)

@@ -30,9 +30,12 @@ export interface Beginning {
   readonly sequence: () => Sequence
 }
 
-/** The model is told what it will be held to. */
+/**
+ * The model is told what it will be held to, before the question: small models fill objects better so (lab book), and questions
+ * with schemas of one kind begin alike, so that together they are read faster (common-beginnings.ts).
+ */
 const withSchema = (question: string, schema: JsonSchema | undefined): string =>
-  schema === undefined ? question : `${question} ${schemaHint(schema)}`
+  schema === undefined ? question : `${schemaHint(schema)} ${question}`
 
 /** The question's own tokens, behind those of the template. Throws CompactorError('question-invalid') for an empty one. */
 export const questionTokens = (

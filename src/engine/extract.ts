@@ -11,6 +11,8 @@ import type { WorkerClient } from './worker-client.ts'
 export interface ExtractOptions extends SamplingOptions {
   /** At most this many tokens for each field. Default 128. */
   readonly maxTokens?: number | undefined
+  /** How many passages of the document, from 1 to 50, each field's info names as `sources`; see AskOptions. Default: none. */
+  readonly sources?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -22,7 +24,7 @@ export interface Extracted {
 }
 
 const defaultMaxTokens = 128
-const optionNames = ['maxTokens', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+const optionNames = ['maxTokens', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 export const extract = async (
   client: WorkerClient,

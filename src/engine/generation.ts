@@ -31,6 +31,7 @@ export class Generation {
   readonly #tokens: number[] = []
   readonly #begun = performance.now()
   #unread: Uint32Array
+  #shown = '' // text that was not handed out yet
   #first: number | undefined // when the first token was known
   #result: Generated | undefined
 
@@ -39,6 +40,7 @@ export class Generation {
     this.#options = options
     this.#text = new AnswerText(options.stop)
     this.#unread = options.ids
+    this.#force()
   }
 
   /** Tokens that the model has yet to read before its next logits are of use. */
@@ -64,11 +66,31 @@ export class Generation {
     const token = this.#choose(logits)
     // A control token (end of turn, another role's header) is never part of an answer.
     if (this.#tokenizer.endTokens.has(token) || this.#tokenizer.isControl(token)) return this.#finish('stop')
-    this.#tokens.push(token)
     this.#unread = Uint32Array.of(token)
-    const piece = this.#text.push(this.#tokenizer.decodeBytes(token))
-    if (this.#text.isStopped || this.#options.constraint?.accept(token)) return piece + this.#finish('stop')
-    return this.#tokens.length < this.#options.maxTokens ? piece : piece + this.#finish('length')
+    this.#add(token)
+    this.#options.constraint?.accept(token)
+    this.#force()
+    if (this.#text.isStopped || this.#options.constraint?.isOver) return this.#finish('stop')
+    return this.#tokens.length < this.#options.maxTokens ? this.#show() : this.#finish('length')
+  }
+
+  #show(): string {
+    const text = this.#shown
+    this.#shown = ''
+    return text
+  }
+
+  #add(token: number): void {
+    this.#tokens.push(token)
+    this.#shown += this.#text.push(this.#tokenizer.decodeBytes(token))
+  }
+
+  /** What must follow is read with what is read next, and not asked for; at the end it is not even read. */
+  #force(): void {
+    const forced = this.#options.constraint?.takeForced() ?? []
+    if (forced.length === 0) return
+    for (const token of forced) this.#add(token)
+    this.#unread = Uint32Array.from([...this.#unread, ...forced])
   }
 
   #choose(logits: Float32Array): number {
@@ -92,6 +114,6 @@ export class Generation {
       questionMs: first - this.#begun,
       answerMs: now - first,
     }
-    return this.#text.finish()
+    return this.#show() + this.#text.finish()
   }
 }

@@ -81,3 +81,44 @@ test('sampler: options out of range are refused by name', () => {
   assert.throws(() => createSampler({ topK: 1.5 }), /topK/)
   assert.throws(() => createSampler({ seed: 0.5 }), /seed/)
 })
+
+test('sampler: without filters, what is refused is drawn again: 4,000 draws follow softmax over the allowed within 0.03', () => {
+  const many = Float32Array.from({ length: 150 }, (_, id) => (id < 100 ? 4 : Math.sin(id)))
+  // Few refusals a draw; and more than are drawn one by one, so that the allowed ones are found out.
+  const kinds: [name: string, allows: (id: number) => boolean][] = [
+    ['half', (id) => id % 2 === 0],
+    ['only unlikely ones', (id) => id >= 145],
+  ]
+  for (const [name, allows] of kinds) {
+    const sampler = createSampler({ ...all, seed: 5 })
+    const seen = new Array<number>(many.length).fill(0)
+    for (let i = 0; i < 4000; i++) {
+      const id = sampler(many, allows)
+      seen[id] = (seen[id] ?? 0) + 1
+    }
+    const weights = Array.from(many, (logit, id) => (allows(id) ? Math.exp(logit) : 0))
+    const sum = weights.reduce((a, b) => a + b)
+    for (const [id, weight] of weights.entries()) {
+      const share = (seen[id] as number) / 4000
+      assert.ok(Math.abs(share - weight / sum) < 0.03, `${name}, ${id}: ${share}, expected ${weight / sum}`)
+      if (!allows(id)) assert.equal(share, 0)
+    }
+  }
+})
+
+test('sampler: where nothing is allowed the answer is −1, with filters and without, and greedy', () => {
+  for (const options of [all, { temperature: 1 }, {}])
+    assert.equal(
+      createSampler(options)(logits, () => false),
+      -1,
+    )
+})
+
+test('sampler: an allowed token of weight 0 is found where all others are refused', () => {
+  const steep = Float32Array.of(0, -2000, -3000)
+  for (const options of [all, { temperature: 1 }, {}])
+    assert.equal(
+      createSampler(options)(steep, (id) => id === 2),
+      2,
+    )
+})

@@ -1,5 +1,6 @@
 /** Logits to a token. Order of the filters: top-k, top-p, min-p, temperature (llama.cpp's default order). */
 import { requireCount } from './check-options.ts'
+import { type Allows, largestOf, likeliest } from './likeliest.ts'
 import { uniformNumbers } from './random.ts'
 
 export interface SamplingOptions {
@@ -17,7 +18,6 @@ export interface SamplingOptions {
 
 /** Chooses among the tokens that are allowed; all are if nothing is said. −1 if none is. */
 export type Sampler = (logits: Float32Array, allows?: Allows) => number
-export type Allows = (id: number) => boolean
 
 const inRange = (name: string, value: number, [low, high]: readonly [number, number]): number => {
   if (!(value >= low && value <= high)) throw new RangeError(`${name} must be between ${low} and ${high}, got ${value}`)
@@ -40,7 +40,9 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
   if (temperature === 0) return argmax
   const uniform = uniformNumbers(seed)
   return (logits, allows) => {
-    const candidates = minimum(nucleus(mostLikely(logits, topK, allows), topP), minP)
+    const filters = { topK: topK >= logits.length ? 0 : topK, topP, minP }
+    if (filters.topK === 0 && topP >= 1 && minP === 0) return drawFromAll(logits, { temperature, uniform, allows })
+    const candidates = likeliest(logits, filters, allows)
     const best = candidates[0]?.logit ?? 0
     const weights = candidates.map(({ logit }) => Math.exp((logit - best) / temperature))
     return candidates[pick(weights, uniform())]?.id ?? argmax(logits, allows)
@@ -48,8 +50,8 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
 }
 
 export const argmax: Sampler = (logits, allows) => {
-  let best = allows ? logits.findIndex((_, id) => allows(id)) : 0 // where every logit is −∞ or NaN
-  let bestLogit = -Infinity
+  let best = -1
+  let bestLogit = Number.NEGATIVE_INFINITY
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number
     if (logit > bestLogit && (!allows || allows(id))) {
@@ -57,70 +59,55 @@ export const argmax: Sampler = (logits, allows) => {
       best = id
     }
   }
-  return best
+  if (best >= 0) return best
+  return allows ? logits.findIndex((_, id) => allows(id)) : 0 // every logit is −∞ or NaN
 }
 
-interface Candidate {
-  readonly id: number
-  readonly logit: number
+interface Draw {
+  readonly temperature: number
+  readonly uniform: () => number
+  readonly allows: Allows | undefined
 }
 
-const byLogit = (a: Candidate, b: Candidate): number => b.logit - a.logit || a.id - b.id
+/** Draws that may be refused before every token is asked. */
+const mostRefusals = 64
 
-/** The k largest, largest first. k = 0: all of them. One pass, no full sort while k is small. */
-const mostLikely = (logits: Float32Array, k: number, allows: Allows = () => true): Candidate[] => {
-  if (k === 0 || k > 1024) {
-    const all = Array.from(logits, (logit, id) => ({ id, logit }))
-      .filter(({ id }) => allows(id))
-      .sort(byLogit)
-    return k === 0 ? all : all.slice(0, k)
+/**
+ * A draw without any filter. The token is drawn from all of them, and again without it if it is not allowed. That is a draw
+ * from the allowed ones alone: whatever was refused before, an allowed token's chance of being the next drawn is its weight over
+ * that of all tokens left, so that between two allowed ones the odds are always those of their weights, and the first one
+ * allowed is each with the chance of its weight over the sum of theirs (rejection sampling without replacement). After many refusals the
+ * allowed ones are found out and drawn from, which is the same again.
+ */
+const drawFromAll = (logits: Float32Array, { temperature, uniform, allows }: Draw): number => {
+  const largest = largestOf(logits)
+  const weights = new Float64Array(logits.length)
+  for (let id = 0; id < logits.length; id++)
+    weights[id] = Math.exp(((logits[id] as number) - largest) / temperature) || 0 // NaN: never drawn
+  for (let refused = 0; refused < mostRefusals; refused++) {
+    const id = pick(weights, uniform())
+    if ((weights[id] ?? 0) === 0) break
+    if (!allows || allows(id)) return id
+    weights[id] = 0
   }
-  const kept: Candidate[] = []
-  let threshold = -Infinity
-  for (let id = 0; id < logits.length; id++) {
-    const logit = logits[id] as number
-    if ((kept.length === k && !(logit > threshold)) || !allows(id)) continue
-    if (kept.length === k) kept.pop()
-    kept.splice(insertionPoint(kept, logit), 0, { id, logit })
-    threshold = kept.at(-1)?.logit ?? -Infinity
-  }
-  return kept
+  if (allows) for (const id of weights.keys()) if (weights[id] !== 0 && !allows(id)) weights[id] = 0
+  const id = pick(weights, uniform())
+  return (weights[id] ?? 0) === 0 ? argmax(logits, allows) : id
 }
 
-const insertionPoint = (sorted: readonly Candidate[], logit: number): number => {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if ((sorted[middle] as Candidate).logit >= logit) low = middle + 1
-    else high = middle
-  }
-  return low
-}
-
-const nucleus = (candidates: readonly Candidate[], topP: number): readonly Candidate[] => {
-  if (topP >= 1) return candidates
-  const best = candidates[0]?.logit ?? 0
-  const weights = candidates.map(({ logit }) => Math.exp(logit - best))
-  const target = topP * weights.reduce((sum, weight) => sum + weight, 0)
-  const end = firstReaching(weights, target)
-  return candidates.slice(0, end + 1)
-}
-
-/** Index of the first weight at which the running sum reaches `target`; the last one if rounding keeps it below. */
-const firstReaching = (weights: readonly number[], target: number): number => {
+/** Index of a weight, with its chance among them; one that is 0 only if all are. */
+const pick = (weights: ArrayLike<number>, uniform: number): number => {
+  let target = 0
+  for (let i = 0; i < weights.length; i++) target += weights[i] as number
+  target *= uniform
   let sum = 0
-  const index = weights.findIndex((weight) => {
+  let last = 0
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i] as number
+    if (weight === 0) continue
+    last = i
     sum += weight
-    return sum >= target
-  })
-  return index < 0 ? weights.length - 1 : index
+    if (sum >= target) return i
+  }
+  return last // rounding kept the sum below
 }
-
-const minimum = (candidates: readonly Candidate[], minP: number): readonly Candidate[] => {
-  const floor = (candidates[0]?.logit ?? 0) + Math.log(minP)
-  return candidates.filter(({ logit }, i) => i === 0 || logit >= floor)
-}
-
-const pick = (weights: readonly number[], uniform: number): number =>
-  firstReaching(weights, uniform * weights.reduce((sum, weight) => sum + weight, 0))

@@ -151,6 +151,12 @@ export class Sequence {
     return this.#block !== undefined && this.#block === other.#block
   }
 
+  /** Neither has read anything, and both stand behind the same: equal tokens will be equal keys and values. */
+  beginsLike(other: Sequence): boolean {
+    const isFresh = this.#length === 0 && other.#length === 0
+    return isFresh && this.sharesBlock(other) && this.#firstPosition === other.#firstPosition
+  }
+
   advance(count: number): void {
     this.#length += count
   }

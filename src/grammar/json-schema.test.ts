@@ -169,3 +169,29 @@ test('what is not understood is refused by name, with the place', () => {
   for (const [schema, message] of refused)
     assert.throws(() => ruleOfSchema(schema), { code: 'usage', message }, JSON.stringify(schema))
 })
+
+test('what must follow is known up to the next choice: names of properties, the rest of an enumeration, the end of a full text', () => {
+  const of = (schema: JsonSchema, text: string): string => {
+    const matcher = new Matcher(ruleOfSchema(schema))
+    const state = matcher.advance(matcher.start, new TextEncoder().encode(text))
+    assert.ok(state)
+    return new TextDecoder().decode(matcher.forced(state))
+  }
+  const object: JsonSchema = {
+    type: 'object',
+    properties: { mood: { enum: ['dry', 'cheerful'] }, size: { type: 'integer', minimum: 10, maximum: 19 } },
+    required: ['mood', 'size'],
+  }
+  assert.equal(of(object, ''), '{"mood":')
+  assert.equal(of(object, '{"mood":'), '') // a space or none
+  assert.equal(of(object, '{"mood":"'), '')
+  assert.equal(of(object, '{"mood":"d'), 'ry",')
+  assert.equal(of(object, '{"mood":"dry", '), '"size":')
+  assert.equal(of(object, '{"mood":"dry","size":1'), '')
+  assert.equal(of(object, '{"mood":"dry","size":17'), '}')
+  assert.equal(of(object, '{"mood":"dry","size":17}'), '')
+  assert.equal(of({ type: 'string', maxLength: 2 }, '"ab'), '"')
+  assert.equal(of({ type: ['boolean', 'null'] }, 'n'), 'ull')
+  assert.equal(of({ const: 'né' }, ''), '"né"')
+  assert.equal(of({ type: 'integer' }, '-'), '')
+})

@@ -47,6 +47,18 @@ export class Matcher {
     return isComplete ? 0 : ways.reduce((least, frame) => Math.min(least, frame.least), Number.POSITIVE_INFINITY)
   }
 
+  /** The bytes that must come next, up to where there is a choice or the text may end; none where there is one at once. */
+  forced(state: State): Uint8Array {
+    const bytes: number[] = []
+    for (let now: State | undefined = state; now && !now.isComplete && bytes.length < mostForced; ) {
+      const byte = onlyByte(now)
+      if (byte === undefined) break
+      bytes.push(byte)
+      now = this.#step(now, byte)
+    }
+    return Uint8Array.from(bytes)
+  }
+
   #step({ ways }: State, byte: number): State | undefined {
     const after: (Frame | undefined)[] = []
     for (const frame of ways) {
@@ -113,6 +125,24 @@ export class Matcher {
   #leastOf(rule: Rule): number {
     return this.#least.get(rule) ?? Number.POSITIVE_INFINITY
   }
+}
+
+/** Longer runs are taken in parts. */
+const mostForced = 4096
+
+const onlyByte = ({ ways }: State): number | undefined => {
+  let only: number | undefined
+  for (const { rule, at } of ways) {
+    const byte = rule.kind === 'literal' ? rule.bytes[at] : rule.kind === 'byte' ? singleOf(rule.has) : undefined
+    if (byte === undefined || (only !== undefined && byte !== only)) return undefined
+    only = byte
+  }
+  return only
+}
+
+const singleOf = (has: Uint8Array): number | undefined => {
+  const first = has.indexOf(1)
+  return first >= 0 && has.indexOf(1, first + 1) < 0 ? first : undefined
 }
 
 /** Stacks are mostly shared, so that looking a little way down tells the same from others; a way held twice does no harm. */

@@ -111,6 +111,8 @@ const sayAnswer = async (
   const passages = info.sources && describeSources(info.sources)
   if (passages && schema) terminal.note(passages)
   else if (passages) terminal.write(`\n${passages}\n`)
+  if (info.finishReason === 'length' && flags.maxTokens === undefined)
+    terminal.note(`the answer was cut at ${countText(info.usage.outputTokens)} tokens; --max-tokens allows more`)
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
 }
 

@@ -31,6 +31,7 @@ import { namedValues } from './named-values.ts'
 import { openModel } from './open-model.ts'
 import { chooseOutput } from './output-path.ts'
 import type { Terminal } from './terminal.ts'
+import { withFolderAdvice } from './too-long.ts'
 
 const describeMethods = (): string =>
   methods
@@ -161,14 +162,16 @@ export const showCompress = (
   return terminal.during(
     { label: `reading ${name}`, rate: (perSecond) => `${countText(Math.round(perSecond))} tokens/s` },
     (update) =>
-      model.compress({
-        ...options,
-        signal: terminal.signal,
-        onProgress: (progress) => {
-          update(progress.done / layers, progress.total / layers)
-          options.onProgress?.(progress)
-        },
-      }),
+      withFolderAdvice(options.document, model, () =>
+        model.compress({
+          ...options,
+          signal: terminal.signal,
+          onProgress: (progress) => {
+            update(progress.done / layers, progress.total / layers)
+            options.onProgress?.(progress)
+          },
+        }),
+      ),
   )
 }
 

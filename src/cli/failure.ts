@@ -13,7 +13,7 @@ export const describeFailure = (
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { exitCode: 0, sentence: undefined }
     if (error.code === 'commander.help') return { exitCode: 2, sentence: undefined }
-    return { exitCode: 2, sentence: commanderSentence(error.message) }
+    return { exitCode: 2, sentence: commanderSentence(error) }
   }
   if (error instanceof CompactorError)
     return { exitCode: misuse.has(error.code) ? 2 : 1, sentence: asSentence(error.message) }
@@ -25,6 +25,20 @@ export const describeFailure = (
   }
 }
 
+/** What to do about it, where the parser's own sentence only says what is wrong. By its code. */
+const advice: Readonly<Record<string, string>> = {
+  'commander.missingArgument': "; the command's --help shows how it is called",
+  'commander.excessArguments': '; a question or a path with spaces in it needs quotes',
+  'commander.unknownCommand': '; `compactor help` lists commands and topics',
+}
+
 /** "error: unknown option '--kep'\n(Did you mean --keep?)" → one line */
-const commanderSentence = (message: string): string =>
-  asSentence(message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/, '; did you mean $1?'))
+const commanderSentence = ({ code, message }: CommanderError): string => {
+  const sentence = asSentence(
+    message
+      .replace(/^error: /, '')
+      .replace(/\n\(Did you mean (.*)\?\)/, '; did you mean $1?')
+      .replace(/\. Expected (\d+) arguments? but got (\d+)\.$/, ': expected $1, got $2'),
+  )
+  return sentence.endsWith('?') ? sentence : `${sentence}${advice[code] ?? ''}`
+}

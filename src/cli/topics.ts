@@ -100,6 +100,9 @@ and of what each method keeps of it.
   --measure score       answers generated and scored
   data                  JSONL files with documents, questions and answers, or tasks made up at any length (needle, ruler, …)
 
+A line of your own data is one text with its questions:
+  {"context": "The ferry leaves at nine.", "questions": [{"question": "When does it leave?", "answers": ["at nine"]}]}
+
 Results go into a folder that a second run of the same command goes on with. Tables are paired, with intervals; --report
 writes them as one page with plots. \`compactor eval list\` names tasks, metrics and methods.
 

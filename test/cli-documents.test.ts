@@ -124,7 +124,7 @@ test('ask: a document is compressed first and remembered; one in another encodin
   assert.equal(first.exitCode, 0, first.stderr)
   assert.match(
     first.stderr,
-    /read as windows-1252; if letters are wrong, say which encoding it is\n.*reading .*latin1\.txt/,
+    /read as windows-1252; if letters are wrong, say which encoding it is \(--encoding\)\n.*reading .*latin1\.txt/,
   )
   const second = await place.run(['ask', fixture('latin1.txt'), ...words, '--encoding', 'windows-1252'])
   assert.deepEqual([second.exitCode, second.stdout, second.stderr], [0, first.stdout, ''])

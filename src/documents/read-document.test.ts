@@ -192,13 +192,14 @@ test('a zip bomb of 80 MiB in 80 kB is refused before it is unpacked whole', asy
   await assert.rejects(readDocument(path), { code: 'document-invalid', message: /more than 67108864 bytes/ })
 })
 
-test('13 kinds of files that are no documents are refused by what they are', async (t) => {
+test('14 kinds of files that are no documents are refused by what they are', async (t) => {
   const kinds: Record<string, [string, RegExp]> = {
     png: ['89504e470d0a1a0a00', /an image/],
     jpeg: ['ffd8ffe00010', /an image/],
     webp: ['524946460000000057454250', /an image/],
     gzip: ['1f8b0800', /an archive/],
     rar: ['526172211a0700', /an archive/],
+    tar: [`612e747874${'00'.repeat(252)}7573746172`, /an archive/],
     elf: ['7f454c46020100', /a program/],
     wasm: ['0061736d01000000', /a program/],
     mp4: ['000000206674797069736f6d', /sound or video/],

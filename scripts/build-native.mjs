@@ -41,6 +41,7 @@ const main = (flags) => {
     const sentence = `native kernels: not built, because ${new Intl.ListFormat('en').format(missing)} cannot be run; the plain TypeScript backend will be used, which is hundreds of times slower. Install a C++17 compiler, make and Python 3, then run: npm run build:native`
     return flags.includes('--require') ? fail(1, sentence) : console.warn(sentence)
   }
+  console.log(`native kernels: compiling with ${jobCount} jobs, which takes a minute or a few`)
   if (!build()) return fail(1, 'native kernels: node-gyp failed, see its output above')
   if (asan) writeFileSync(hashFile, hash)
   else install(hash)

@@ -40,6 +40,30 @@ const refuses = (
   })
 }
 
+describe('what was meant', { concurrency: 2 }, () => {
+  const cases: readonly [name: string, words: readonly string[], sentence: RegExp][] = [
+    [
+      'a question before its document',
+      ['ask', 'Who?', 'a.txt'],
+      /document comes first and then the question, got "Who\?"/,
+    ],
+    ['a question without quotes', ['ask', 'a.txt', 'Who', 'signed?'], /expected 2, got 3; .* needs quotes/],
+    ['an argument too few', ['compress'], /missing required argument 'document'; .*--help/],
+    ['a document as command', ['report.pdf'], /unknown command 'report\.pdf'; `compactor ask FILE "question"`/],
+    ['a context as command', ['inspect', 'a.cctx'], /unknown command 'a\.cctx'; .*`compactor inspect context FILE`/],
+    ['a topic that is none', ['help', 'fonts'], /unknown command 'fonts'; `compactor help` lists/],
+    ['--keep of ask', ['ask', 'a.txt', 'Who?', '--keep', '0.5'], /'--keep'; `compactor compress FILE --keep BUDGET`/],
+    ['a mistyped command', ['compres', 'a.txt'], /unknown command 'compres'; did you mean compress\?\n$/],
+  ]
+  for (const [name, words, sentence] of cases)
+    refuses(name, { code: 2, sentence }, { files: { 'a.txt': text }, words: () => words })
+  refuses(
+    'a file of the working folder as model',
+    { code: 1, sentence: /no model a\.txt, but a file of that name; .* \.\/a\.txt/ },
+    { files: { 'a.txt': text }, words: () => ['compress', 'a.txt', '-m', 'a.txt'] },
+  )
+})
+
 describe('documents', { concurrency: 2 }, () => {
   const file = 'a.txt'
   refuses(

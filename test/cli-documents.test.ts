@@ -80,6 +80,28 @@ test('compress: a folder becomes one document beside it, --verbose names what wa
   )
 })
 
+test('compress: of a folder that is too long its 5 parts are said, the largest first, and where to name what to leave out', async (t) => {
+  const place = newPlace(t)
+  for (const [name, bytes] of [
+    ['a', 900],
+    ['b', 3000],
+    ['c', 100],
+    ['d', 200],
+    ['e', 300],
+  ] as const) {
+    mkdirSync(join(place.folder, 'project', 'src', name), { recursive: true })
+    writeFileSync(join(place.folder, 'project', 'src', name, 'text.txt'), 'word '.repeat(bytes / 5))
+  }
+  for (const command of ['compress', 'estimate']) {
+    const { exitCode, stdout, stderr } = await place.run([command, 'project', '-m', place.llama, '--reserve', '10'])
+    assert.deepEqual([exitCode, stdout], [1, ''])
+    assert.match(
+      stderr,
+      /more than the 512 that .*\. It takes some 2 kB of text, and project has src\/b 3\.0\d kB, src\/a 9\d\d B, src\/e 3\d\d B, src\/d 2\d\d B, 1 more: give a part of it, or name what to leave out in project\/\.ignore\n$/,
+    )
+  }
+})
+
 test('compress and ask: an address is fetched, named without its query, and remembered by its content', async (t) => {
   const place = newPlace(t)
   const server = createServer((_, response) =>
@@ -102,7 +124,7 @@ test('ask: a document is compressed first and remembered; one in another encodin
   assert.equal(first.exitCode, 0, first.stderr)
   assert.match(
     first.stderr,
-    /read as windows-1252; if letters are wrong, say which encoding it is\n.*reading .*latin1\.txt/,
+    /read as windows-1252; if letters are wrong, say which encoding it is \(--encoding\)\n.*reading .*latin1\.txt/,
   )
   const second = await place.run(['ask', fixture('latin1.txt'), ...words, '--encoding', 'windows-1252'])
   assert.deepEqual([second.exitCode, second.stdout, second.stderr], [0, first.stdout, ''])

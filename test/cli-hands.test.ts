@@ -69,7 +69,7 @@ test('completion: bash offers commands, flags, choices, models and contexts wher
   const place = newPlace(t)
   const script = join(place.folder, 'completion.bash')
   writeFileSync(script, await succeed(place, ['completion', 'bash']))
-  for (const name of ['report.cctx', 'notes.txt']) writeFileSync(join(place.folder, name), '')
+  for (const name of ['report.cctx', 'notes.txt', 'my report.cctx']) writeFileSync(join(place.folder, name), '')
   writeFileSync(join(place.home, 'models', 'mine.gguf'), '')
   const offered = (...words: string[]): string[] => offers(script, ['compactor', ...words], place)
   assert.deepEqual(offered('comp'), ['compress', 'completion'])
@@ -84,6 +84,9 @@ test('completion: bash offers commands, flags, choices, models and contexts wher
   assert.deepEqual(offered('ask', 'no'), ['notes.txt'])
   assert.deepEqual(offered('chat', 're'), ['report.cctx'])
   assert.deepEqual(offered('compress', 'no'), ['notes.txt'])
+  assert.deepEqual(offered('ask', 'my'), ['my report.cctx']) // one name, not two
+  assert.deepEqual(offered('compress', 'my'), ['my report.cctx'])
+  assert.deepEqual(offered('compress', '--keep', ''), []) // a number, not a file
   assert.deepEqual(offered('completion', ''), ['bash', 'zsh', 'fish'])
   assert.deepEqual(offered('help', 'envi'), ['environment'])
   assert.deepEqual(offered('--ver'), ['--version'])
@@ -99,7 +102,8 @@ test('completion: the scripts of zsh and fish are taken by their shells where th
     writeFileSync(script, await succeed(place, ['completion', shell]))
     if (spawnSync(shell, ['-c', 'true']).status === 0) execFileSync(shell, ['-n', script])
   }
-  assert.match(await succeed(place, ['completion', 'fish']), /-n '__fish_seen_subcommand_from compress' .*-l keep -r/)
+  assert.match(await succeed(place, ['completion', 'fish']), /-n '__fish_seen_subcommand_from compress' .*-l keep -x/)
+  assert.match(await succeed(place, ['completion', 'fish']), /-n '__fish_seen_subcommand_from compress' .*-l output -r/)
   const { exitCode, stderr } = await place.run(['completion', 'tcsh'])
   assert.equal(exitCode, 2)
   assert.match(stderr, /tcsh.*bash, zsh, fish/)

@@ -1,4 +1,5 @@
 /** compactor ask: a question about a context, or about a document that becomes one first. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
@@ -52,6 +53,15 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
 /** Without the line end that `echo` and editors add. */
 const readQuestion = async (terminal: Terminal): Promise<string> => (await readInput(terminal)).replace(/\r?\n$/, '')
 
+/** The question where the document belongs: what would be said otherwise is that there is no file of such a name. */
+const refuseSwapped = (source: string, question: string): void => {
+  if (!/\s|\?$/.test(source) || existsSync(source) || !existsSync(question)) return
+  throw new CompactorError(
+    'usage',
+    `the document comes first and then the question, got ${JSON.stringify(source)} as document and the file ${question} as question`,
+  )
+}
+
 const ask = async (
   asked: Asked & { readonly question: string },
   flags: AskFlags,
@@ -65,6 +75,7 @@ const ask = async (
       'usage',
       'only one of document, question and schema can come from standard input, got - for more than one',
     )
+  refuseSwapped(source, question)
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const schema = flags.schema === undefined ? undefined : await readSchema(flags.schema, terminal)
@@ -111,6 +122,8 @@ const sayAnswer = async (
   const passages = info.sources && describeSources(info.sources)
   if (passages && schema) terminal.note(passages)
   else if (passages) terminal.write(`\n${passages}\n`)
+  if (info.finishReason === 'length' && flags.maxTokens === undefined)
+    terminal.note(`the answer was cut at ${countText(info.usage.outputTokens)} tokens; --max-tokens allows more`)
   if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
 }
 

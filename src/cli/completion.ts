@@ -68,6 +68,7 @@ const kindOf = (argument: Argument, path: Node['path']): Kind => {
 }
 
 const isModelFlag = ({ long }: Option): boolean => long === '--model'
+const takesPath = ({ flags }: Option): boolean => /<(path|file|folder)>/.test(flags)
 const takesValue = (option: Option): boolean => option.required || option.optional
 const flagsOf = ({ short, long }: Option): string[] => [short, long].filter((flag) => flag !== undefined)
 const nameOf = ({ path }: Node): string => path.map(([name]) => name).join(' ')
@@ -82,12 +83,17 @@ const bashFiller: Readonly<Record<Exclude<Kind, 'choice'>, string>> = {
   file: '_compactor_files',
 }
 
+const bashFillerOf = (option: Option): string => {
+  if (isModelFlag(option)) return bashFiller.model
+  return takesPath(option) ? bashFiller.file : ':' // nothing is offered for a number or a text
+}
+
 const bashNode = (node: Node): string => {
   const { first, options, subcommands } = node
   const words = first?.kind === 'choice' ? first.choices : subcommands.map((sub) => sub.name())
   const plain = first && first.kind !== 'choice' ? bashFiller[first.kind] : bashWords(words)
   const values = options.filter(takesValue).map((option) => {
-    const fill = option.argChoices ? bashWords(option.argChoices) : bashFiller[isModelFlag(option) ? 'model' : 'file']
+    const fill = option.argChoices ? bashWords(option.argChoices) : bashFillerOf(option)
     return `        ${flagsOf(option).join('|')}) ${fill}; return ;;`
   })
   return `    '${nameOf(node)}')
@@ -110,8 +116,9 @@ const bashSteps = (nodes: readonly Node[]): string =>
 const bashScript = (nodes: readonly Node[]): string => {
   const roots = nodes.filter(({ path }) => path.length === 1).map(({ path }) => path[0]?.[0] ?? '')
   return `# completion of compactor for bash, made by \`compactor completion bash\`
-_compactor_files() { compopt -o filenames 2>/dev/null; COMPREPLY=( $(compgen -f -- "$cur") ); }
+_compactor_files() { local IFS=$'\\n'; compopt -o filenames 2>/dev/null; COMPREPLY=( $(compgen -f -- "$cur") ); }
 _compactor_contexts() {
+  local IFS=$'\\n'
   compopt -o filenames 2>/dev/null
   COMPREPLY=( $(compgen -f -X '!*.cctx' -- "$cur") $(compgen -d -- "$cur") )
   if [[ \${#COMPREPLY[@]} -eq 0 ]]; then _compactor_files; fi
@@ -121,7 +128,8 @@ _compactor_models() {
   for file in "\${COMPACTOR_HOME:-$HOME/.compactor}"/models/*.gguf; do
     if [[ -e $file ]]; then file=\${file##*/}; names+=" \${file%.gguf}"; fi
   done
-  COMPREPLY=( $(compgen -W "$names" -- "$cur") $(compgen -f -X '!*.gguf' -- "$cur") )
+  local IFS=$'\\n'
+  COMPREPLY=( $(compgen -W "\${names// /$IFS}" -- "$cur") $(compgen -f -X '!*.gguf' -- "$cur") )
 }
 _compactor() {
   local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} path='' i IFS=$' \\t\\n'
@@ -163,7 +171,13 @@ const fishNode = (node: Node): string[] => {
     const [short, long] = [option.short?.slice(1), option.long?.slice(2)]
     const names = [short === undefined ? '' : ` -s ${short}`, long === undefined ? '' : ` -l ${long}`].join('')
     const choices = option.argChoices?.join(' ') ?? (isModelFlag(option) ? '(__compactor_models)' : undefined)
-    const value = takesValue(option) ? (choices === undefined ? ' -r' : ` -x -a ${fishQuoted(choices)}`) : ''
+    const value = takesValue(option)
+      ? choices === undefined
+        ? takesPath(option)
+          ? ' -r'
+          : ' -x'
+        : ` -x -a ${fishQuoted(choices)}`
+      : ''
     return `complete -c compactor -n ${where}${names}${value} -d ${fishQuoted(option.description)}`
   })
   const words = node.subcommands.map(

@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
+import { fileReason } from '../file-reason.ts'
 import {
   type CompressOptions,
   type Context,
@@ -14,7 +15,14 @@ import {
   methods,
   parseKeep,
 } from '../index.ts'
-import { checkSource, type DocumentFlags, documentFacts, documentFlags, readSource } from './document-source.ts'
+import {
+  checkSource,
+  type DocumentFlags,
+  documentFacts,
+  documentFlags,
+  isAddress,
+  readSource,
+} from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText, windowsText } from './figures.ts'
 import {
   collect,
@@ -31,6 +39,7 @@ import { namedValues } from './named-values.ts'
 import { openModel } from './open-model.ts'
 import { chooseOutput } from './output-path.ts'
 import type { Terminal } from './terminal.ts'
+import { withFolderAdvice } from './too-long.ts'
 
 const describeMethods = (): string =>
   methods
@@ -141,8 +150,12 @@ const compressTo = async (output: string, task: Task, flags: CompressFlags, term
 }
 
 const refuseContext = async (file: string): Promise<void> => {
-  const found = file === '-' ? undefined : await stat(file).catch(() => undefined) // reading it says why
-  if (!found?.isFile()) return
+  if (file === '-' || isAddress(file)) return
+  const found = await stat(file).catch((cause: unknown) => {
+    // Before anything is said about the place of the output, which is beside it.
+    throw new CompactorError('file-unreadable', `${file} cannot be read: ${fileReason(cause)}`, { cause })
+  })
+  if (!found.isFile()) return
   if (await isContextFile(file))
     throw new CompactorError(
       'document-invalid',
@@ -161,14 +174,16 @@ export const showCompress = (
   return terminal.during(
     { label: `reading ${name}`, rate: (perSecond) => `${countText(Math.round(perSecond))} tokens/s` },
     (update) =>
-      model.compress({
-        ...options,
-        signal: terminal.signal,
-        onProgress: (progress) => {
-          update(progress.done / layers, progress.total / layers)
-          options.onProgress?.(progress)
-        },
-      }),
+      withFolderAdvice(options.document, model, () =>
+        model.compress({
+          ...options,
+          signal: terminal.signal,
+          onProgress: (progress) => {
+            update(progress.done / layers, progress.total / layers)
+            options.onProgress?.(progress)
+          },
+        }),
+      ),
   )
 }
 

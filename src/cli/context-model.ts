@@ -2,6 +2,7 @@
 import { CompactorError } from '../error.ts'
 import type { ContextHeader } from '../index.ts'
 import { bytesText } from './figures.ts'
+import { builtInModels } from './flags.ts'
 import { showPull } from './pull.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -23,9 +24,11 @@ export const findContextModel = async ({ file, by: model }: Made, terminal: Term
   )
   if (path !== undefined) return path
   const names = (await listModels()).map(({ name }) => name)
+  const isBuiltIn = builtInModels.some((name) => name === model.name)
+  const get = isBuiltIn ? `get it with \`compactor pull ${model.name}\` or name` : 'name'
   throw new CompactorError(
     'context-mismatch',
-    `${file} was made with the model ${model.name} (sha256 ${model.fingerprint.slice(0, 12)}…), which is not on this machine (here: ${names.join(', ') || 'none'}); get it with \`compactor pull\` or name its file with -m`,
+    `${file} was made with the model ${model.name} (sha256 ${model.fingerprint.slice(0, 12)}…), which is not on this machine (here: ${names.join(', ') || 'none'}); ${get} its file with -m`,
   )
 }
 

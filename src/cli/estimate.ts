@@ -16,6 +16,7 @@ import {
 import { namedValues } from './named-values.ts'
 import { openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
+import { withFolderAdvice } from './too-long.ts'
 
 const help = `
 Tokens are counted exactly, bytes follow from them. Seconds come from short runs of the model on this machine (some
@@ -41,7 +42,7 @@ interface EstimateFlags extends EngineFlags, DocumentFlags {
 
 export const defineEstimate = (command: Command, terminal: Terminal): void => {
   command
-    .argument('<file>', 'text in UTF-8, or - for standard input')
+    .argument('<file>', 'text, Markdown, HTML, PDF, DOCX or EPUB, a folder, an address, or - for standard input')
     .addOption(modelFlag('name, hf: source or path of a model').default(defaultModel))
     .option('--keep <budget>', 'how much to keep', '0.25')
     .option('--method <name>', 'how to choose what to keep (default: compactor)')
@@ -69,7 +70,9 @@ const estimate = async (file: string, flags: EstimateFlags, terminal: Terminal):
   const opened = await openModel(flags.model, flags, terminal)
   try {
     const { signal } = terminal
-    const result = await opened.model.estimate({ ...options, document, signal, ...given({ measureAgain }) })
+    const result = await withFolderAdvice(document, opened.model, () =>
+      opened.model.estimate({ ...options, document, signal, ...given({ measureAgain }) }),
+    )
     if (flags.json) terminal.printJson(result)
     else terminal.print(describeEstimate(result))
   } finally {

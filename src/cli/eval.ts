@@ -32,6 +32,9 @@ DATA are JSONL files, one context with its questions on each line, and names of 
 Each context is read once for all variants. Results go into a folder that grows by a line for each context: the same
 command goes on where it was stopped.
 
+A line of your own needs no more than a text and questions with answers (docs/evaluation.md has what else it may say):
+  {"context": "The ferry leaves at nine.", "questions": [{"question": "When does it leave?", "answers": ["at nine"]}]}
+
 Examples:
   compactor eval questions.jsonl
   compactor eval needle --length 500,2000 --samples 1 --measure score --report needle.html

@@ -13,7 +13,7 @@ export const describeFailure = (
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { exitCode: 0, sentence: undefined }
     if (error.code === 'commander.help') return { exitCode: 2, sentence: undefined }
-    return { exitCode: 2, sentence: commanderSentence(error.message) }
+    return { exitCode: 2, sentence: commanderSentence(error) }
   }
   if (error instanceof CompactorError)
     return { exitCode: misuse.has(error.code) ? 2 : 1, sentence: asSentence(error.message) }
@@ -25,6 +25,38 @@ export const describeFailure = (
   }
 }
 
+/** What to do about it, where the parser's own sentence only says what is wrong. The first that fits both code and message. */
+const advice: readonly (readonly [code: string, message: RegExp, advice: string])[] = [
+  ['missingArgument', /./, "the command's --help shows how it is called"],
+  ['excessArguments', /./, 'a question or a path with spaces in it needs quotes'],
+  [
+    'unknownOption',
+    /'--keep'/,
+    '`compactor compress FILE --keep BUDGET` keeps another share, and its .cctx is then asked',
+  ],
+  ['unknownOption', /'--version'/, '`compactor --version` prints it'],
+  ['unknownCommand', /'version'/, '`compactor --version` prints it'],
+  [
+    'unknownCommand',
+    /\.cctx'/,
+    '`compactor ask FILE "question"` asks a context, `compactor inspect context FILE` shows it',
+  ],
+  ['unknownCommand', /\.gguf'/, '`compactor inspect gguf FILE` shows a model'],
+  [
+    'unknownCommand',
+    /'[^']*[./\\]/,
+    '`compactor ask FILE "question"` asks a document, `compactor compress FILE` keeps it',
+  ],
+  ['unknownCommand', /./, '`compactor help` lists commands and topics'],
+]
+
 /** "error: unknown option '--kep'\n(Did you mean --keep?)" → one line */
-const commanderSentence = (message: string): string =>
-  asSentence(message.replace(/^error: /, '').replace(/\n\(Did you mean (.*)\?\)/, '; did you mean $1?'))
+const commanderSentence = ({ code, message }: CommanderError): string => {
+  const [what = '', suggestion] = message.replace(/^error: /, '').split(/\n\(Did you mean /)
+  const found = advice.find(([name, fits]) => code === `commander.${name}` && fits.test(what))
+  const isGeneral = found?.[1].source === '.'
+  const sentence = asSentence(what.replace(/\. Expected (\d+) arguments? but got (\d+)\.$/, ': expected $1, got $2'))
+  if (suggestion !== undefined && (found === undefined || isGeneral))
+    return `${sentence}; did you mean ${suggestion.replace(/\?\)\s*$/, '')}?`
+  return found ? `${sentence}; ${found[2]}` : sentence
+}

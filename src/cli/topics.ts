@@ -7,7 +7,8 @@ export interface Topic {
 }
 
 const keep = `
-How much of a document's memory stays: --keep, for compress, ask-by-file and estimate.
+How much of a document's memory stays: --keep, for compress and estimate, and /keep in a chat. A document that is asked
+without compressing it first keeps a quarter; for another share compress it and ask the .cctx file.
 
 A model remembers a document as one key and one value for every token, in every layer and every attention head. Compactor
 ranks these pairs without knowing any question and keeps the best. --keep says how many:
@@ -30,7 +31,8 @@ Examples:
 const models = `
 Models are GGUF files. Wherever a model is wanted (-m, pull, inspect gguf) you can give
 
-  a built-in name          smollm2-135m, qwen2.5-coder-0.5b (the default), qwen2.5-coder-1.5b: exact bytes, by checksum
+  a built-in name          smollm2-135m, qwen2.5-coder-0.5b (the default), qwen2.5-coder-1.5b, gemma3-270m:
+                           exact bytes, by checksum
   hf:user/repo:QUANT       the one file of that quantisation in a repository on Hugging Face
   hf:user/repo/file.gguf   exactly that file
   a path                   a .gguf file where it lies
@@ -50,20 +52,32 @@ Examples:
   compactor ask notes.txt "What is left to do?" -m ollama:qwen2.5:0.5b`
 
 const documents = `
-A document is text in UTF-8, from a file, a pipe or - for standard input. It may be as long as the model was trained for,
-less what --reserve leaves for question and answer (1,024 tokens) and what the model's template puts before it. \`compactor
-estimate\` counts its tokens without reading it.
+A document is text, Markdown, HTML, PDF, DOCX or EPUB; a folder or git repository, every such file in it under its path; an
+http or https address; a pipe, or - for standard input. What a file is, its first bytes say. A line on standard error tells
+what was read, and what could not be.
 
-Binary files, other encodings and addresses are refused with a sentence that says so; nothing is guessed.
+Folders: what .gitignore names is left out, and what a .ignore file beside it names, in the same way; so are hidden files,
+node_modules, lock files and binary files. --verbose names what was left out.
+
+Text that is not UTF-8: its encoding is guessed and the guess said; --encoding NAME is believed. Scans, protected and damaged
+files, spreadsheets and archives are refused with a sentence that says what to do.
+
+A document may be as long as the model was trained for, less what --reserve leaves for question and answer (1,024 tokens) and
+what the model's template puts before it. \`compactor estimate\` counts its tokens without reading it. What is too long is
+refused, not cut: give one folder or chapter of it, leave out files with a .ignore, or take a model with a longer context
+(\`compactor inspect gguf MODEL\` shows its length).
 
 Examples:
-  compactor compress report.txt
+  compactor compress report.pdf
+  compactor ask ./project/src "Where is the retry limit set?" --sources
+  compactor compress https://example.org/guide.html
   cat chapter-*.md | compactor compress - -o book.cctx
-  compactor estimate report.txt`
+  compactor estimate report.docx`
 
 const contexts = `
-A context is what stays of a document after reading: a .cctx file that any later process opens and asks. It holds kept keys
-and values, not the text, and belongs to the very model that made it, which it knows by checksum.
+A context is what stays of a document after reading: a .cctx file that any later process opens and asks. It holds the kept
+keys and values, the document's tokens (so whoever has the file can read the text) and where its pages, headings and files
+begin. It belongs to the very model that made it, which it knows by checksum.
 
 \`compactor compress FILE\` writes one where you like. \`compactor ask FILE.txt "question"\`, like chat, makes one and remembers
 it in the home by everything it was made from, so that the second question about the same text starts at once. An id, as
@@ -85,6 +99,9 @@ and of what each method keeps of it.
   --measure distance    how far the next-token distributions are from those with everything kept; needs no answers
   --measure score       answers generated and scored
   data                  JSONL files with documents, questions and answers, or tasks made up at any length (needle, ruler, …)
+
+A line of your own data is one text with its questions:
+  {"context": "The ferry leaves at nine.", "questions": [{"question": "When does it leave?", "answers": ["at nine"]}]}
 
 Results go into a folder that a second run of the same command goes on with. Tables are paired, with intervals; --report
 writes them as one page with plots. \`compactor eval list\` names tasks, metrics and methods.

@@ -135,4 +135,4 @@ const guess = (bytes: Uint8Array, name: string): Decoded => {
 
 /** The sentence for an encoding that was guessed. */
 export const encodingNote = ({ encoding }: Decoded, name: string): string =>
-  `${name} is not UTF-8 and does not say what it is: read as ${encoding}; if letters are wrong, say which encoding it is`
+  `${name} is not UTF-8 and does not say what it is: read as ${encoding}; if letters are wrong, say which encoding it is (--encoding)`

@@ -94,7 +94,7 @@ test('folder: what is left out is named with its reason: binary, damaged, hidden
     { path: 'c.png', reason: 'an image' },
     { path: 'circle', reason: 'a link, and links are not followed' },
     { path: 'd.txt', reason: 'empty' },
-    { path: 'e.txt', reason: 'larger than 33554432 bytes' },
+    { path: 'e.txt', reason: 'larger than 33.6 MB' },
     { path: 'f.pdf', reason: 'protected by a password' },
     { path: 'g.txt', reason: 'a link, and links are not followed' },
     { path: 'h', reason: 'a link, and links are not followed' },

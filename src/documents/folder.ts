@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { bytesText } from '../number-text.ts'
 import type { Document, Reading, SkippedFile } from './document.ts'
 import { type FolderFile, listFolder, openFolderFile } from './folder-files.ts'
 import { readBytes } from './read-bytes.ts'
@@ -38,7 +39,7 @@ export const readFolder = async (folder: string | URL, options: FolderOptions): 
     if (builder.bytes > largestFolderBytes)
       throw new CompactorError(
         'document-invalid',
-        `${name} holds more than ${largestFolderBytes} bytes of text; give a smaller folder or name what to leave out in an .ignore file`,
+        `${name} holds more than ${bytesText(largestFolderBytes)} of text; give a smaller folder or name what to leave out in an .ignore file`,
       )
   }
   if (builder.bytes === 0)
@@ -92,7 +93,7 @@ const readFolderFile = async (path: string, name: string): Promise<Buffer> => {
   try {
     const { size } = await file.stat()
     if (size > largestFileBytes)
-      throw new CompactorError('document-invalid', `${name} is larger than ${largestFileBytes} bytes`)
+      throw new CompactorError('document-invalid', `${name} is larger than ${bytesText(largestFileBytes)}`)
     return await file.readFile()
   } finally {
     await file.close()

@@ -14,6 +14,8 @@ export const formatOfBytes = (bytes: Uint8Array, name: string): ByteFormat => {
   if (text.startsWith('%PDF-') || (/%PDF-\d\.\d/.test(text) && endsAsPdf(bytes))) return 'pdf'
   const hex = start.subarray(0, 64).toString('hex')
   if (/^504b(0304|0506)/.test(hex)) return 'zip'
+  if (text.slice(257, 262) === 'ustar')
+    throw new CompactorError('document-invalid', `${name} is an archive; unpack it and give the folder`)
   // Letters that happen to begin as a program or sound does: what has no zero byte is text.
   const known = refused.find(([beginning]) => beginning.test(hex))
   if (known && (/^(7b5c727466|1f8b)/.test(hex) || bytes.includes(0)))

@@ -89,7 +89,11 @@ class Page {
         'document-invalid',
         `${this.#name} has tags nested more than ${deepest} deep, which no page for people has`,
       )
-    const isLeftOut = leftOut.has(tag) || (tag === 'footer' && this.#articles === 0) || isHidden(attributes)
+    const isLeftOut =
+      leftOut.has(tag) ||
+      (tag === 'footer' && this.#articles === 0) ||
+      isHidden(attributes) ||
+      isPermalink(tag, attributes)
     const isMain = tag === 'main' || attributes.role === 'main'
     this.#open.push({ tag, isLeftOut, isMain })
     if (tag === 'title' && this.#title === '' && !this.#open.some(({ tag: outer }) => outer === 'svg'))
@@ -232,6 +236,10 @@ const isHidden = ({ role, hidden, style, 'aria-hidden': ariaHidden }: Readonly<R
   ariaHidden === 'true' ||
   (role !== undefined && noise.has(role)) ||
   (style !== undefined && /(^|;)\s*(display\s*:\s*none|visibility\s*:\s*hidden)/i.test(style))
+
+/** The ¶ or # that generators of documentation put behind a heading, to link to it. */
+const isPermalink = (tag: string, attributes: Readonly<Record<string, string>>): boolean =>
+  tag === 'a' && /(^|\s)(headerlink|header-anchor|anchorjs-link|permalink)(\s|$)/.test(attributes.class ?? '')
 
 const wholeNumber = (text: string | undefined): number | undefined =>
   text !== undefined && /^\s*-?\d{1,9}\s*$/.test(text) ? Number(text) : undefined

@@ -1,5 +1,6 @@
 /** The bytes of one document to a reading: finds out what they are and hands them to the reader of that format. */
 import { CompactorError } from '../error.ts'
+import { bytesText } from '../number-text.ts'
 import type { ReaderInput, Reading } from './document.ts'
 import { decodeText } from './encoding.ts'
 import { formatOfBytes, formatOfText, mismatchNote } from './format.ts'
@@ -32,7 +33,7 @@ const readFormat = async (input: ReaderInput, served: Served | undefined): Promi
   if (bytes.length > largestTextBytes)
     throw new CompactorError(
       'document-invalid',
-      `${name} has ${bytes.length} bytes; documents may have up to ${largestTextBytes}`,
+      `${name} has ${bytesText(bytes.length)}; documents may have up to ${bytesText(largestTextBytes)}`,
     )
   const kind = formatOfText(bytes, name, served?.type)
   if (kind === 'html') return (await import('./html.ts')).readHtml(input, served?.charset)

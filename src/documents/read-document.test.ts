@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -139,6 +139,16 @@ Next line.`,
   assert.equal(placeOf(document, '2.4'), '§ Spring tides')
 })
 
+test('html: the sign behind a heading that links to it is no part of its title; a link in a heading is', async (t) => {
+  const path = join(temporaryFolder(t), 'a.html')
+  const sign = (name: string, text: string): string => `<a class="${name}" href="#x" title="Permalink">${text}</a>`
+  writeFileSync(
+    path,
+    `<!doctype html><h1>Exit Status${sign('headerlink', '¶')}</h1><h2>${sign('x header-anchor', '#')}C# <a class="ref" href="y">types</a></h2>`,
+  )
+  assert.equal((await readDocument(path)).text, '# Exit Status\n\n## C# types')
+})
+
 test('text: Windows-1252 is guessed and said, or read as what the caller says; UTF-16 with its mark needs no guess', async () => {
   const guessed = await read('latin1.txt')
   assert.match(guessed.text, /^Die Straße führt über die Brücke zum schönen Café/)
@@ -182,13 +192,14 @@ test('a zip bomb of 80 MiB in 80 kB is refused before it is unpacked whole', asy
   await assert.rejects(readDocument(path), { code: 'document-invalid', message: /more than 67108864 bytes/ })
 })
 
-test('13 kinds of files that are no documents are refused by what they are', async (t) => {
+test('14 kinds of files that are no documents are refused by what they are', async (t) => {
   const kinds: Record<string, [string, RegExp]> = {
     png: ['89504e470d0a1a0a00', /an image/],
     jpeg: ['ffd8ffe00010', /an image/],
     webp: ['524946460000000057454250', /an image/],
     gzip: ['1f8b0800', /an archive/],
     rar: ['526172211a0700', /an archive/],
+    tar: [`612e747874${'00'.repeat(252)}7573746172`, /an archive/],
     elf: ['7f454c46020100', /a program/],
     wasm: ['0061736d01000000', /a program/],
     mp4: ['000000206674797069736f6d', /sound or video/],
@@ -203,4 +214,10 @@ test('13 kinds of files that are no documents are refused by what they are', asy
     writeFileSync(path, Buffer.from(hex, 'hex'))
     await assert.rejects(readDocument(path), { code: 'document-invalid', message }, kind)
   }
+  writeFileSync(path, 'GGUF\x03\0\0\0')
+  truncateSync(path, 2 ** 28 + 1) // what it is comes before its 268 MB
+  await assert.rejects(readDocument(path), { code: 'document-invalid', message: /a GGUF model/ })
+  writeFileSync(path, 'text')
+  truncateSync(path, 2 ** 28 + 1)
+  await assert.rejects(readDocument(path), { code: 'document-invalid', message: / has 268 MB; .* up to 268 MB$/ })
 })

@@ -3,11 +3,13 @@
  * anything that needs a model.
  */
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
+import { bytesText } from '../number-text.ts'
 import type { Document } from './document.ts'
 import { checkEncoding } from './encoding.ts'
+import { formatOfBytes } from './format.ts'
 import { readBytes } from './read-bytes.ts'
 
 /** Far above what any trained context holds; a document beyond it was named by mistake. */
@@ -99,12 +101,24 @@ const readPath = async (path: string | URL, { stats, name, signal }: PathInput):
   const options = signal ? { signal } : {}
   // A pipe or a device does not say how much will come.
   if (!stats.isFile()) return readStream(createReadStream(path, options), name)
-  if (stats.size > largestBytes)
+  if (stats.size > largestBytes) {
+    formatOfBytes(await readStart(path), name) // a model, a film or an archive is refused as what it is
     throw new CompactorError(
       'document-invalid',
-      `${name} has ${stats.size} bytes; documents may have up to ${largestBytes}`,
+      `${name} has ${bytesText(stats.size)}; documents may have up to ${bytesText(largestBytes)}`,
     )
+  }
   return readFile(path, options)
+}
+
+const readStart = async (path: string | URL): Promise<Buffer> => {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(1024) })
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
 }
 
 const readStream = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Buffer> => {
@@ -116,7 +130,7 @@ const readStream = async (chunks: AsyncIterable<Uint8Array>, name: string): Prom
     if (bytes > largestBytes)
       throw new CompactorError(
         'document-invalid',
-        `${name} has more than ${largestBytes} bytes, and documents may have no more`,
+        `${name} has more than ${bytesText(largestBytes)}, and documents may have no more`,
       )
   }
   return Buffer.concat(read)

@@ -11,6 +11,7 @@ import { CompactorError } from '../error.ts'
 import { mapFile } from '../formats/map-file.ts'
 import { createMethod } from '../methods/index.ts'
 import type { ModelConfig } from '../models/model.ts'
+import { countText } from '../number-text.ts'
 import type { Template } from '../tokenizer/template.ts'
 import { version } from '../version.ts'
 import { blockShapeOf } from './block-shape.ts'
@@ -144,7 +145,7 @@ const checkDocumentLength = ({ length }: string, { name, model }: ModelFile): vo
   if (length > mostCharactersPerToken * contextLength)
     throw new CompactorError(
       'document-too-long',
-      `the document has ${length} characters, far more than the ${contextLength} tokens that ${name} was trained on; shorten or split it`,
+      `the document has ${countText(length)} characters, far more than the ${countText(contextLength)} tokens that ${name} was trained on; shorten or split it, or take a model with a longer context`,
     )
 }
 

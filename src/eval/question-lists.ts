@@ -34,10 +34,11 @@ const metricFor = (given: string, dataset: string): MetricName => {
 }
 
 /** A question may be empty if the answer's prefix asks. */
-const readQuestion = (fields: Fields, at: string): Question => {
+const readQuestion = (fields: Fields, index: number): Question => {
+  const at = `questions[${index}]`
   const prefix = fields.answer_prefix === undefined ? '' : text(fields, 'answer_prefix', `${at}.answer_prefix`)
   return {
-    qid: filledText(fields, 'qid', `${at}.qid`),
+    qid: fields.qid === undefined ? `q${index + 1}` : filledText(fields, 'qid', `${at}.qid`),
     question: (prefix === '' ? filledText : text)(fields, 'question', `${at}.question`),
     answers: texts(fields, 'answers', `${at}.answers`),
     ...(prefix === '' ? {} : { answerPrefix: prefix }),
@@ -46,23 +47,30 @@ const readQuestion = (fields: Fields, at: string): Question => {
 
 export const isQuestionList = (fields: Fields): boolean => 'questions' in fields
 
+const defaultMetric = 'word-f1'
+const defaultMaxNewTokens = 128
+
 /**
- * `id`, `context`, `questions` (`qid`, `question`, `answers`, perhaps `answer_prefix`), `metric` and `max_new_tokens` must
- * be there; `dataset` defaults to the file's name, `instruction` to none. Throws RangeError or CompactorError('usage').
+ * `context` and `questions` (`question` and `answers`, perhaps `answer_prefix`) must be there. Defaults: `id` says the line,
+ * `qid` the place in the list, `metric` is word F1, `max_new_tokens` 128, `dataset` the file's name, `instruction` none.
+ * Throws RangeError or CompactorError('usage').
  */
-export const readQuestionList = (fields: Fields, fileName: string): Example => {
+export const readQuestionList = (
+  fields: Fields,
+  { fileName, line }: { readonly fileName: string; readonly line: number },
+): Example => {
   const instruction = fields.instruction === undefined ? '' : text(fields, 'instruction')
   if (fields.prompt_is_raw === true && instruction !== '')
     throw new RangeError('"instruction" must be empty where "prompt_is_raw" is true; put it into "context"')
   const dataset = fields.dataset === undefined ? fileName : filledText(fields, 'dataset')
   return {
-    id: filledText(fields, 'id'),
+    id: fields.id === undefined ? `line-${line}` : filledText(fields, 'id'),
     dataset,
     instruction,
     context: filledText(fields, 'context'),
-    questions: objects(fields, 'questions').map((question, i) => readQuestion(question, `questions[${i}]`)),
-    metric: metricFor(filledText(fields, 'metric'), dataset),
-    maxNewTokens: count(fields, 'max_new_tokens'),
+    questions: objects(fields, 'questions').map(readQuestion),
+    metric: metricFor(fields.metric === undefined ? defaultMetric : filledText(fields, 'metric'), dataset),
+    maxNewTokens: fields.max_new_tokens === undefined ? defaultMaxNewTokens : count(fields, 'max_new_tokens'),
     ...optional(fields, 'prompt_is_raw', { as: 'promptIsRaw', read: truth }),
     ...optional(fields, 'all_classes', { as: 'classes', read: texts }),
     ...optional(fields, 'depth', { as: 'depth', read: share }),

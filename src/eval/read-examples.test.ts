@@ -166,14 +166,31 @@ test('a line number counts empty lines, and bytes that are not UTF-8 are refused
   assert.throws(() => parseExamples(bytes, 'made.jsonl'), /^CompactorError: made\.jsonl, line 2: expected UTF-8/)
 })
 
-test('each of 7 required fields is missed by name', () => {
-  for (const field of ['id', 'context', 'metric', 'max_new_tokens'])
-    refuses([{ ...ours, [field]: undefined }], new RegExp(`^made\\.jsonl, line 1: "${field}" is missing; it must be `))
-  for (const field of ['qid', 'question', 'answers'])
+test('each of 3 required fields is missed by name', () => {
+  refuses([{ ...ours, context: undefined }], /^made\.jsonl, line 1: "context" is missing; it must be /)
+  for (const field of ['question', 'answers'])
     refuses(
       [{ ...ours, questions: [question, { ...question, [field]: undefined }] }],
       new RegExp(`line 1: "questions\\[1\\]\\.${field}" is missing; it must be `),
     )
+})
+
+test('a text and 2 questions with answers are enough: 5 other fields have defaults, ids say line and place', () => {
+  const line = {
+    context: 'The lorry is red.',
+    questions: [1, 2].map(() => ({ question: 'Colour?', answers: ['red'] })),
+  }
+  const examples = parse(line, '', line)
+  assert.deepEqual(
+    examples.map(({ id }) => id),
+    ['line-1', 'line-3'],
+  )
+  assert.deepEqual(
+    examples[0]?.questions.map(({ qid }) => qid),
+    ['q1', 'q2'],
+  )
+  const { dataset, metric, maxNewTokens } = examples[0] as Example
+  assert.deepEqual({ dataset, metric, maxNewTokens }, { dataset: 'made', metric: 'word-f1', maxNewTokens: 128 })
 })
 
 test('wrongly typed fields say what was expected and what came', () => {

@@ -37,7 +37,7 @@ export const parseExamples = (bytes: Uint8Array, fileName: string): ExampleFile 
   const examples: Example[] = []
   for (const { number, line } of linesOf(bytes, fileName)) {
     try {
-      const example = readLine(line, name)
+      const example = readLine(line, { fileName: name, line: number })
       const earlier = lineOf.get(example.id)
       if (earlier !== undefined) throw new RangeError(`id "${example.id}" is also that of line ${earlier}`)
       lineOf.set(example.id, number)
@@ -71,9 +71,9 @@ function* linesOf(bytes: Uint8Array, fileName: string): Generator<{ readonly num
   }
 }
 
-const readLine = (line: string, fileName: string): Example => {
-  const fields = objectOf(line)
-  if (isQuestionList(fields)) return checked(readQuestionList(fields, fileName))
+const readLine = (text: string, place: { readonly fileName: string; readonly line: number }): Example => {
+  const fields = objectOf(text)
+  if (isQuestionList(fields)) return checked(readQuestionList(fields, place))
   if (isLongBench(fields)) return checked(readLongBench(fields))
   throw new RangeError(
     'expected a context with "questions", or LongBench\'s "input", "context", "answers" and "dataset"; ' +

@@ -1,4 +1,6 @@
 /** The models that are on this machine: a name, an hf: source or a path to a file. Never asks the network. */
+
+import { existsSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
@@ -172,6 +174,11 @@ export const unknownModel = (
     return new CompactorError(
       'model-unknown',
       `there is no ${spec} on this machine; \`compactor model list\` shows what other programs have here`,
+    )
+  if (existsSync(spec))
+    return new CompactorError(
+      'model-unknown',
+      `there is no model ${spec}, but a file of that name; if it is a GGUF model, give it as ./${spec}, else a name (\`compactor model list\`)`,
     )
   const known = [...entries, ...models].map(({ name }) => name)
   const own = models.filter(({ builtIn }) => !builtIn)

@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { newPlace, type Outcome, type Place } from './cli-process.ts'
+import { newPlace, type Place } from './cli-process.ts'
+import { refused, refuses } from './cli-refusals.ts'
 import { everythingIn } from './fixtures/temporary-folder.ts'
 
 const text = 'The bridge was opened on the third of May by the mayor, who had rain on her speech.\n'
@@ -13,32 +14,6 @@ const compress = (file: string, { llama }: Place, ...more: string[]): string[] =
   ...['compress', file, '-m', llama, '--reserve', '100', '--protect-first', '2', '--protect-last', '2'],
   ...more,
 ]
-
-const refused = ({ exitCode, stdout, stderr }: Outcome, code: 1 | 2, sentence: RegExp): void => {
-  assert.equal(exitCode, code, stderr)
-  assert.equal(stdout, '')
-  assert.match(stderr, /^compactor: [^\n]+\n$/)
-  assert.match(stderr, sentence)
-  assert.doesNotMatch(stderr, /^\s+at |node:internal|unexpected failure/m)
-}
-
-/** Runs a command in a folder of `files` and asserts how it is refused, and that the folder is as it was. */
-const refuses = (
-  name: string,
-  expected: { readonly code: 1 | 2; readonly sentence: RegExp },
-  { files = {}, words }: { files?: Record<string, string | Buffer>; words: (place: Place) => readonly string[] },
-): void => {
-  test(name, async (t) => {
-    const place = newPlace(t)
-    for (const [file, bytes] of Object.entries(files)) writeFileSync(join(place.folder, file), bytes)
-    refused(await place.run(words(place)), expected.code, expected.sentence)
-    assert.deepEqual(everythingIn(place.folder), Object.keys(files).sort())
-    assert.deepEqual(
-      everythingIn(place.home).filter((path) => !['models', 'fingerprints.json'].includes(path)),
-      [],
-    )
-  })
-}
 
 describe('what was meant', { concurrency: 2 }, () => {
   const cases: readonly [name: string, words: readonly string[], sentence: RegExp][] = [
@@ -468,46 +443,4 @@ describe('settings', { concurrency: 2 }, () => {
     writeFileSync(join(place.folder, 'compactor.config.json'), '{"seed": [1, 2]}')
     refused(await place.run(compress('a.txt', place)), 2, /seed in compactor\.config\.json/)
   })
-})
-
-describe('options of answers, refused before the model is looked for', { concurrency: 2 }, () => {
-  const cases = [
-    ['--temperature', '-1', /temperature must be between 0 and 100, got -1/],
-    ['--top-p', '3', /topP must be between 0 and 1, got 3/],
-    ['--top-k', '-1', /topK must be between 0 and/],
-    ['--min-p', '2', /minP must be between 0 and 1, got 2/],
-    ['--max-tokens', '0', /maxTokens must be a whole number of at least 1, got 0/],
-    ['--sources', '51', /sources must be a whole number from 1 to 50, got 51/],
-    ['--stop', '', /a stop string must not be empty/],
-  ] as const
-  const missing = ['-m', 'no-such-model']
-  const files = { 'a.txt': text, 'fields.json': '{"properties":{"date":{}}}' }
-  for (const [flag, value, sentence] of cases) {
-    const expected = { code: 2, sentence } as const
-    refuses(`ask ${flag} ${value}`, expected, {
-      files,
-      words: () => ['ask', 'a.txt', 'When?', ...missing, flag, value],
-    })
-    refuses(`chat ${flag} ${value}`, expected, { files, words: () => ['chat', 'a.txt', ...missing, flag, value] })
-    if (flag === '--temperature' || flag === '--max-tokens')
-      refuses(`extract ${flag} ${value}`, expected, {
-        files,
-        words: () => ['extract', 'a.txt', '--schema', 'fields.json', ...missing, flag, value],
-      })
-  }
-})
-
-describe('options of compress and estimate, refused before the model is looked for', { concurrency: 2 }, () => {
-  const cases = [
-    ['--keep', '2', /keep takes a share above 0 up to 1/],
-    ['--method', 'compacter', /compacter.*compactor/],
-    ['--method-option', 'lambda=much', /lambda/],
-  ] as const
-  for (const [flag, value, sentence] of cases)
-    for (const command of ['compress', 'estimate'])
-      refuses(
-        `${command} ${flag} ${value}`,
-        { code: 2, sentence },
-        { files: { 'a.txt': text }, words: () => [command, 'a.txt', '-m', 'no-such-model', flag, value] },
-      )
 })

@@ -4,11 +4,11 @@ import type { Command } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { AnswerInfo, Context, JsonSchema } from '../index.ts'
 import { type AnswerFlags, answerFlags, answerOptions, checkAnswerFlags } from './answer-flags.ts'
-import { type Asked, openAskedSource } from './asked-source.ts'
+import { type Asked, type AskedFlags, askedFlags, askedOf, openAskedSource } from './asked-source.ts'
 import { describeSources } from './describe-sources.ts'
-import { checkSource, type DocumentFlags, documentFlags, readInput } from './document-source.ts'
+import { checkSource, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
-import { defaultModel, type EngineFlags, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
+import { defaultModel, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
 import { readSchema } from './read-schema.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -26,8 +26,7 @@ Examples:
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
 
-interface AskFlags extends AnswerFlags, EngineFlags, DocumentFlags {
-  readonly model?: string
+interface AskFlags extends AnswerFlags, AskedFlags {
   readonly schema?: string
   readonly json?: boolean
   readonly stats?: boolean
@@ -43,11 +42,9 @@ export const defineAsk = (command: Command, terminal: Terminal): void => {
     .addOption(jsonFlag())
     .addHelpText('after', help)
     .action((source: string, question: string, flags: AskFlags) => {
-      // A preferred model from the environment or the file is for new documents; a context knows its own.
-      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
-      return ask({ source, model: named, question }, flags, terminal)
+      return ask({ ...askedOf(command, source, flags), question }, flags, terminal)
     })
-  for (const option of [...answerFlags(), ...documentFlags(), ...engineFlags()]) command.addOption(option)
+  for (const option of [...answerFlags(), ...askedFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 /** Without the line end that `echo` and editors add. */

@@ -1,22 +1,37 @@
 /** What a question is about: a context file, the id of a remembered context, or a document that becomes one first. */
 import { stat } from 'node:fs/promises'
 import { basename } from 'node:path'
+import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
-import type { Context, LoadedModel } from '../index.ts'
+import type { Context, Keep, LoadedModel } from '../index.ts'
 import { showCompress } from './compress.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
-import { type DocumentFlags, isAddress, readSource } from './document-source.ts'
-import { defaultModel, type EngineFlags } from './flags.ts'
+import { type DocumentFlags, documentFlags, isAddress, readSource } from './document-source.ts'
+import { defaultModel, type EngineFlags, given } from './flags.ts'
 import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Asked {
   readonly source: string
   readonly model: string | undefined // named on the command line
+  readonly keep: string | undefined // the same
 }
 
 export interface AskedFlags extends EngineFlags, DocumentFlags {
   readonly model?: string
+  readonly keep?: string
+}
+
+export const askedFlags = (): Option[] => [
+  new Option('--keep <budget>', 'how much of a document to keep (default: 0.25); of a context, less than it has'),
+  ...documentFlags(),
+]
+
+/** A preferred model or share from the environment or the file is for new documents; a context knows its own. */
+export const askedOf = (command: Command, source: string, { model, keep }: AskedFlags): Asked => {
+  const named = (name: string, value: string | undefined): string | undefined =>
+    command.getOptionValueSource(name) === 'cli' ? value : undefined
+  return { source, model: named('model', model), keep: named('keep', keep) }
 }
 
 export interface OpenSource {
@@ -27,17 +42,27 @@ export interface OpenSource {
 
 /** Opens it, compressing a document that is new; remembered for the next time. */
 export const openAskedSource = async (
-  { source, model }: Asked,
+  { source, model, keep }: Asked,
   flags: AskedFlags,
   terminal: Terminal,
 ): Promise<OpenSource> => {
+  const { parseKeep, readContextHeader } = await import('../index.ts')
+  const share = flags.keep === undefined ? undefined : parseKeep(flags.keep)
   const file = await findSource(source)
-  if (!file.isContext) return openDocument(file.path, flags, terminal)
-  const { readContextHeader } = await import('../index.ts')
+  if (!file.isContext) return openDocument({ file: file.path, keep: share }, flags, terminal)
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }
   const spec = await (model === undefined ? findContextModel(made, terminal) : getNamedModel(model, made, terminal))
-  return withModel(spec, flags, terminal, (opened) => opened.model.openContext(file.path, { signal: terminal.signal }))
+  return withModel(spec, flags, terminal, async (opened) => {
+    const context = await opened.model.openContext(file.path, { signal: terminal.signal })
+    return keep === undefined || share === undefined ? context : shrunk(context, share, terminal)
+  })
+}
+
+const shrunk = async (context: Context, keep: Keep, terminal: Terminal): Promise<Context> => {
+  const smaller = await context.shrink(keep, { signal: terminal.signal })
+  await context.dispose()
+  return smaller
 }
 
 /** A file, standard input, or the id of a remembered context. */
@@ -58,7 +83,11 @@ const findSource = async (source: string): Promise<{ path: string; isContext: bo
   }
 }
 
-const openDocument = async (file: string, flags: AskedFlags, terminal: Terminal): Promise<OpenSource> => {
+const openDocument = async (
+  { file, keep }: { readonly file: string; readonly keep: Keep | undefined },
+  flags: AskedFlags,
+  terminal: Terminal,
+): Promise<OpenSource> => {
   if (file.endsWith('.cctx'))
     throw new CompactorError(
       'context-corrupt',
@@ -74,7 +103,12 @@ const openDocument = async (file: string, flags: AskedFlags, terminal: Terminal)
         )
       isAnnounced = true
     }
-    return showCompress(basename(document.name), model, terminal, { document, remember: true, onProgress })
+    return showCompress(basename(document.name), model, terminal, {
+      document,
+      remember: true,
+      onProgress,
+      ...given({ keep }),
+    })
   })
 }
 

@@ -3,12 +3,12 @@ import type { Command } from 'commander'
 import { CompactorError, type ErrorCode } from '../error.ts'
 import type { AnswerInfo } from '../index.ts'
 import { type AnswerFlags, answerFlags, answerOptions, checkAnswerFlags } from './answer-flags.ts'
-import { type Asked, type AskedFlags, openAskedSource } from './asked-source.ts'
+import { type Asked, type AskedFlags, askedFlags, askedOf, openAskedSource } from './asked-source.ts'
 import { type ChatPlace, chatCommands, runCommand } from './chat-commands.ts'
 import { type ChatInput, PipedInput, TypedInput } from './chat-input.ts'
 import { Conversation } from './conversation.ts'
 import { describeSources } from './describe-sources.ts'
-import { checkSource, documentFlags } from './document-source.ts'
+import { checkSource } from './document-source.ts'
 import { describeFailure } from './failure.ts'
 import { countText, percentText } from './figures.ts'
 import { defaultModel, engineFlags, modelFlag } from './flags.ts'
@@ -42,10 +42,9 @@ export const defineChat = (command: Command, terminal: Terminal): void => {
     .option('--json', 'print each answer as one line of JSON, with its question, tokens and times')
     .addHelpText('after', help)
     .action((source: string, flags: ChatFlags) => {
-      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
-      return chat({ source, model: named }, flags, terminal)
+      return chat(askedOf(command, source, flags), flags, terminal)
     })
-  for (const option of [...answerFlags(), ...documentFlags(), ...engineFlags()]) command.addOption(option)
+  for (const option of [...answerFlags(), ...askedFlags(), ...engineFlags()]) command.addOption(option)
 }
 
 const chat = async (asked: Asked, flags: ChatFlags, terminal: Terminal): Promise<void> => {

@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import { printable } from '../shown.ts'
 import { checkAnswerFlags } from './answer-flags.ts'
-import { type AskedFlags, openAskedSource } from './asked-source.ts'
+import { type Asked, type AskedFlags, askedFlags, askedOf, openAskedSource } from './asked-source.ts'
 import { describeSources, sourcesFlag } from './describe-sources.ts'
-import { checkSource, documentFlags } from './document-source.ts'
+import { checkSource } from './document-source.ts'
 import { countText } from './figures.ts'
 import { decimal, defaultModel, engineFlags, given, modelFlag, seedFlag, wholeNumber } from './flags.ts'
 import { readSchema } from './read-schema.ts'
@@ -55,17 +55,12 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     .option('--stats', 'print tokens and times on stderr')
     .addHelpText('after', help)
     .action((source: string, flags: ExtractFlags) => {
-      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
-      return extractFields({ source, model: named }, flags, terminal)
+      return extractFields(askedOf(command, source, flags), flags, terminal)
     })
-  for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
+  for (const option of [...askedFlags(), ...engineFlags()]) command.addOption(option)
 }
 
-const extractFields = async (
-  asked: { readonly source: string; readonly model: string | undefined },
-  flags: ExtractFlags,
-  terminal: Terminal,
-): Promise<void> => {
+const extractFields = async (asked: Asked, flags: ExtractFlags, terminal: Terminal): Promise<void> => {
   await checkAnswerFlags(flags)
   checkSource(asked.source)
   if (asked.source === '-' && flags.schema === '-')

@@ -29,11 +29,6 @@ export const describeFailure = (
 const advice: readonly (readonly [code: string, message: RegExp, advice: string])[] = [
   ['missingArgument', /./, "the command's --help shows how it is called"],
   ['excessArguments', /./, 'a question or a path with spaces in it needs quotes'],
-  [
-    'unknownOption',
-    /'--keep'/,
-    '`compactor compress FILE --keep BUDGET` keeps another share, and its .cctx is then asked',
-  ],
   ['unknownOption', /'--version'/, '`compactor --version` prints it'],
   ['unknownCommand', /'version'/, '`compactor --version` prints it'],
   [

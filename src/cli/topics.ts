@@ -7,8 +7,8 @@ export interface Topic {
 }
 
 const keep = `
-How much of a document's memory stays: --keep, for compress and estimate, and /keep in a chat. A document that is asked
-without compressing it first keeps a quarter; for another share compress it and ask the .cctx file.
+How much of a document's memory stays: --keep, for compress and estimate, for ask, extract and chat about a document, and
+/keep in a chat. Asking a context with --keep leaves away some of what it has, for that question; the file stays as it is.
 
 A model remembers a document as one key and one value for every token, in every layer and every attention head. Compactor
 ranks these pairs without knowing any question and keeps the best. --keep says how many:

@@ -13,6 +13,7 @@ describe('options of answers, refused before the model is looked for', { concurr
     ['--max-tokens', '0', /maxTokens must be a whole number of at least 1, got 0/],
     ['--sources', '51', /sources must be a whole number from 1 to 50, got 51/],
     ['--stop', '', /a stop string must not be empty/],
+    ['--keep', '2', /keep takes a share above 0 up to 1/],
   ] as const
   const missing = ['-m', 'no-such-model']
   const files = { 'a.txt': text, 'fields.json': '{"properties":{"date":{}}}' }

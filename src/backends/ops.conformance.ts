@@ -8,6 +8,7 @@ import { describe, test } from 'node:test'
 import { CompactorError } from '../error.ts'
 import { attentionCases } from './attention-cases.conformance.ts'
 import { compare, type Deviation } from './deviation.conformance.ts'
+import { digestCases } from './digest-cases.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor } from './ops.ts'
@@ -55,6 +56,7 @@ const cases: readonly OpCase[] = [
   ...scoringCases,
   ...methodCases,
   ...rowCases,
+  ...digestCases,
 ]
 const opNames: readonly OpName[] = [...new Set(cases.map(({ op }) => op))]
 

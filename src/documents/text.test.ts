@@ -66,7 +66,7 @@ test('text: a stream and a named pipe are read like a file, both up to 256 MiB',
   }
   await assert.rejects(readDocument(endless(), { name: 'standard input' }), {
     code: 'document-invalid',
-    message: /^standard input has more than 268435456 bytes/,
+    message: /^standard input has more than 268 MB/,
   })
   assert.equal(sent, 257)
 })

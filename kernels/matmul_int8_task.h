@@ -77,7 +77,7 @@ inline __m128 floats_at(const float* values) {
 // addition to the same sum has to wait four cycles.
 template <int kTokens>
 struct Totals {
-  static constexpr int kChains = kTokens <= 2 ? 2 : 1;
+  static constexpr int kChains = kTokens <= 3 ? 2 : 1;
   __m256 products[kTokens][kChains] = {};
 
   __m256& at(int token, int group) { return products[token][group % kChains]; }
@@ -287,8 +287,12 @@ void multiply_piece(const Int8Run& run, size_t first, size_t last) {
     const size_t end = last - start < kNearRows ? last : start + kNearRows;
     size_t token = 0;
     for (; token + 4 <= n; token += 4) multiply_rows<kType, 4>(run, start, end, token);
-    for (; token + 2 <= n; token += 2) multiply_rows<kType, 2>(run, start, end, token);
-    if (token < n) multiply_rows<kType, 1>(run, start, end, token);
+    switch (n - token) {
+      case 3: multiply_rows<kType, 3>(run, start, end, token); break;
+      case 2: multiply_rows<kType, 2>(run, start, end, token); break;
+      case 1: multiply_rows<kType, 1>(run, start, end, token); break;
+      default: break;
+    }
   }
 }
 

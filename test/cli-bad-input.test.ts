@@ -27,7 +27,6 @@ describe('what was meant', { concurrency: 2 }, () => {
     ['a document as command', ['report.pdf'], /unknown command 'report\.pdf'; `compactor ask FILE "question"`/],
     ['a context as command', ['inspect', 'a.cctx'], /unknown command 'a\.cctx'; .*`compactor inspect context FILE`/],
     ['a topic that is none', ['help', 'fonts'], /unknown command 'fonts'; `compactor help` lists/],
-    ['--keep of ask', ['ask', 'a.txt', 'Who?', '--keep', '0.5'], /'--keep'; `compactor compress FILE --keep BUDGET`/],
     ['a mistyped command', ['compres', 'a.txt'], /unknown command 'compres'; did you mean compress\?\n$/],
   ]
   for (const [name, words, sentence] of cases)

@@ -134,6 +134,19 @@ inline __m256 floats_of_8(const uint8_t* bytes) {
   return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(raw));
 }
 
+// Scale and minimum of each group of a Q4_K or Q5_K block
+struct FactorsK45 {
+  __m256 d;
+  __m256 minimum;
+};
+
+inline FactorsK45 factors_k45(const uint8_t* block) {
+  uint8_t scale_bytes[8], minimum_bytes[8];
+  unpack_scales(block + 4, scale_bytes, minimum_bytes);
+  return {_mm256_mul_ps(_mm256_set1_ps(half_at(block)), floats_of_8(scale_bytes)),
+          _mm256_mul_ps(_mm256_set1_ps(half_at(block + 2)), floats_of_8(minimum_bytes))};
+}
+
 // One group of a block of 256, for every token: totals += scale of the group · products
 template <int kGroupIndex, int kTokens>
 inline void add_group(__m256i w, size_t at, const Activations* x, const float (*scales)[8],
@@ -155,10 +168,7 @@ void dot_k45(const uint8_t* row, size_t columns, const Activations* x, float* su
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(kType).bytes) {
     ask_for<block_layout(kType).bytes>(block);
-    uint8_t scale_bytes[8], minimum_bytes[8];
-    unpack_scales(block + 4, scale_bytes, minimum_bytes);
-    const __m256 d = _mm256_mul_ps(_mm256_set1_ps(half_at(block)), floats_of_8(scale_bytes));
-    const __m256 minimum = _mm256_mul_ps(_mm256_set1_ps(half_at(block + 2)), floats_of_8(minimum_bytes));
+    const auto [d, minimum] = factors_k45(block);
     alignas(32) float scales[kTokens][8];
 #pragma GCC unroll 4
     for (int t = 0; t < kTokens; t++) {

@@ -118,10 +118,7 @@ void wide_dot_k45(const uint8_t* row, size_t columns, const Activations* x, floa
   const uint8_t* block = row;
   for (size_t at = 0; at < columns; at += 256, block += block_layout(kType).bytes) {
     ask_for<block_layout(kType).bytes>(block);
-    uint8_t scale_bytes[8], minimum_bytes[8];
-    unpack_scales(block + 4, scale_bytes, minimum_bytes);
-    const __m256 d = _mm256_mul_ps(_mm256_set1_ps(half_at(block)), floats_of_8(scale_bytes));
-    const __m256 minimum = _mm256_mul_ps(_mm256_set1_ps(half_at(block + 2)), floats_of_8(minimum_bytes));
+    const auto [d, minimum] = factors_k45(block);
     __m512 scales[kTokens];
 #pragma GCC unroll 4
     for (int t = 0; t < kTokens; t++) {

@@ -7,11 +7,9 @@
 namespace compactor {
 
 #if COMPACTOR_X86
-// From how many tokens on the panels are faster than matmul_int8_avx2. Measured: with AVX-512 3 (blocks of 32) to 6 (Q6_K),
-// with AVX2 4 (blocks of 32; Q8_0 6) to 16 (Q6_K).
-static size_t fewest_panel_tokens(Isa isa, WeightType type) {
-  return isa >= Isa::avx512 || block_layout(type).values == 32 ? 6 : 12;
-}
+// From how many tokens on the panels are as fast as rows by themselves. Measured: with AVX-512 2 (Q4_1) to 5 (Q8_0), with
+// AVX2 5 (blocks of 32) to 8 (Q8_0).
+static size_t fewest_panel_tokens(Isa isa) { return isa >= Isa::avx512 ? 4 : 6; }
 #endif
 
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
@@ -23,7 +21,7 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised) return matmul_panel_avx2(pool, matmul);
     const bool wide = isa >= Isa::avx512;
-    if (n < fewest_panel_tokens(isa, type)) return wide ? matmul_int8_avx512(pool, matmul) : matmul_int8_avx2(pool, matmul);
+    if (n < fewest_panel_tokens(isa)) return wide ? matmul_int8_avx512(pool, matmul) : matmul_int8_avx2(pool, matmul);
     return wide ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif

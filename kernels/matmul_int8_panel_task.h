@@ -9,6 +9,7 @@
 #include "matmul.h"
 #include "matmul_int8_panel.h"
 #include "pool.h"
+#include "row_ranges.h"
 #include "tasks.h"
 
 namespace compactor {
@@ -117,14 +118,28 @@ inline void transpose_fours(const uint8_t* source, uint8_t* target) {
   }
 }
 
+// Where the memory is that belongs to columns `start` … of the rows after a panel's: as many bytes as those of the panel,
+// asked for while it is packed, in the order in which they lie there and not that of rows.
+template <WeightType kType>
+inline const uint8_t* next_panel(const Matmul& m, size_t row, size_t start) {
+  return m.weight + (row + kPanelRows) * blocks_bytes(kType, m.columns) + kPanelRows * blocks_bytes(kType, start);
+}
+
+inline void ask_for_next(const uint8_t* bytes, size_t count) {
+  for (size_t at = 0; at < count; at += 64) _mm_prefetch(reinterpret_cast<const char*>(bytes) + at, _MM_HINT_T1);
+}
+
 // Rows `row` … of the matrix, `groups` × 32 columns from `start` on
 template <WeightType kType>
 void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
-  const size_t row_bytes = blocks_bytes(kType, m.columns);
+  const size_t row_bytes = blocks_bytes(kType, m.columns), part_bytes = blocks_bytes(kType, groups * 32);
   const uint8_t* blocks = m.weight + row * row_bytes + blocks_bytes(kType, start);
+  const uint8_t* next = next_panel<kType>(m, row, start);
   const size_t row_count = task_size(m.rows, row, kPanelRows);
-  for (size_t r = 0; r < row_count; r++)
+  for (size_t r = 0; r < row_count; r++) {
+    ask_for_next(next + r * part_bytes, part_bytes);
     unpack_row<kType>(blocks + r * row_bytes, groups, panel.rows[r], &panel.scales[0][r], &panel.minimums[0][r]);
+  }
   for (size_t r = 0; r < kPanelRows; r += 8)
     for (size_t g = 0; g < groups; g++) transpose_fours(&panel.rows[r][g * 32], panel.codes[g * 8][r]);
 }
@@ -143,6 +158,7 @@ struct PanelRun {
   size_t token;
   size_t token_count;
   size_t row_groups;
+  RowRanges blocks;  // of the product: a row group of weights with kTaskTokens tokens
 };
 
 inline PanelGroup* tile_at(const PanelRun& run, size_t tile) {
@@ -179,7 +195,7 @@ inline void write_out(const Matmul& m, const float (*sums)[kPanelRows], size_t t
 }
 
 // Reads the rows of a task once, as they lie in memory: packing goes from row to row, an order in which the processor does
-// not see what comes next.
+// not see what comes next. Most of them have been asked for while the rows before were packed.
 inline void fetch_rows(const uint8_t* bytes, size_t count) {
   for (size_t at = 0; at < count; at += 64) {
     const uint8_t read = *static_cast<const volatile uint8_t*>(bytes + at);
@@ -187,12 +203,10 @@ inline void fetch_rows(const uint8_t* bytes, size_t count) {
   }
 }
 
-void panel_task(void* arguments, size_t task, int thread) {
-  const PanelRun& run = *static_cast<const PanelRun*>(arguments);
+void multiply_block(const PanelRun& run, size_t block, Panel& panel) {
   const Matmul& m = run.matmul;
-  Panel& panel = *static_cast<Panel*>(pool_scratch(*run.pool, thread));
-  const size_t row = task % run.row_groups * kPanelRows;
-  const size_t first = task / run.row_groups * kTaskTokens;
+  const size_t row = block % run.row_groups * kPanelRows;
+  const size_t first = block / run.row_groups * kTaskTokens;
   const size_t token_count = task_size(run.token_count, first, kTaskTokens);
   const size_t row_bytes = blocks_bytes(m.type, m.columns);
   fetch_rows(m.weight + row * row_bytes, task_size(m.rows, row, kPanelRows) * row_bytes);
@@ -210,6 +224,14 @@ void panel_task(void* arguments, size_t task, int thread) {
   }
 }
 
+void panel_task(void* arguments, size_t task, int thread) {
+  PanelRun& run = *static_cast<PanelRun*>(arguments);
+  Panel& panel = *static_cast<Panel*>(pool_scratch(*run.pool, thread));
+  run.blocks.work(task, [&run, &panel](size_t first, size_t last) {
+    for (size_t block = first; block < last; block++) multiply_block(run, block, panel);
+  });
+}
+
 // Of each type that has codes, the packing by a function template; null for the others.
 #define COMPACTOR_PACKING(pack)                                                                             \
   {nullptr,                nullptr,                pack<WeightType::Q4_0>, pack<WeightType::Q4_1>,          \
@@ -224,9 +246,12 @@ bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply,
   PanelGroup* activations = static_cast<PanelGroup*>(pool_shared_scratch(pool));
   for (size_t token = 0; token < matmul.n; token += most_tokens) {
     const size_t count = task_size(matmul.n, token, most_tokens);
-    PanelRun run{matmul, &pool, multiply, pack, activations, token, count, task_count(matmul.rows, kPanelRows)};
+    const size_t row_groups = task_count(matmul.rows, kPanelRows);
+    const size_t blocks = row_groups * task_count(count, kTaskTokens);
+    PanelRun run{matmul,     &pool, multiply, pack,
+                 activations, token, count,    row_groups, RowRanges(blocks, 1, size_t(pool_thread_count(pool)))};
     if (!pool_run(pool, task_count(count, kTileTokens), quantise_tile_task, &run)) return false;
-    if (!pool_run(pool, run.row_groups * task_count(count, kTaskTokens), panel_task, &run)) return false;
+    if (!pool_run(pool, run.blocks.count(), panel_task, &run)) return false;
   }
   return true;
 }

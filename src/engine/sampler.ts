@@ -50,6 +50,10 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
 }
 
 export const argmax: Sampler = (logits, allows) => {
+  if (allows) {
+    const likeliest = argmax(logits) // mostly allowed, and asking about a token costs more than looking at all logits
+    if (allows(likeliest)) return likeliest
+  }
   let best = -1
   let bestLogit = Number.NEGATIVE_INFINITY
   for (let id = 0; id < logits.length; id++) {

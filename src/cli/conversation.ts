@@ -14,7 +14,7 @@ export interface ConversationCost {
   readonly turns: number
   readonly forgottenTurns: number
   readonly tokens: number // behind the document
-  readonly bytes: number // their keys and values
+  readonly bytes: number // of keys and values that are held of them
   readonly roomTokens: number // left of the trained context
   readonly last: AnswerInfo | undefined
 }
@@ -84,15 +84,15 @@ export class Conversation {
   }
 
   cost(): ConversationCost {
-    const { layerCount, kvHeadCount, headDim, contextLength } = this.#model.config
-    const { originalTokens, headTokens, precision } = this.#context.stats
+    const { contextLength } = this.#model.config
+    const { originalTokens, headTokens } = this.#context.stats
     const documentTokens = originalTokens + headTokens
     const tokens = this.#last === undefined ? 0 : this.#last.usage.totalTokens - documentTokens
     return {
       turns: this.#turns,
       forgottenTurns: this.#forgottenTurns,
       tokens,
-      bytes: tokens * 2 * layerCount * kvHeadCount * headDim * (precision === 'f16' ? 2 : 4),
+      bytes: this.#last?.heldBytes ?? 0,
       roomTokens: contextLength - documentTokens - tokens,
       last: this.#last,
     }

@@ -34,7 +34,7 @@ export interface TogetherOptions {
 /** Token rows that go through the model in a step: answers take one each, the rest is shared by what is being read. */
 const stepTokens = 512
 /** And of one of them, so that a long question holds nobody up for long. */
-const panelTokens = 256
+export const panelTokens = 256
 
 interface Running extends ReturnType<Job['begin']> {
   readonly job: Job

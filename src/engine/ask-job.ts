@@ -1,8 +1,9 @@
 /** A question as something that can be answered beside others: about a context alone, or within a conversation. */
 import type { Ops } from '../backends/ops.ts'
+import { mostTailBytes } from '../cache/tail.ts'
 import { CompactorError } from '../error.ts'
 import type { JsonSchema } from '../grammar/json-schema.ts'
-import type { Job } from './answer-together.ts'
+import { type Job, panelTokens } from './answer-together.ts'
 import { Constraint } from './constraint.ts'
 import type { ContextState } from './context-state.ts'
 import { answerRoom } from './fit.ts'
@@ -75,19 +76,21 @@ export const askJob = (
   const { contextLength } = model.model.config
   const room = answerRoom({ contextLength, before, question: ids.length, maxTokens })
   constraint?.checkRoom(room)
-  const { bytesPerPair, pairBytes, headPartBytes, windowBytes } = block.stats()
-  const { layerCount, kvHeadCount } = block.shape
+  const { pairBytes, headPartBytes, windowBytes } = block.stats()
+  const isReadAgain = sources !== undefined
+  const plan = { tokens: ids.length + room, stepTokens: panelTokens, bookmarks: isReadAgain ? 1 : 0 }
   const options = { ids, maxTokens: room, sampler, stop, ...(constraint && { constraint }) }
   let running: ReturnType<Job['begin']> | undefined
-  let readBefore = 0
+  let questionAt = 0
   return {
     ...listeners,
     // For its sources a question is read again beside what it has read.
-    bytes: bytesPerPair * layerCount * kvHeadCount * (ids.length + room) * (sources === undefined ? 1 : 2),
+    bytes: mostTailBytes(block.shape, plan) * (isReadAgain ? 2 : 1),
     shared: { key: block, bytes: pairBytes + headPartBytes + windowBytes },
     begin: () => {
       running = { sequence: sequence(), generation: new Generation(model.tokenizer, options) }
-      readBefore = running.sequence.length
+      questionAt = running.sequence.length + ids.length - asked.length - state.end.length
+      if (isReadAgain) running.sequence.bookmark(questionAt)
       return running
     },
     onEnd: async ({ finishReason, tokens, questionMs, answerMs }) => {
@@ -102,7 +105,6 @@ export const askJob = (
       const timings = { questionMs, answerMs }
       if (sources === undefined) return onEnd({ finishReason, usage, timings }, generation)
       const begun = performance.now()
-      const questionAt = readBefore + ids.length - asked.length - state.end.length
       const exchange = { sequence, questionAt, question: asked, answer: tokens }
       const found = await findSources(ops, state, exchange, { count: sources, control: listeners.control })
       onEnd(

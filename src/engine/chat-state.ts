@@ -42,19 +42,15 @@ export class ChatState {
     const forgotten = this.#toForget(question.length, request.maxTokens ?? usualAnswer)
     const begun = forgotten === 0 ? this.#sequence : undefined
     const length = begun?.length ?? 0
-    let used: Sequence | undefined
     const beginning = this.#beginning(forgotten)
+    const used = beginning.sequence()
     try {
       const { info, unread, answer } = await new Promise<{ info: AnswerInfo; unread: number[]; answer: number[] }>(
         (resolve, reject) => {
-          const sequence = (): Sequence => {
-            used = beginning.sequence()
-            return used
-          }
           const job = askJob(
             this.context,
             request,
-            { ...beginning, sequence },
+            { ...beginning, sequence: () => used },
             {
               control,
               onPiece,
@@ -70,10 +66,11 @@ export class ChatState {
           answerTogether(this.#ops, this.context.model.model, [job], { maxBytes: 0, control }).catch(reject)
         },
       )
+      used.settle()
       this.#sequence = used
       this.#unread = unread
       this.#turns = [...this.#turns.slice(forgotten), { question, answer }]
-      return { ...info, ...(forgotten > 0 ? { forgottenTurns: forgotten } : {}) }
+      return { ...info, heldBytes: used.bytes, ...(forgotten > 0 ? { forgottenTurns: forgotten } : {}) }
     } catch (error) {
       begun?.truncate(length)
       throw error

@@ -98,6 +98,8 @@ export interface AnswerInfo {
   readonly timings: Timings
   /** Where the answer comes from, the likeliest first; if `sources` was asked for. */
   readonly sources?: readonly Source[]
+  /** Of a conversation: keys and values behind the document that it holds until the next turn. */
+  readonly heldBytes?: number
   /** Of a conversation: turns, the oldest first, that were forgotten because there was no more room for them. */
   readonly forgottenTurns?: number
 }

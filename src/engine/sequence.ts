@@ -62,6 +62,11 @@ export class Sequence {
     return this.#length
   }
 
+  /** Of its own keys and values: those that tokens to come may look at, and those that a bookmark needs. */
+  get bytes(): number {
+    return this.#tail.bytes
+  }
+
   /** ids [n], n ≥ 1 → logits after the last one [vocabulary] */
   async next(ids: Uint32Array, control: Control): Promise<Float32Array> {
     let logits: Promise<Float32Array | Uint16Array> | undefined
@@ -118,10 +123,23 @@ export class Sequence {
     return other
   }
 
-  /** Forgets all but the first `length` tokens. Throws RangeError for more than there are. */
+  /**
+   * Forgets all but the first `length` tokens. Throws RangeError for more than there are and, in a model with sliding windows,
+   * for a length whose window was given back: bookmarks and what still stands in the last window can be returned to.
+   */
   truncate(length: number): void {
     this.#tail.truncate(length)
     this.#length = length
+  }
+
+  /** It will have to go back to `length` tokens, of now or to come. Its beginning is such a place from the start. */
+  bookmark(length: number): void {
+    this.#tail.bookmark(length)
+  }
+
+  /** A turn is final: what was read so far will not be cut off again. From here on this is the one bookmark. */
+  settle(): void {
+    this.#tail.settle()
   }
 
   // What `forward` does with a sequence, in this order: room before `ops.scope`, positions, every layer, the count.

@@ -87,7 +87,7 @@ test('chat: /stats counts turns, tokens and bytes, /forget begins anew, and the 
   const turns = Array.from(stderr.matchAll(/^turns +(\d+), (\d+) tokens in (.*)$/gm), ([, ...facts]) => facts.join(' '))
   assert.equal(turns.length, 4, stderr)
   assert.equal(turns[0], '0 0 0 B')
-  assert.match(turns[1] ?? '', /^1 [1-9]\d* [\d.]+ kB$/)
+  assert.match(turns[1] ?? '', /^1 [1-9]\d* [\d.]+ MB$/) // of a page of 256 tokens
   assert.deepEqual([turns[2], turns[3]], [turns[0], turns[1]])
   assert.equal(stderr.match(/^last answer +\d+ tokens read in .* said in .* ended by (stop|length)$/gm)?.length, 2)
   const half = stdout.length / 2

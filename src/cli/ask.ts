@@ -21,7 +21,7 @@ comes from and where they stand (on stderr with --schema, so that the output sta
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
-  compactor ask ./project "Where is the retry limit set?" --sources
+  compactor ask ./project "Where is the retry limit set?" --include src --exclude "*.test.ts"
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`

@@ -6,7 +6,15 @@ import { CompactorError } from '../error.ts'
 import type { Context, Keep, LoadedModel } from '../index.ts'
 import { showCompress } from './compress.ts'
 import { findContextModel, getNamedModel } from './context-model.ts'
-import { type DocumentFlags, documentFlags, isAddress, readSource } from './document-source.ts'
+import {
+  checkChosenFiles,
+  chosenFlag,
+  type DocumentFlags,
+  documentFlags,
+  isAddress,
+  notOfFolder,
+  readSource,
+} from './document-source.ts'
 import { defaultModel, type EngineFlags, given } from './flags.ts'
 import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
@@ -15,6 +23,7 @@ export interface Asked {
   readonly source: string
   readonly model: string | undefined // named on the command line
   readonly keep: string | undefined // the same
+  readonly chosen: string | undefined // --include or --exclude, the same
 }
 
 export interface AskedFlags extends EngineFlags, DocumentFlags {
@@ -31,7 +40,7 @@ export const askedFlags = (): Option[] => [
 export const askedOf = (command: Command, source: string, { model, keep }: AskedFlags): Asked => {
   const named = (name: string, value: string | undefined): string | undefined =>
     command.getOptionValueSource(name) === 'cli' ? value : undefined
-  return { source, model: named('model', model), keep: named('keep', keep) }
+  return { source, model: named('model', model), keep: named('keep', keep), chosen: chosenFlag(command) }
 }
 
 export interface OpenSource {
@@ -42,13 +51,15 @@ export interface OpenSource {
 
 /** Opens it, compressing a document that is new; remembered for the next time. */
 export const openAskedSource = async (
-  { source, model, keep }: Asked,
+  { source, model, keep, chosen }: Asked,
   flags: AskedFlags,
   terminal: Terminal,
 ): Promise<OpenSource> => {
   const { parseKeep, readContextHeader } = await import('../index.ts')
   const share = flags.keep === undefined ? undefined : parseKeep(flags.keep)
+  await checkChosenFiles(chosen, source)
   const file = await findSource(source)
+  if (chosen !== undefined && file.isContext) throw notOfFolder(chosen, source)
   if (!file.isContext) return openDocument({ file: file.path, keep: share }, flags, terminal)
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }

@@ -57,19 +57,21 @@ http or https address; a pipe, or - for standard input. What a file is, its firs
 what was read, and what could not be.
 
 Folders: what .gitignore names is left out, and what a .ignore file beside it names, in the same way; so are hidden files,
-node_modules, lock files and binary files. --verbose names what was left out.
+node_modules, lock files and binary files. Of what remains, --include PATTERN reads only what a pattern names and --exclude
+PATTERN leaves out what one names: patterns as in a .gitignore, from the folder, in quotes because of the shell; both may be
+repeated, and --exclude wins. --verbose names what was left out.
 
 Text that is not UTF-8: its encoding is guessed and the guess said; --encoding NAME is believed. Scans, protected and damaged
 files, spreadsheets and archives are refused with a sentence that says what to do.
 
 A document may be as long as the model was trained for, less what --reserve leaves for question and answer (1,024 tokens) and
 what the model's template puts before it. \`compactor estimate\` counts its tokens without reading it. What is too long is
-refused, not cut: give one folder or chapter of it, leave out files with a .ignore, or take a model with a longer context
-(\`compactor inspect gguf MODEL\` shows its length).
+refused, not cut: give one folder or chapter of it, choose files with --include and --exclude, or take a model with a longer
+context (\`compactor inspect gguf MODEL\` shows its length).
 
 Examples:
   compactor compress report.pdf
-  compactor ask ./project/src "Where is the retry limit set?" --sources
+  compactor ask ./project/src "Where is the retry limit set?" --exclude "*.test.ts" --sources
   compactor compress https://example.org/guide.html
   cat chapter-*.md | compactor compress - -o book.cctx
   compactor estimate report.docx`

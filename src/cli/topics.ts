@@ -33,8 +33,8 @@ Models are GGUF files. Wherever a model is wanted (-m, pull, inspect gguf) you c
 
   a built-in name          smollm2-135m, qwen2.5-coder-0.5b (the default), qwen2.5-coder-1.5b, gemma3-270m:
                            exact bytes, by checksum
-  hf:user/repo:QUANT       the one file of that quantisation in a repository on Hugging Face
-  hf:user/repo/file.gguf   exactly that file
+  hf:user/repo:QUANT       the one model of that quantisation in a repository on Hugging Face
+  hf:user/repo/file.gguf   exactly that file; of a model in several (…-00001-of-00003.gguf) all, whichever is named
   a path                   a .gguf file where it lies
   a name as listed         a file in the models folder, or one that another program keeps:
                            ollama:NAME:TAG (or NAME:TAG; the tag latest may be left out), llama.cpp:FILE

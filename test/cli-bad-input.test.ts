@@ -195,7 +195,7 @@ describe('budgets and flags', { concurrency: 2 }, () => {
   )
   refuses(
     '0 threads',
-    { code: 2, sentence: /threads.*from 1 to 256, got 0/ },
+    { code: 2, sentence: /--threads.*'0' is invalid.*from 1 to 256/ },
     { files, words: (place) => compress('a.txt', place, '--threads', '0') },
   )
   refuses(

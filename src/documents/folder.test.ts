@@ -190,7 +190,7 @@ test('folder: what include and exclude leave out is named with its reason, and a
       'src/deep excluded',
     ],
   )
-  assert.deepEqual(notes, ['no file that would be read of project is named by `include` "scr"'])
+  assert.deepEqual(notes, ['the pattern "scr" names no file to include of those that would be read of project'])
 })
 
 test('folder: an include that names no file at all is refused with the 5 that were there', async (t) => {
@@ -198,7 +198,7 @@ test('folder: an include that names no file at all is refused with the 5 that we
   await assert.rejects(readDocument(folder, { name: 'project', include: ['*.py', 'built'] }), {
     code: 'usage',
     message:
-      'no file that would be read of project is named by `include` "*.py", "built"; patterns begin at the folder, and there it has 3 *.ts, 2 *.md (the first is README.md), beside what ignore files name, hidden files and lock files',
+      'the patterns "*.py", "built" name no file to include of those that would be read of project; patterns begin at the folder, and there it has 3 *.ts, 2 *.md (the first is README.md), beside what ignore files name, hidden files and lock files',
   })
 })
 

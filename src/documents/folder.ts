@@ -57,7 +57,8 @@ const notesOfUnmet = ({ name }: FolderOptions, choice: FileChoice, isEmpty: bool
   const { unmet } = choice
   if (unmet.length === 0) return []
   const patterns = unmet.map((pattern) => JSON.stringify(pattern)).join(', ')
-  const sentence = `no file that would be read of ${name} is named by \`include\` ${patterns}`
+  const subject = unmet.length === 1 ? `the pattern ${patterns} names` : `the patterns ${patterns} name`
+  const sentence = `${subject} no file to include of those that would be read of ${name}`
   if (!isEmpty) return [sentence]
   throw new CompactorError(
     'usage',

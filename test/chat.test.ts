@@ -53,6 +53,22 @@ test('chat: the first turn is the answer of ask, the second has all of the first
   assert.equal(two.forgottenTurns, undefined)
 })
 
+test('ask and chat: reading a question of some 700 tokens is told in tokens, ascending, to its end, and no further', async () => {
+  const long = `${first} ${'The keeper of the light wrote it down. '.repeat(80)}`
+  await using chat = context.chat()
+  for (const place of [context, chat]) {
+    const told: { done: number; total: number }[] = []
+    const onProgress = (progress: { done: number; total: number }): void => void told.push(progress)
+    const { usage } = await place.ask(long, { maxTokens: 4, onProgress }).done
+    const total = usage.inputTokens - usage.cachedInputTokens
+    assert.ok(total > 600 && told.length > 1, `${total} tokens, told ${told.length} times`)
+    assert.ok(told.every((one, at) => one.total === total && one.done >= (told[at - 1]?.done ?? 0)))
+    assert.deepEqual(told.at(-1), { done: total, total })
+  }
+  const asks = [{ context, question: first, onProgress: () => undefined }]
+  assert.throws(() => model.batch(asks), { name: 'TypeError', message: /batch has no option "onProgress"/ })
+})
+
 test('chat: the same conversation twice says the same', async () => {
   await using chat = context.chat()
   const [a, b] = [await chat.ask(first, { maxTokens }).text, await chat.ask(second, { maxTokens }).text]

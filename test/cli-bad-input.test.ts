@@ -195,7 +195,7 @@ describe('budgets and flags', { concurrency: 2 }, () => {
   )
   refuses(
     '0 threads',
-    { code: 2, sentence: /threads.*from 1 to 256, got 0/ },
+    { code: 2, sentence: /--threads.*'0' is invalid.*from 1 to 256/ },
     { files, words: (place) => compress('a.txt', place, '--threads', '0') },
   )
   refuses(
@@ -422,7 +422,12 @@ describe('settings', { concurrency: 2 }, () => {
       { code: 2, sentence },
       { files: { 'compactor.config.json': content }, words: () => ['model', 'list'] },
     )
-  config('{"kep": 1}', /unknown key "kep".*did you mean keep\?/)
+  config('{"kep": 1}', /config\.json has an unknown key "kep"; did you mean keep\?\n$/)
+  config('{"max-tokens": 1}', /unknown key "max-tokens"; did you mean maxTokens\?\n$/)
+  config(
+    '{"zzzzzzzz": 1}',
+    /unknown key "zzzzzzzz"; keys are the flags .*`compactor help environment`\): activations, /,
+  )
   config('{"keep": ', /not valid JSON/)
   config('[]', /must hold an object/)
 

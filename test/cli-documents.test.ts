@@ -97,7 +97,7 @@ test('compress: of a folder that is too long its 5 parts are said, the largest f
     assert.deepEqual([exitCode, stdout], [1, ''])
     assert.match(
       stderr,
-      /more than the 512 that .*\. It takes some 2 kB of text, and project has src\/b 3\.0\d kB, src\/a 9\d\d B, src\/e 3\d\d B, src\/d 2\d\d B, 1 more: give a part of it, or name what to leave out in project\/\.ignore\n$/,
+      /more than the 512 that .*\. It takes some 2 kB of text, and project has src\/b 3\.0\d kB, src\/a 9\d\d B, src\/e 3\d\d B, src\/d 2\d\d B, 1 more: choose with --include src\/a or --exclude src\/b, give a part of it, or name what to leave out in project\/\.ignore\n$/,
     )
   }
 })
@@ -128,4 +128,54 @@ test('ask: a document is compressed first and remembered; one in another encodin
   )
   const second = await place.run(['ask', fixture('latin1.txt'), ...words, '--encoding', 'windows-1252'])
   assert.deepEqual([second.exitCode, second.stdout, second.stderr], [0, first.stdout, ''])
+})
+
+test('--include and --exclude choose files of a folder in all 5 commands that take one, and the report counts what they left out', async (t) => {
+  const place = newPlace(t)
+  for (const [name, text] of [
+    ['a.txt', 'one'],
+    ['b.txt', 'two'],
+    ['c.md', 'three'],
+    ['vendor/d.txt', 'four'],
+    ['.hidden', 'x'],
+  ] as const) {
+    mkdirSync(join(place.folder, 'project', 'vendor'), { recursive: true })
+    writeFileSync(join(place.folder, 'project', name), text)
+  }
+  writeFileSync(join(place.folder, 'fields.json'), '{"properties":{"date":{}}}')
+  const choice = ['--include', '*.txt', '--exclude', 'vendor', '--exclude', 'b*', '-m', 'no-such-model']
+  const report =
+    'compactor: read project (folder, 1 file, 1 left out, 1 not included, 2 excluded: --verbose names them)\n'
+  const commands = [
+    ['compress', 'project'],
+    ['estimate', 'project'],
+    ['ask', 'project', 'Why?'],
+    ['chat', 'project'],
+    ['extract', 'project', '--schema', 'fields.json'],
+  ]
+  for (const words of commands) {
+    const { stderr } = await place.run([...words, ...choice])
+    assert.ok(stderr.startsWith(`${report}compactor: unknown model`), stderr)
+  }
+})
+
+test('--include and --exclude are refused in one sentence for a file, standard input, an address and a context; from the environment they wait for a folder', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), 'one')
+  assert.equal((await place.run(compress(place, 'a.txt'), { env: { COMPACTOR_INCLUDE: '*.md' } })).exitCode, 0)
+  for (const words of [
+    ['compress', 'a.txt'],
+    ['estimate', 'a.txt'],
+    ['ask', 'a.txt', 'Why?'],
+    ['chat', 'a.txt'],
+    ['ask', '-', 'Why?'],
+    ['compress', 'https://example.org/a.txt', '-o', 'b.cctx'],
+    ['ask', 'a.cctx', 'Why?'],
+  ]) {
+    const { exitCode, stdout, stderr } = await place.run([...words, '--exclude', '*.md'])
+    assert.deepEqual([exitCode, stdout], [2, ''])
+    assert.match(stderr, /^compactor: --exclude chooses files of a folder, and .* is none; leave it out\n$/)
+  }
+  const missing = await place.run(['ask', 'nothing', 'Why?', '--include', '*.md'])
+  assert.match(missing.stderr, /nothing .*does not exist/)
 })

@@ -31,6 +31,9 @@ test('every command and every command under it has help with examples that begin
       const own = await succeed(place, [...words, '--help'])
       const examples = /\nExamples:\n([\s\S]+)$/.exec(own)?.[1]?.trimEnd().split('\n') ?? []
       assert.ok(examples.length > 0, `${words.join(' ')} has no examples`)
+      assert.doesNotMatch(own, /preset/)
+      const long = own.split('\n').filter((line) => line.length > 125)
+      assert.deepEqual(long, [], `${words.join(' ')} has a line that is too long`)
       for (const line of examples)
         assert.match(line, /^ {2}(.*[|;&] )?([A-Z_]+=\S+ )*(compactor|cat|echo) /, words.join(' '))
     }

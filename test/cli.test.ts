@@ -185,6 +185,36 @@ test('a model preferred in the environment is for new documents: a context is as
   assert.equal(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'Who?', '--json'], { env })).stats.model, 'llama')
 })
 
+test('a preferred model is tried for a context whose model this machine has not seen, and why it is not the one is said', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  await succeed(place, compress(place, 'a.txt'))
+  const anew = { COMPACTOR_HOME: join(place.folder, 'other-home') } // has seen no model
+  const ask = ['ask', 'a.cctx', 'Who?', '--json', '--max-tokens', '3']
+  const refusal = async (env: Record<string, string>): Promise<string> => {
+    const { exitCode, stderr } = await place.run(ask, { env: { ...anew, ...env } })
+    assert.equal(exitCode, 1)
+    return stderr
+  }
+  const other = await refusal({ COMPACTOR_MODEL: place.qwen2 })
+  assert.match(
+    other,
+    /not on this machine .*; COMPACTOR_MODEL names .*qwen2\.gguf, which is another \(sha256 [0-9a-f]{12}…\); name its file/,
+  )
+  const none = await refusal({ COMPACTOR_MODEL: './none.gguf' })
+  assert.match(none, /; COMPACTOR_MODEL names \.\/none\.gguf, which cannot be used: .* does not exist/)
+  const page = await place.run(['inspect', 'context', 'a.cctx', '--html', '-'], {
+    env: { ...anew, COMPACTOR_MODEL: place.qwen2 },
+  })
+  assert.deepEqual(
+    [page.exitCode, /COMPACTOR_MODEL names .*; the page shows/.test(page.stderr)],
+    [0, true],
+    page.stderr,
+  )
+  writeFileSync(join(place.folder, 'compactor.config.json'), JSON.stringify({ model: place.llama }))
+  assert.equal(JSON.parse(await succeed(place, ask, { env: anew })).stats.model, 'llama')
+})
+
 test('ask on a text file reads it once: the second question finds the context, which can be listed, shown and removed', async (t) => {
   const place = newPlace(t, { models: ['smollm2-135m'] })
   writeFileSync(join(place.folder, 'notes.txt'), text)
@@ -313,16 +343,15 @@ test('a reader that closes the pipe ends an answer quietly', async (t) => {
   assert.deepEqual([exitCode, stderr], [0, ''])
 })
 
-test('on a terminal a download shows its rate and the time left, and erases the line at the end', async (t) => {
-  const repo = 'someone/Tiny-GGUF'
-  const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes: fakeGguf(2_000_000) }])
-  t.after(() => hub[Symbol.asyncDispose]())
-  hub.behaviour = 'slowly'
-  const place = newPlace(t)
-  const env = { ...process.env, TERM: 'xterm', COMPACTOR_HOME: place.home, HF_ENDPOINT: hub.url }
-  const words = [process.execPath, ...commandLine, 'pull', `hf:${repo}:Q4_0`]
+/** What somebody sees of a command that ends well. */
+const shownOnTerminal = async (
+  place: Place,
+  command: readonly string[],
+  { env = {} }: { readonly env?: Record<string, string> } = {},
+): Promise<string> => {
+  const words = [process.execPath, ...commandLine, ...command]
   const child = spawn('python3', ['-c', 'import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)', ...words], {
-    env,
+    env: { ...process.env, TERM: 'xterm', COMPACTOR_HOME: place.home, ...env },
     cwd: place.folder,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -330,7 +359,30 @@ test('on a terminal a download shows its rate and the time left, and erases the 
   child.stdout.setEncoding('utf8').on('data', (piece: string) => {
     shown += piece
   })
-  assert.equal(await new Promise((resolve) => child.on('close', resolve)), 0)
+  assert.equal(await new Promise((resolve) => child.on('close', resolve)), 0, shown)
+  return shown
+}
+
+test('on a terminal a question of 3,000 tokens is read with a progress line erased before the answer', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  writeFileSync(join(place.folder, 'a.txt'), text)
+  const question = `Who opened it? ${text.trim().repeat(130)}`
+  const flags = ['-m', 'smollm2-135m', '--max-tokens', '4', '--threads', '1']
+  const asked = await shownOnTerminal(place, ['ask', 'a.txt', question, ...flags])
+  const line = /reading the question [#.]+ \d+ % {2}[\d,]+ tokens\/s {2}\d+:\d\d left/
+  assert.match(asked, line)
+  assert.ok(asked.slice(asked.lastIndexOf('left')).includes('\u001b['))
+  const piped = await place.run(['ask', 'a.txt', '-', ...flags], { input: question })
+  assert.deepEqual([piped.exitCode, piped.stderr], [0, ''])
+})
+
+test('on a terminal a download shows its rate and the time left, and erases the line at the end', async (t) => {
+  const repo = 'someone/Tiny-GGUF'
+  const hub = await startLoopbackHub(repo, [{ path: 'tiny-q4_0.gguf', bytes: fakeGguf(2_000_000) }])
+  t.after(() => hub[Symbol.asyncDispose]())
+  hub.behaviour = 'slowly'
+  const place = newPlace(t)
+  const shown = await shownOnTerminal(place, ['pull', `hf:${repo}:Q4_0`], { env: { HF_ENDPOINT: hub.url } })
   assert.match(shown, /Q4_0 [#.]+ \d+ % {2}[\d.]+ [kM]B\/s {2}\d+:\d\d left/)
   assert.ok(shown.slice(shown.lastIndexOf('left')).includes('\u001b['))
 

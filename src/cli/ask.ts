@@ -9,6 +9,7 @@ import { describeSources } from './describe-sources.ts'
 import { checkSource, readInput } from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import { defaultModel, engineFlags, given, jsonFlag, modelFlag } from './flags.ts'
+import { followQuestion } from './question-progress.ts'
 import { readSchema } from './read-schema.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -21,7 +22,7 @@ comes from and where they stand (on stderr with --schema, so that the output sta
 Examples:
   compactor ask report.cctx "Who signed the contract?"
   compactor ask notes.txt "What is left to do?" -m smollm2-135m
-  compactor ask ./project "Where is the retry limit set?" --sources
+  compactor ask ./project "Where is the retry limit set?" --include src --exclude "*.test.ts"
   cat *.md | compactor ask - "What is left to do?"
   echo "Summarise it." | compactor ask report.cctx - --max-tokens 200 --json
   compactor ask report.cctx "Who signed, and when?" --schema signature.json`
@@ -99,11 +100,14 @@ const sayAnswer = async (
   terminal: Terminal,
 ): Promise<void> => {
   for (const warning of context.warnings) terminal.note(warning)
+  const reading = followQuestion(terminal)
   const answer = context.ask(question, {
     ...answerOptions(flags),
     ...given({ schema }),
     signal: terminal.signal,
+    onProgress: reading.onProgress,
   })
+  answer.done.catch(() => undefined).finally(reading.stop)
   if (flags.json) {
     const info = await answer.done
     terminal.printJson({ answer: await answer.text, ...info, loadSeconds, stats: context.stats })

@@ -5,16 +5,25 @@ import { type Command, Option } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { Context, Keep, LoadedModel } from '../index.ts'
 import { showCompress } from './compress.ts'
-import { findContextModel, getNamedModel } from './context-model.ts'
-import { type DocumentFlags, documentFlags, isAddress, readSource } from './document-source.ts'
+import { getContextModel, type Wanted, wantedModel } from './context-model.ts'
+import {
+  checkChosenFiles,
+  chosenFlag,
+  type DocumentFlags,
+  documentFlags,
+  isAddress,
+  notOfFolder,
+  readSource,
+} from './document-source.ts'
 import { defaultModel, type EngineFlags, given } from './flags.ts'
 import { type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Asked {
   readonly source: string
-  readonly model: string | undefined // named on the command line
-  readonly keep: string | undefined // the same
+  readonly model: Wanted
+  readonly keep: string | undefined // named on the command line
+  readonly chosen: string | undefined // --include or --exclude, the same
 }
 
 export interface AskedFlags extends EngineFlags, DocumentFlags {
@@ -28,10 +37,9 @@ export const askedFlags = (): Option[] => [
 ]
 
 /** A preferred model or share from the environment or the file is for new documents; a context knows its own. */
-export const askedOf = (command: Command, source: string, { model, keep }: AskedFlags): Asked => {
-  const named = (name: string, value: string | undefined): string | undefined =>
-    command.getOptionValueSource(name) === 'cli' ? value : undefined
-  return { source, model: named('model', model), keep: named('keep', keep) }
+export const askedOf = (command: Command, source: string, flags: AskedFlags): Asked => {
+  const keep = command.getOptionValueSource('keep') === 'cli' ? flags.keep : undefined
+  return { source, model: wantedModel(command, flags), keep, chosen: chosenFlag(command) }
 }
 
 export interface OpenSource {
@@ -42,17 +50,19 @@ export interface OpenSource {
 
 /** Opens it, compressing a document that is new; remembered for the next time. */
 export const openAskedSource = async (
-  { source, model, keep }: Asked,
+  { source, model, keep, chosen }: Asked,
   flags: AskedFlags,
   terminal: Terminal,
 ): Promise<OpenSource> => {
   const { parseKeep, readContextHeader } = await import('../index.ts')
   const share = flags.keep === undefined ? undefined : parseKeep(flags.keep)
+  await checkChosenFiles(chosen, source)
   const file = await findSource(source)
+  if (chosen !== undefined && file.isContext) throw notOfFolder(chosen, source)
   if (!file.isContext) return openDocument({ file: file.path, keep: share }, flags, terminal)
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }
-  const spec = await (model === undefined ? findContextModel(made, terminal) : getNamedModel(model, made, terminal))
+  const spec = await getContextModel(made, model, terminal)
   return withModel(spec, flags, terminal, async (opened) => {
     const context = await opened.model.openContext(file.path, { signal: terminal.signal })
     return keep === undefined || share === undefined ? context : shrunk(context, share, terminal)

@@ -12,6 +12,7 @@ import { checkSource } from './document-source.ts'
 import { describeFailure } from './failure.ts'
 import { countText, percentText } from './figures.ts'
 import { defaultModel, engineFlags, modelFlag } from './flags.ts'
+import { followQuestion } from './question-progress.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
@@ -154,7 +155,10 @@ const printTurn = async (question: string, { conversation, terminal, signal }: C
   const onPiece = (piece: string): void => {
     answer += piece
   }
-  const info = await conversation.say(question, { signal, onPiece })
+  const reading = followQuestion(terminal)
+  const info = await conversation
+    .say(question, { signal, onPiece, onProgress: reading.onProgress })
+    .finally(reading.stop)
   terminal.print(JSON.stringify({ question, answer, ...info }))
   return info
 }
@@ -167,11 +171,13 @@ const streamTurn = async (question: string, { conversation, terminal, signal }: 
     last = piece
   }
   let isAnswered = false
+  const reading = followQuestion(terminal)
   try {
-    const info = await conversation.say(question, { signal, onPiece })
+    const info = await conversation.say(question, { signal, onPiece, onProgress: reading.onProgress })
     isAnswered = true
     return info
   } finally {
+    reading.stop()
     const isBegun = isAnswered || last !== '' || terminal.isTyped
     if (isBegun && !last.endsWith('\n')) terminal.write('\n')
   }

@@ -16,7 +16,9 @@ import {
   parseKeep,
 } from '../index.ts'
 import {
+  checkChosenFiles,
   checkSource,
+  chosenFlag,
   type DocumentFlags,
   documentFacts,
   documentFlags,
@@ -61,6 +63,7 @@ Examples:
   compactor compress report.pdf                          -> report.cctx, a quarter of it kept
   compactor compress report.txt --keep 64MB -o small.cctx
   compactor compress ./project                           -> project.cctx: a folder or repository, ignore files honoured
+  compactor compress ./project --include "*.md" --exclude CHANGELOG.md
   compactor compress https://example.org/guide.html      -> guide.cctx in the current folder
   cat *.md | compactor compress - -o notes.cctx -m smollm2-135m
   compactor compress report.txt --method compactor --method-option lambda=0.5`
@@ -105,7 +108,10 @@ export const defineCompress = (command: Command, terminal: Terminal): void => {
     .addOption(seedFlag('of the method’s random numbers (default: 42)'))
     .addOption(jsonFlag())
     .addHelpText('after', help)
-    .action((file: string, flags: CompressFlags) => compress(file, flags, terminal))
+    .action(async (file: string, flags: CompressFlags) => {
+      await checkChosenFiles(chosenFlag(command), file)
+      return compress(file, flags, terminal)
+    })
   for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 

@@ -59,9 +59,9 @@ export class Conversation {
   /** Throws what `Chat.ask` rejects with; the turn is not remembered then. */
   async say(
     question: string,
-    { signal, onPiece }: { readonly signal: AbortSignal; readonly onPiece: (text: string) => void },
+    { onPiece, ...heard }: Pick<AskOptions, 'signal' | 'onProgress'> & { readonly onPiece: (text: string) => void },
   ): Promise<AnswerInfo> {
-    const answer = this.#chat.ask(question, { ...this.#options, sources: this.sources, signal })
+    const answer = this.#chat.ask(question, { ...this.#options, sources: this.sources, ...heard })
     for await (const piece of answer.textStream) onPiece(piece)
     const info = await answer.done
     this.#said.push({ question, answer: await answer.text })

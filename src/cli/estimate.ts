@@ -1,7 +1,14 @@
 /** compactor estimate: what reading a document will cost, before it is paid. */
 import { type Command, Option } from 'commander'
 import type { Estimate } from '../index.ts'
-import { checkSource, type DocumentFlags, documentFlags, readSource } from './document-source.ts'
+import {
+  checkChosenFiles,
+  checkSource,
+  chosenFlag,
+  type DocumentFlags,
+  documentFlags,
+  readSource,
+} from './document-source.ts'
 import { bytesText, countText, factsText, percentText, secondsText } from './figures.ts'
 import {
   collect,
@@ -26,6 +33,7 @@ next estimate with this model only looks, for about a second, how busy the machi
 Examples:
   compactor estimate report.txt
   compactor estimate report.txt --keep 2000tok -m smollm2-135m
+  compactor estimate ./project --include src
   cat *.md | compactor estimate - --json
   compactor estimate report.txt --measure-again      forget what was measured before`
 
@@ -54,7 +62,10 @@ export const defineEstimate = (command: Command, terminal: Terminal): void => {
     .option('--measure-again', 'measure this machine again although that was done before')
     .addOption(jsonFlag())
     .addHelpText('after', help)
-    .action((file: string, flags: EstimateFlags) => estimate(file, flags, terminal))
+    .action(async (file: string, flags: EstimateFlags) => {
+      await checkChosenFiles(chosenFlag(command), file)
+      return estimate(file, flags, terminal)
+    })
   for (const option of [...documentFlags(), ...engineFlags()]) command.addOption(option)
 }
 

@@ -45,7 +45,7 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     .requiredOption('--schema <file>', 'JSON Schema of an object, a property for each field; - for standard input')
     .option('-o, --output <file>', 'where the JSON goes; - for standard output', '-')
     .option('--force', 'replace the output if it exists')
-    .addOption(modelFlag(`model (default: the one that made the context, for a text file ${defaultModel})`))
+    .addOption(modelFlag(`model (default: the one that made the context, for a document ${defaultModel})`))
     .addOption(
       new Option('--max-tokens <count>', 'at most so many tokens for each field (default: 128)').argParser(wholeNumber),
     )

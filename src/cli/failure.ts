@@ -1,24 +1,31 @@
 /** How a failed command ends: one sentence on stderr and an exit code, 1 for what failed, 2 for what was used wrongly. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { CompactorError, type ErrorCode } from '../error.ts'
+import { withFlagNames } from './flag-names.ts'
 
 const misuse: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['usage', 'budget-invalid'])
 
 const asSentence = (message: string): string => message.trim().replace(/\s*\n\s*/g, ' ')
 
-/** undefined = say nothing: help and version were printed already. */
+/**
+ * → `sentence` undefined = say nothing: help and version were printed already.
+ * @param command whose flags the caller's values came from; absent: they are no flags
+ */
 export const describeFailure = (
   error: unknown,
+  command?: Command,
 ): { readonly exitCode: number; readonly sentence: string | undefined } => {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return { exitCode: 0, sentence: undefined }
     if (error.code === 'commander.help') return { exitCode: 2, sentence: undefined }
     return { exitCode: 2, sentence: commanderSentence(error) }
   }
+  const inFlags = (message: string): string =>
+    command ? withFlagNames(asSentence(message), command) : asSentence(message)
   if (error instanceof CompactorError)
-    return { exitCode: misuse.has(error.code) ? 2 : 1, sentence: asSentence(error.message) }
+    return { exitCode: misuse.has(error.code) ? 2 : 1, sentence: inFlags(error.message) }
   if (error instanceof TypeError || error instanceof RangeError)
-    return { exitCode: 2, sentence: asSentence(error.message) }
+    return { exitCode: 2, sentence: inFlags(error.message) }
   return {
     exitCode: 1,
     sentence: `unexpected failure: ${asSentence(error instanceof Error ? error.message : String(error))}`,

@@ -1,5 +1,6 @@
 /** Flags that several commands share, and how a flag's text becomes a number. Other ranges are the library's to check. */
 import { InvalidArgumentError, Option } from 'commander'
+import { mostThreads } from '../thread-limit.ts'
 
 export const defaultModel = 'qwen2.5-coder-0.5b'
 
@@ -19,6 +20,13 @@ export const tokenCount = (text: string): number => {
   if (value < 0 || value > largestCount)
     throw new InvalidArgumentError(`expected a whole number from 0 to ${largestCount}`)
   return value
+}
+
+const threadCount = (text: string): number => {
+  const isWhole = /^\+?\d+$/.test(text.trim())
+  if (!isWhole || Number(text) < 1 || Number(text) > mostThreads)
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${mostThreads}`)
+  return Number(text)
 }
 
 export const decimal = (text: string): number => {
@@ -43,7 +51,7 @@ export const offlineFlag = (): Option =>
   new Option('--offline', 'download nothing: use what is on this machine or fail (also: HF_HUB_OFFLINE=1)')
 
 export const engineFlags = (): Option[] => [
-  new Option('--threads <count>', 'threads that compute (default: all processors)').argParser(wholeNumber),
+  new Option('--threads <count>', 'threads that compute (default: all processors)').argParser(threadCount),
   new Option('--backend <name>', 'what computes: native or reference (default: native where it runs)').choices([
     'native',
     'reference',

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os'
 import type { Command } from 'commander'
 import { CompactorError } from '../error.ts'
 import type { Gguf } from '../index.ts'
+import { type Wanted, wantedModel } from './context-model.ts'
 import { describeContext } from './describe-context.ts'
 import { bytesText, countText, factsText, tableText } from './figures.ts'
 import { jsonFlag, modelFlag } from './flags.ts'
@@ -43,10 +44,7 @@ export const defineInspect = (command: Command, terminal: Terminal): void => {
       '\nExamples:\n  compactor inspect context report.cctx\n  compactor inspect context report.cctx --html report.html',
     )
     .action((file: string, flags: ContextFlags, command: Command) => {
-      // A preferred model from the environment or the file is for new documents; a context knows its own.
-      const { model: _, ...rest } = flags
-      const named = command.getOptionValueSource('model') === 'cli' ? flags.model : undefined
-      return inspectContext(file, named === undefined ? rest : flags, terminal)
+      return inspectContext(file, { ...flags, model: wantedModel(command, flags) }, terminal)
     })
   command
     .command('cpu')
@@ -65,10 +63,12 @@ interface ContextFlags {
   readonly model?: string
 }
 
-const inspectContext = async (file: string, flags: ContextFlags, terminal: Terminal): Promise<void> => {
+type ContextWishes = Omit<ContextFlags, 'model'> & { readonly model: Wanted }
+
+const inspectContext = async (file: string, flags: ContextWishes, terminal: Terminal): Promise<void> => {
   const { json = false, html, force = false, model } = flags
   if (html === undefined) {
-    const idle = force ? '--force' : model === undefined ? undefined : '--model'
+    const idle = force ? '--force' : model.named === undefined ? undefined : '--model'
     if (idle)
       throw new CompactorError('usage', `${idle} is for the page that --html writes; leave it out or add --html`)
     return describeContext(file, { json }, terminal)

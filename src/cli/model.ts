@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.ts'
 
 const help = `
 What Ollama, llama.cpp and the Hugging Face cache hold on this machine is listed too. Such a file can be named with -m as
-it is listed; it is read where it lies and never copied, moved or removed.
+it is listed (of Ollama NAME:TAG is enough); it is read where it lies and never copied, moved or removed.
 
 Examples:
   compactor model list

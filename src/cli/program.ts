@@ -2,7 +2,7 @@
  * The command line: which commands there are, where their values come from, how the process ends. A command's
  * file is loaded only when it is called, and the engine only by commands that compute, so that help answers at once.
  */
-import { Command } from 'commander'
+import { Command, Help } from 'commander'
 import { fileReason } from '../file-reason.ts'
 import { describeFailure } from './failure.ts'
 import { listenForInterruption, sayInterrupted } from './interruption.ts'
@@ -93,6 +93,10 @@ const newCommand = (name: string): Command => {
   const command = new Command(name)
   command.exitOverride().configureOutput({ outputError: () => undefined }) // describeFailure says it
   command.showSuggestionAfterError().helpCommand(false)
+  // What a flag without its value stands for, its description says in words.
+  const optionDescription: Help['optionDescription'] = (option) =>
+    new Help().optionDescription(option).replace(/ \(preset: [^)]*\)/, '')
+  command.configureHelp({ optionDescription })
   return command
 }
 
@@ -105,7 +109,10 @@ const define = async (entry: Entry, terminal: Terminal): Promise<Command> => {
 
 const capital = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`
 
-const buildProgram = async (words: readonly string[], terminal: Terminal): Promise<Command> => {
+/** Told which command is called once its values are there. */
+type OnCall = (command: Command) => void
+
+const buildProgram = async (words: readonly string[], terminal: Terminal, onCall: OnCall): Promise<Command> => {
   const program = newCommand('compactor')
     .description('Read a long document once, keep a small memory of it, ask it anything.')
     .usage('COMMAND [...]')
@@ -126,6 +133,7 @@ const buildProgram = async (words: readonly string[], terminal: Terminal): Promi
       refuseUnknownKeys(config, commands, didYouMean)
     }
     applySettings(command, process.env, config)
+    onCall(command)
   })
   return program
 }
@@ -148,8 +156,8 @@ const namesNoCommand = (program: Command, words: readonly string[]): boolean => 
 }
 
 /** Parse and do. A mistyped command is not helped by the help of its parent, so it is refused even with --help. */
-const obey = async (words: readonly string[], terminal: Terminal): Promise<void> => {
-  const program = await buildProgram(words, terminal)
+const obey = async (words: readonly string[], terminal: Terminal, onCall: OnCall): Promise<void> => {
+  const program = await buildProgram(words, terminal, onCall)
   const isHelp = (word: string): boolean => word === '--help' || word === '-h'
   const meant = namesNoCommand(program, words) ? words.filter((word) => !isHelp(word)) : words
   await program.parseAsync(meant, { from: 'user' })
@@ -166,17 +174,21 @@ const topicOf = ([first, name, ...more]: readonly string[]): string | undefined 
 const main = async (): Promise<number> => {
   const interruption = listenForInterruption()
   const terminal = new Terminal(interruption)
+  let called: Command | undefined
+  const onCall = (command: Command): void => {
+    called = command
+  }
   try {
     const words = expandHelp(process.argv.slice(2))
     const topic = topicOf(process.argv.slice(2))
     if (topic !== undefined) terminal.print(topic)
     else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../version.ts')).version)
-    else await obey(words, terminal)
+    else await obey(words, terminal, onCall)
     return interruption.exitCode() ?? terminal.exitCode
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
     const interrupted = interruption.exitCode()
-    const { exitCode, sentence } = describeFailure(error)
+    const { exitCode, sentence } = describeFailure(error, called)
     if (interrupted !== undefined) sayInterrupted()
     else if (sentence !== undefined) terminal.note(sentence)
     return interrupted ?? exitCode

@@ -6,10 +6,11 @@ import { given, jsonFlag, offlineFlag, wholeNumber } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 
 const help = `
-MODEL is a built-in name (smollm2-135m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b, gemma3-270m),
-hf:user/repo:QUANT, hf:user/repo/file.gguf, or the path of a .gguf file, which is checked where it is. Of a model in several
-files (…-00001-of-00003.gguf) all are brought, whichever is named. HF_TOKEN, HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE are honoured. A download that was interrupted or broke off is gone on with by the next pull of the same
-model; what another program on this machine has of it (\`compactor help models\`) is used where it lies.
+MODEL is a built-in name (smollm2-135m, qwen2.5-coder-0.5b, qwen2.5-coder-1.5b, gemma3-270m), hf:user/repo:QUANT,
+hf:user/repo/file.gguf, or the path of a .gguf file, which is checked where it is. Of a model in several files
+(…-00001-of-00003.gguf) all are brought, whichever is named. HF_TOKEN, HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE are honoured.
+A download that was interrupted or broke off is gone on with by the next pull of the same model; what another program on this
+machine has of it (\`compactor help models\`) is used where it lies.
 
 Examples:
   compactor pull qwen2.5-coder-0.5b

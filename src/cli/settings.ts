@@ -50,11 +50,12 @@ export const refuseUnknownKeys = (
     ...new Set(commands.flatMap((command) => command.options.map((option) => option.attributeName()))),
   ].sort()
   const unknown = Object.keys(config).find((key) => !names.includes(key))
-  if (unknown !== undefined)
-    throw new CompactorError(
-      'usage',
-      `${configFile} has an unknown key ${JSON.stringify(unknown)}; keys are ${names.join(', ')}${suggest(unknown, names)}`,
-    )
+  if (unknown === undefined) return
+  const all = `; keys are the flags in camelCase (\`compactor help environment\`): ${names.join(', ')}`
+  throw new CompactorError(
+    'usage',
+    `${configFile} has an unknown key ${JSON.stringify(unknown)}${suggest(unknown, names) || all}`,
+  )
 }
 
 /** Fill in what the command line left open. Call after parsing, before the action. */

@@ -1,7 +1,7 @@
 /** A .cctx as a page that shows the document's text, shaded by how much of every token was kept. */
 import { CompactorError } from '../error.ts'
 import type { ContextHeader, KeptDocument } from '../index.ts'
-import { findContextModel, getNamedModel } from './context-model.ts'
+import { getContextModel, type Wanted } from './context-model.ts'
 import { bytesText } from './figures.ts'
 import { given } from './flags.ts'
 import type { Terminal } from './terminal.ts'
@@ -9,7 +9,7 @@ import { checkOutput, type Output, writeOutput } from './write-output.ts'
 
 interface ShadeOptions {
   readonly output: Output
-  readonly model: string | undefined // named by the user
+  readonly model: Wanted
 }
 
 export const shadeContext = async (
@@ -21,7 +21,9 @@ export const shadeContext = async (
   const { header } = await readContextHeader(file)
   await checkOutput(output)
   const made = { file, by: header.model }
-  const modelPath = await (model === undefined ? findModelIfHere(made, terminal) : getNamedModel(model, made, terminal))
+  const modelPath = await (model.named === undefined
+    ? findModelIfHere(made, model, terminal)
+    : getContextModel(made, model, terminal))
   const document = await readKeptDocument(file, { ...given({ modelPath }), signal: terminal.signal })
   const { shadedTextPage } = await import('../eval/index.ts')
   const page = shadedTextPage(`What was kept of ${header.document.name}`, {
@@ -37,10 +39,11 @@ export const shadeContext = async (
 /** Without the model there are still ids and places to show. */
 const findModelIfHere = async (
   made: { readonly file: string; readonly by: ContextHeader['model'] },
+  wanted: Wanted,
   terminal: Terminal,
 ): Promise<string | undefined> => {
   try {
-    return await findContextModel(made, terminal)
+    return await getContextModel(made, { ...wanted, offline: true }, terminal)
   } catch (error) {
     if (!(error instanceof CompactorError) || error.code !== 'context-mismatch') throw error
     terminal.note(`${error.message}; the page shows the tokens’ ids instead of their text`)

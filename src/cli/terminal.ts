@@ -64,9 +64,7 @@ export class Terminal {
 
   /** Shows progress while `body` runs. */
   async during<T>(text: BarText, body: (update: (done: number, total: number) => void) => Promise<T>): Promise<T> {
-    const label = printable(text.label)
-    const bar = new ProgressBar({ ...text, label }, process.stderr.isTTY === true && process.env.TERM !== 'dumb')
-    this.#bar = bar
+    const bar = this.#show(text)
     try {
       return await body((done, total) => bar.update(done, total))
     } finally {
@@ -77,6 +75,22 @@ export class Terminal {
 
   clear(): void {
     this.#bar?.clear()
+  }
+
+  /** Progress of what has no promise of its own: until `stop`, or all is done. */
+  follow(text: BarText): { readonly update: (done: number, total: number) => void; readonly stop: () => void } {
+    const bar = this.#show(text)
+    const stop = (): void => {
+      bar.stop()
+      if (this.#bar === bar) this.#bar = undefined
+    }
+    return { update: (done, total) => (done < total ? bar.update(done, total) : stop()), stop }
+  }
+
+  #show(text: BarText): ProgressBar {
+    const label = printable(text.label)
+    this.#bar = new ProgressBar({ ...text, label }, process.stderr.isTTY === true && process.env.TERM !== 'dumb')
+    return this.#bar
   }
 
   /** Standard input as it comes; ends early when the user interrupts. */

@@ -28,6 +28,10 @@ export const partsOf = ({ marks, text }: Pick<Document, 'marks' | 'text'>): Fold
   }
 }
 
+/** As a shell and a .gitignore take it; a name that would need more than quotes is left for the user to write. */
+const patternOf = (name: string): string =>
+  /^[\w./@+-]+$/.test(name) ? name : /['"\\*?[\]!#]/.test(name) ? 'PATTERN' : `'${name}'`
+
 /** Runs `work`; its 'document-too-long' about a folder then says what fits, and where the text is. */
 export const withFolderAdvice = async <T>(
   document: Document | string,
@@ -42,10 +46,12 @@ export const withFolderAdvice = async <T>(
     const parts = partsOf(document)
     const named = parts.slice(0, mostParts).map(({ name, bytes }) => `${name} ${bytesText(bytes)}`)
     if (parts.length > mostParts) named.push(`${parts.length - mostParts} more`)
+    const [largest = '', another = ''] = parts.map(({ name }) => patternOf(name))
+    const choose = another === '' ? `--include and --exclude` : `--include ${another} or --exclude ${largest}`
     const room = `${countText(Math.round((bytesPerToken * config.contextLength) / 1000))} kB`
     throw new CompactorError(
       cause.code,
-      `${cause.message}. It takes some ${room} of text, and ${document.name} has ${named.join(', ')}: give a part of it, or name what to leave out in ${document.name.replace(/\/$/, '')}/.ignore`,
+      `${cause.message}. It takes some ${room} of text, and ${document.name} has ${named.join(', ')}: choose with ${choose}, give a part of it, or name what to leave out in ${document.name.replace(/\/$/, '')}/.ignore`,
       { cause },
     )
   }

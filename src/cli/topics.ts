@@ -33,11 +33,11 @@ Models are GGUF files. Wherever a model is wanted (-m, pull, inspect gguf) you c
 
   a built-in name          smollm2-135m, qwen2.5-coder-0.5b (the default), qwen2.5-coder-1.5b, gemma3-270m:
                            exact bytes, by checksum
-  hf:user/repo:QUANT       the one file of that quantisation in a repository on Hugging Face
-  hf:user/repo/file.gguf   exactly that file
+  hf:user/repo:QUANT       the one model of that quantisation in a repository on Hugging Face
+  hf:user/repo/file.gguf   exactly that file; of a model in several (…-00001-of-00003.gguf) all, whichever is named
   a path                   a .gguf file where it lies
   a name as listed         a file in the models folder, or one that another program keeps:
-                           ollama:NAME:TAG, llama.cpp:FILE
+                           ollama:NAME:TAG (or NAME:TAG; the tag latest may be left out), llama.cpp:FILE
 
 A model that is missing is downloaded first, by any command; --offline (or HF_HUB_OFFLINE=1) forbids that. A download that
 breaks off is tried again, and one that was stopped is gone on with by the next pull: what is here of it is set aside beside
@@ -57,19 +57,21 @@ http or https address; a pipe, or - for standard input. What a file is, its firs
 what was read, and what could not be.
 
 Folders: what .gitignore names is left out, and what a .ignore file beside it names, in the same way; so are hidden files,
-node_modules, lock files and binary files. --verbose names what was left out.
+node_modules, lock files and binary files. Of what remains, --include PATTERN reads only what a pattern names and --exclude
+PATTERN leaves out what one names: patterns as in a .gitignore, from the folder, in quotes because of the shell; both may be
+repeated, and --exclude wins. --verbose names what was left out.
 
 Text that is not UTF-8: its encoding is guessed and the guess said; --encoding NAME is believed. Scans, protected and damaged
 files, spreadsheets and archives are refused with a sentence that says what to do.
 
 A document may be as long as the model was trained for, less what --reserve leaves for question and answer (1,024 tokens) and
 what the model's template puts before it. \`compactor estimate\` counts its tokens without reading it. What is too long is
-refused, not cut: give one folder or chapter of it, leave out files with a .ignore, or take a model with a longer context
-(\`compactor inspect gguf MODEL\` shows its length).
+refused, not cut: give one folder or chapter of it, choose files with --include and --exclude, or take a model with a longer
+context (\`compactor inspect gguf MODEL\` shows its length).
 
 Examples:
   compactor compress report.pdf
-  compactor ask ./project/src "Where is the retry limit set?" --sources
+  compactor ask ./project/src "Where is the retry limit set?" --exclude "*.test.ts" --sources
   compactor compress https://example.org/guide.html
   cat chapter-*.md | compactor compress - -o book.cctx
   compactor estimate report.docx`
@@ -77,7 +79,8 @@ Examples:
 const contexts = `
 A context is what stays of a document after reading: a .cctx file that any later process opens and asks. It holds the kept
 keys and values, the document's tokens (so whoever has the file can read the text) and where its pages, headings and files
-begin. It belongs to the very model that made it, which it knows by checksum.
+begin. It belongs to the very model that made it, which it knows by checksum: it is found among the models here, or is the
+one that -m or COMPACTOR_MODEL names.
 
 \`compactor compress FILE\` writes one where you like. \`compactor ask FILE.txt "question"\`, like chat, makes one and remembers
 it in the home by everything it was made from, so that the second question about the same text starts at once. An id, as

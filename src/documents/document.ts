@@ -27,6 +27,7 @@ export interface Places {
 
 export interface SkippedFile {
   readonly path: string
+  /** 'excluded' and 'not included' where the caller's own patterns left it out. */
   readonly reason: string
 }
 

@@ -9,6 +9,7 @@ import ignore, { type Ignore } from 'ignore'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import type { SkippedFile } from './document.ts'
+import type { FileChoice } from './file-choice.ts'
 
 export interface FolderFile {
   readonly path: string
@@ -43,8 +44,15 @@ const lockFiles = new Set([
   ...['Cargo.lock', 'poetry.lock', 'uv.lock', 'Pipfile.lock', 'Gemfile.lock', 'go.sum', 'flake.lock'],
 ])
 
+interface ListOptions {
+  /** What errors call the folder. */
+  readonly name: string
+  readonly choice: FileChoice
+  readonly signal?: AbortSignal | undefined
+}
+
 /** Throws CompactorError('document-invalid') for a folder of absurdly many entries. */
-export const listFolder = async (folder: string, name: string, signal?: AbortSignal): Promise<FolderFiles> => {
+export const listFolder = async (folder: string, { name, choice, signal }: ListOptions): Promise<FolderFiles> => {
   const root = resolve(folder)
   const files: FolderFile[] = []
   const skipped: SkippedFile[] = []
@@ -64,11 +72,16 @@ export const listFolder = async (folder: string, name: string, signal?: AbortSig
       const path = join(directory, entry.name)
       if (neverRead.has(entry.name) || ignoreFiles.includes(entry.name) || isIgnored(path, entry.isDirectory(), rules))
         return false
+      const unchosen = (): string | undefined => choice.reason(nameIn(root, path), entry.isDirectory())
       if (entry.name.startsWith('.')) skip(path, 'hidden')
       else if (entry.isSymbolicLink()) skip(path, 'a link, and links are not followed')
       else if (lockFiles.has(entry.name)) skip(path, 'a lock file of a package manager')
       else if (!entry.isFile() && !entry.isDirectory()) skip(path, 'not a regular file')
-      else return true
+      else {
+        const reason = unchosen()
+        if (reason === undefined) return true
+        skip(path, reason)
+      }
       return false
     })
     const names = (want: 'file' | 'folder'): string[] =>

@@ -144,3 +144,73 @@ test('folder: one without a readable file is refused with an example, an abort s
   controller.abort()
   await assert.rejects(reading, { code: 'aborted' })
 })
+
+const project = {
+  'README.md': 'read me',
+  '.gitignore': 'built/',
+  'src/a.ts': 'a',
+  'src/a.test.ts': 'a test',
+  'src/deep/b.ts': 'b',
+  'docs/src/c.md': 'c',
+  'built/out.ts': 'x',
+  '.hidden.ts': 'x',
+}
+
+test('folder: include and exclude choose files as a .gitignore names them, in 9 ways, and exclude wins', async (t) => {
+  const folder = folderOf(t, project)
+  const ways: [Parameters<typeof readDocument>[1], string][] = [
+    [{ include: ['*.ts'] }, 'src/a.test.ts src/a.ts src/deep/b.ts'],
+    [{ exclude: ['*.test.ts'] }, 'README.md docs/src/c.md src/a.ts src/deep/b.ts'],
+    [{ include: ['src'] }, 'docs/src/c.md src/a.test.ts src/a.ts src/deep/b.ts'],
+    [{ include: ['/src'], exclude: ['*.test.ts'] }, 'src/a.ts src/deep/b.ts'],
+    [{ include: ['./src/'] }, 'src/a.test.ts src/a.ts src/deep/b.ts'],
+    [{ include: ['src/*.ts', '!*.test.ts'] }, 'src/a.ts'],
+    [{ include: ['**/deep/**', 'README.md'] }, 'README.md src/deep/b.ts'],
+    [{ include: ['built', 'docs'] }, 'docs/src/c.md'], // what an ignore file names does not come back
+    [{ include: ['*'], exclude: ['src'] }, 'README.md'],
+  ]
+  for (const [options, files] of ways)
+    assert.equal(filesOf(await readDocument(folder, options)).join(' '), files, JSON.stringify(options))
+})
+
+test('folder: what include and exclude leave out is named with its reason, and an include that names nothing is said', async (t) => {
+  const folder = folderOf(t, project)
+  const { skipped, notes } = await readDocument(folder, {
+    name: 'project',
+    include: ['*.ts', 'scr'],
+    exclude: ['deep', '*.test.ts'],
+  })
+  assert.deepEqual(
+    skipped.map(({ path, reason }) => `${path} ${reason}`),
+    [
+      '.hidden.ts hidden',
+      'README.md not included',
+      'docs/src/c.md not included',
+      'src/a.test.ts excluded',
+      'src/deep excluded',
+    ],
+  )
+  assert.deepEqual(notes, ['the pattern "scr" names no file to include of those that would be read of project'])
+})
+
+test('folder: an include that names no file at all is refused with the 5 that were there', async (t) => {
+  const folder = folderOf(t, project)
+  await assert.rejects(readDocument(folder, { name: 'project', include: ['*.py', 'built'] }), {
+    code: 'usage',
+    message:
+      'the patterns "*.py", "built" name no file to include of those that would be read of project; patterns begin at the folder, and there it has 3 *.ts, 2 *.md (the first is README.md), beside what ignore files name, hidden files and lock files',
+  })
+})
+
+test('folder: include and exclude are refused where there is no folder, without patterns and for no list', async (t) => {
+  const folder = folderOf(t, project)
+  const stream = async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from('text')
+  }
+  for (const source of [join(folder, 'README.md'), stream(), 'http://127.0.0.1:1/x'])
+    for (const name of ['include', 'exclude'])
+      await assert.rejects(readDocument(source, { [name]: ['*.md'] }), { code: 'usage', message: /is no folder/ })
+  await assert.rejects(readDocument(folder, { include: [' '] }), { code: 'usage', message: /include takes patterns/ })
+  await assert.rejects(readDocument(folder, { exclude: '*.md' as unknown as string[] }), TypeError)
+  assert.equal((await readDocument(join(folder, 'README.md'), { include: [], exclude: [] })).text, 'read me')
+})

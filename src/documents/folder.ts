@@ -4,6 +4,7 @@ import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import { bytesText } from '../number-text.ts'
 import type { Document, Reading, SkippedFile } from './document.ts'
+import { type ChoiceOptions, FileChoice } from './file-choice.ts'
 import { type FolderFile, listFolder, openFolderFile } from './folder-files.ts'
 import { readBytes } from './read-bytes.ts'
 import { TextBuilder } from './text-builder.ts'
@@ -12,24 +13,28 @@ const mostFiles = 20_000
 const largestFileBytes = 32 * 2 ** 20
 const largestFolderBytes = 64 * 2 ** 20 // of text
 
-interface FolderOptions {
+interface FolderOptions extends ChoiceOptions {
   readonly name: string
   readonly encoding?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-/** Throws CompactorError('document-invalid') if no file can be read or there is too much. */
+/**
+ * Throws CompactorError: 'document-invalid' if no file can be read or there is too much, 'usage' if none is included.
+ */
 export const readFolder = async (folder: string | URL, options: FolderOptions): Promise<Document> => {
   const { name, signal } = options
-  const listed = await listFolder(typeof folder === 'string' ? folder : folder.pathname, name, signal)
+  const choice = new FileChoice(options)
+  const listed = await listFolder(typeof folder === 'string' ? folder : folder.pathname, { name, choice, signal })
+  const unmet = notesOfUnmet(options, choice, listed.files.length === 0)
   if (listed.files.length > mostFiles)
     throw new CompactorError(
       'document-invalid',
-      `${name} holds ${listed.files.length} files, and up to ${mostFiles} are read; give a smaller folder or name what to leave out in an .ignore file`,
+      `${name} holds ${listed.files.length} files, and up to ${mostFiles} are read; give a smaller folder, or choose its files with \`include\` and \`exclude\` or an .ignore file`,
     )
   const builder = new TextBuilder()
   const skipped: SkippedFile[] = [...listed.skipped]
-  const notes: string[] = []
+  const notes: string[] = [...unmet]
   for (const file of listed.files) {
     signal?.throwIfAborted()
     const reading = await readOrSkip(file, options, skipped)
@@ -39,12 +44,26 @@ export const readFolder = async (folder: string | URL, options: FolderOptions): 
     if (builder.bytes > largestFolderBytes)
       throw new CompactorError(
         'document-invalid',
-        `${name} holds more than ${bytesText(largestFolderBytes)} of text; give a smaller folder or name what to leave out in an .ignore file`,
+        `${name} holds more than ${bytesText(largestFolderBytes)} of text; give a smaller folder, or choose its files with \`include\` and \`exclude\` or an .ignore file`,
       )
   }
   if (builder.bytes === 0)
     throw new CompactorError('document-invalid', `${name} holds no file that can be read${exampleOf(skipped)}`)
   return { ...builder.build('folder', notes), name, skipped: skipped.sort((a, b) => (a.path < b.path ? -1 : 1)) }
+}
+
+/** A pattern that names nothing is mostly a typing mistake: said, and refused where nothing else is left. */
+const notesOfUnmet = ({ name }: FolderOptions, choice: FileChoice, isEmpty: boolean): string[] => {
+  const { unmet } = choice
+  if (unmet.length === 0) return []
+  const patterns = unmet.map((pattern) => JSON.stringify(pattern)).join(', ')
+  const subject = unmet.length === 1 ? `the pattern ${patterns} names` : `the patterns ${patterns} name`
+  const sentence = `${subject} no file to include of those that would be read of ${name}`
+  if (!isEmpty) return [sentence]
+  throw new CompactorError(
+    'usage',
+    `${sentence}; patterns begin at the folder, and there it has ${choice.passedOver}, beside what ignore files name, hidden files and lock files`,
+  )
 }
 
 const exampleOf = ([first, ...rest]: readonly SkippedFile[]): string =>

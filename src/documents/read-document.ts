@@ -9,13 +9,14 @@ import { fileReason } from '../file-reason.ts'
 import { bytesText } from '../number-text.ts'
 import type { Document } from './document.ts'
 import { checkEncoding } from './encoding.ts'
+import { type ChoiceOptions, checkChoice, isChosen } from './file-choice.ts'
 import { formatOfBytes } from './format.ts'
 import { readBytes } from './read-bytes.ts'
 
 /** Far above what any trained context holds; a document beyond it was named by mistake. */
 const largestBytes = 256 * 2 ** 20
 
-export interface ReadOptions {
+export interface ReadOptions extends ChoiceOptions {
   readonly signal?: AbortSignal | undefined
   /** What errors, lists and places call the document. Default: its path or address, or 'the document'. */
   readonly name?: string | undefined
@@ -23,13 +24,15 @@ export interface ReadOptions {
   readonly encoding?: string | undefined
 }
 
-const known = ['signal', 'name', 'encoding']
+const known = ['signal', 'name', 'encoding', 'include', 'exclude']
 
 /**
  * Text, Markdown, HTML, PDF, DOCX or EPUB from a path, an address (http or https), a URL or a stream of bytes; a folder
- * as one document. What it is is found out from the bytes. Up to 256 MiB (50 MB from an address).
+ * as one document, of which `include` and `exclude` choose files. What it is is found out from the bytes. Up to 256 MiB
+ * (50 MB from an address).
  * Throws TypeError for an unknown option; CompactorError: 'file-unreadable' (missing, no permission), 'document-invalid'
- * (empty, binary, damaged, protected, scanned, too large), 'download-failed', 'usage' (unknown encoding), 'aborted'.
+ * (empty, binary, damaged, protected, scanned, too large), 'download-failed', 'usage' (unknown
+ * encoding, patterns that choose nothing or of what is no folder), 'aborted'.
  */
 export const readDocument = async (
   source: string | URL | AsyncIterable<Uint8Array>,
@@ -39,6 +42,7 @@ export const readDocument = async (
   if (unknown !== undefined) throw new TypeError(`readDocument has no option "${unknown}"; it has ${known.join(', ')}`)
   const name = options.name ?? nameOf(source)
   const { signal } = options
+  checkChoice(options)
   try {
     signal?.throwIfAborted()
     if (options.encoding !== undefined) checkEncoding(options.encoding)
@@ -70,19 +74,33 @@ export const nameOfAddress = (address: string | URL): string => {
 
 type Named = ReadOptions & { readonly name: string }
 
+const isPath = (source: string | URL | AsyncIterable<Uint8Array>): source is string | URL =>
+  (typeof source === 'string' || source instanceof URL) && !isAddress(source)
+
 const read = async (source: string | URL | AsyncIterable<Uint8Array>, options: Named): Promise<Document> => {
   const { name, encoding, signal } = options
-  if (isAddress(source)) {
+  if (isPath(source)) {
+    const stats = await stat(source)
+    if (stats.isDirectory()) return (await import('./folder.ts')).readFolder(source, options)
+    refuseChoice(options)
+    const bytes = await readPath(source, { stats, name, signal })
+    return named(await readBytes({ bytes, name, encoding, signal }), name)
+  }
+  refuseChoice(options)
+  if (source instanceof URL || typeof source === 'string') {
     const { fetchDocument } = await import('./address.ts')
     const { bytes, served } = await fetchDocument(source, { name, signal })
     return named(await readBytes({ bytes, name, encoding, signal }, served), name)
   }
-  if (typeof source !== 'string' && !(source instanceof URL))
-    return named(await readBytes({ bytes: await readStream(source, name), name, encoding, signal }), name)
-  const stats = await stat(source)
-  if (stats.isDirectory()) return (await import('./folder.ts')).readFolder(source, options)
-  const bytes = await readPath(source, { stats, name, signal })
-  return named(await readBytes({ bytes, name, encoding, signal }), name)
+  return named(await readBytes({ bytes: await readStream(source, name), name, encoding, signal }), name)
+}
+
+const refuseChoice = (options: Named): void => {
+  if (isChosen(options))
+    throw new CompactorError(
+      'usage',
+      `${options.name} is no folder, and \`include\` and \`exclude\` choose files of one; leave them out`,
+    )
 }
 
 const named = (reading: Omit<Document, 'name' | 'skipped'>, name: string): Document => ({

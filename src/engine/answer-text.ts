@@ -3,7 +3,7 @@ import { Utf8Stream } from '../tokenizer/utf8-stream.ts'
 
 /** Throws RangeError. */
 export const checkStops = (stops: readonly string[]): void => {
-  if (stops.some((stop) => stop === '')) throw new RangeError('a stop string must not be empty')
+  if (stops.some((stop) => stop === '')) throw new RangeError('stop must hold texts that are not empty')
 }
 
 export class AnswerText {

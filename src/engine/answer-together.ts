@@ -38,6 +38,8 @@ export const panelTokens = 256
 
 interface Running extends ReturnType<Job['begin']> {
   readonly job: Job
+  /** Tokens to read before the first of the answer. */
+  readonly toRead: number
 }
 
 /** Every job hears of its own end. Throws what ends all of them: CompactorError('aborted'), a failure of the backend. */
@@ -81,7 +83,10 @@ const admit = (waiting: Job[], running: Running[], maxBytes: number): void => {
     waiting.shift()
     if (isStopped(job)) continue
     try {
-      running.push({ job, ...job.begin() })
+      const begun = job.begin()
+      const toRead = begun.generation.unread
+      job.control.report(0, toRead)
+      running.push({ job, ...begun, toRead })
     } catch (error) {
       job.onError(error)
     }
@@ -128,8 +133,16 @@ const step = async (ops: Ops, model: Model, running: readonly Running[], control
   let part = 0
   const read = parts.filter(isRead)
   for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead })) {
-    const { job, generation } = (read[part++] as (typeof read)[number]).one
+    const { job, generation, toRead } = (read[part++] as (typeof read)[number]).one
+    job.control.report(toRead, toRead)
     const piece = generation.take(logits)
     if (piece !== '') job.onPiece(piece)
   }
+  for (const unread of parts.filter((other) => !read.includes(other))) reportReading(unread.one)
+}
+
+/** Until all is read; what follows is the answer, which is seen as it comes. */
+const reportReading = ({ job: { control }, generation, toRead }: Running): void => {
+  const { done, total } = control.progress
+  if (done < total) control.report(toRead - generation.unread, toRead)
 }

@@ -6,6 +6,7 @@ import { checkMaxTokens } from './fit.ts'
 import type { AskRequest } from './protocol.ts'
 import { type SamplingOptions, samplingOf } from './sampler.ts'
 import { checkSourceCount } from './source-count.ts'
+import type { Progress } from './worker-client.ts'
 
 export interface AskOptions extends SamplingOptions {
   /** At most this many tokens of answer. Default 512, or what is left of the trained context. */
@@ -23,16 +24,19 @@ export interface AskOptions extends SamplingOptions {
    */
   readonly sources?: number | undefined
   readonly signal?: AbortSignal | undefined
+  /** In tokens of what is read before the answer, until all are. Of a batch nobody is told. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
-const askOptions = ['maxTokens', 'stop', 'schema', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+const batchOptions = ['maxTokens', 'stop', 'schema', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 /**
  * Throws what a question with these options would be refused with, TypeError and RangeError: before a model is loaded, and
  * before anybody has typed a question. What only model and question can tell is found when it is asked.
  */
 export const checkAskOptions = (options: AskOptions): void => {
-  const { stop, maxTokens, sources, signal: _, schema: __, ...sampling } = askRequest('ask', '', options)
+  const { request } = askRequest('ask', '', options)
+  const { stop, maxTokens, sources, schema: _, question: __, ...sampling } = request
   checkStops(stop)
   checkMaxTokens(maxTokens)
   checkSourceCount(sources)
@@ -41,15 +45,15 @@ export const checkAskOptions = (options: AskOptions): void => {
 
 /** Throws TypeError for an unknown option or a text that is none. */
 export const askRequest = (
-  call: string,
+  call: 'ask' | 'batch',
   question: string,
   options: AskOptions,
-): AskRequest & { readonly signal: AbortSignal | undefined } => {
-  refuseUnknown(call, options, askOptions)
+): { readonly request: AskRequest } & Pick<AskOptions, 'signal' | 'onProgress'> => {
+  refuseUnknown(call, options, call === 'ask' ? [...batchOptions, 'onProgress'] : batchOptions)
   requireText('question', question)
-  const { signal, stop = [], ...rest } = options
+  const { signal, onProgress, stop = [], ...rest } = options
   const stops = (Array.isArray(stop) ? stop : [stop]).map((text) => requireText('stop', text))
   if (options.schema !== undefined && stops.length > 0)
-    throw new TypeError('an answer of a schema ends where its JSON does; leave out stop')
-  return { ...rest, question, stop: stops, signal }
+    throw new TypeError('an answer of a schema ends where its JSON does; leave out `stop`')
+  return { request: { ...rest, question, stop: stops }, signal, onProgress }
 }

@@ -6,11 +6,11 @@ import type { Context } from './context.ts'
 import { handleOf } from './context-handle.ts'
 import { Control } from './control.ts'
 import { onAbort } from './on-abort.ts'
-import { type AnswerInfo, type BatchRequest, fromWire, type Outcome } from './protocol.ts'
+import { type AnswerInfo, type AskRequest, type BatchRequest, fromWire, type Outcome } from './protocol.ts'
 import { abortedBy } from './turns.ts'
 import type { CallOptions, WorkerClient } from './worker-client.ts'
 
-export interface BatchAsk extends AskOptions {
+export interface BatchAsk extends Omit<AskOptions, 'onProgress'> {
   readonly context: Context
   readonly question: string
 }
@@ -74,7 +74,7 @@ const run = async (
 class Entry {
   readonly signal: AbortSignal | undefined
   readonly isOver: Promise<void>
-  readonly #request: ReturnType<typeof askRequest>
+  readonly #request: AskRequest
   readonly #context: Promise<number>
   readonly #control = new Control()
   readonly #outcome: Promise<AnswerInfo>
@@ -89,8 +89,9 @@ class Entry {
         `every question of a batch needs its context, got ${typeof context}; give { context, question }`,
       )
     this.#context = handle
-    this.#request = askRequest('batch', question, options)
-    this.signal = this.#request.signal
+    const { request, signal } = askRequest('batch', question, options)
+    this.#request = request
+    this.signal = signal
     this.#outcome = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -102,8 +103,7 @@ class Entry {
   }
 
   async request() {
-    const { signal: _, ...request } = this.#request
-    return { ...request, context: await this.#context, control: this.#control.buffer }
+    return { ...this.#request, context: await this.#context, control: this.#control.buffer }
   }
 
   /** What an Answer waits for. Stopped, it ends at once; the worker hears of it before its next step. */

@@ -19,8 +19,11 @@ export class Chat {
    * has no more room the oldest turns are forgotten; `done` says how many (`forgottenTurns`).
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const { signal, ...request } = askRequest('ask', question, options)
-    return new Answer(async (call) => this.#client.call('say', { ...request, chat: await this.#chat }, call), signal)
+    const { request, signal, onProgress } = askRequest('ask', question, options)
+    return new Answer(
+      async (call) => this.#client.call('say', { ...request, chat: await this.#chat }, { ...call, onProgress }),
+      signal,
+    )
   }
 
   /** Frees what was said. */

@@ -43,9 +43,9 @@ export class Context {
    * CompactorError 'question-invalid' (empty, or does not fit), 'aborted', 'disposed'.
    */
   ask(question: string, options: AskOptions = {}): Answer {
-    const { signal, ...request } = askRequest('ask', question, options)
+    const { request, signal, onProgress } = askRequest('ask', question, options)
     return new Answer(
-      async (call) => this.#client.call('ask', { ...request, context: await this.#context }, call),
+      async (call) => this.#client.call('ask', { ...request, context: await this.#context }, { ...call, onProgress }),
       signal,
     )
   }

@@ -16,7 +16,7 @@ export const checkDocumentFit = (fit: DocumentFit): void => {
   if (excess <= 0) return
   throw new CompactorError(
     'document-too-long',
-    `the document has ${documentTokens} tokens; with ${headTokens} of the template before it and ${reserve} reserved for question and answer that is ${excess} more than the ${contextLength} that ${model} was trained on; shorten or split the document, reserve less, or take a model with a longer context`,
+    `the document has ${documentTokens} tokens; with ${headTokens} of the template before it and ${reserve} reserved for question and answer that is ${excess} more than the ${contextLength} that ${model} was trained on; shorten or split the document, lower \`reserve\`, or take a model with a longer context`,
   )
 }
 
@@ -42,7 +42,7 @@ export const answerRoom = ({ contextLength, before, question, maxTokens }: Quest
   if (room < (maxTokens ?? 1))
     throw new CompactorError(
       'question-invalid',
-      `the question has ${question} tokens with its template and the answer may have ${maxTokens ?? 1}, but after the document's ${before} only ${contextLength - before} of the model's ${contextLength} are left; ask a shorter question or for a shorter answer`,
+      `the question has ${question} tokens with its template and the answer may have ${maxTokens ?? 1}, but after the document's ${before} only ${contextLength - before} of the model's ${contextLength} are left; ask a shorter question, or for a shorter answer (\`maxTokens\`)`,
     )
   return Math.min(maxTokens ?? defaultMaxTokens, room)
 }

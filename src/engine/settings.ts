@@ -4,6 +4,7 @@ import { createNativeOps, type Isa, nativeAvailable } from '../backends/native.t
 import { createReferenceOps } from '../backends/reference.ts'
 import type { CpuOps } from '../backends/tensor.ts'
 import { CompactorError } from '../error.ts'
+import { mostThreads } from '../thread-limit.ts'
 import type { EngineSettings } from './protocol.ts'
 
 export interface ComputeOptions {
@@ -22,8 +23,6 @@ export interface Backend {
   /** Why the native backend does not run, and what to do. */
   readonly reason?: string
 }
-
-const mostThreads = 256
 
 /** Throws RangeError for options out of range, CompactorError('backend-unavailable') for a backend that cannot run here. */
 export const settle = (options: ComputeOptions): { settings: EngineSettings; backend: Backend } => {

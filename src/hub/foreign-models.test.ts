@@ -6,8 +6,9 @@ import { type TestContext, test } from 'node:test'
 import { fakeGguf, type LoopbackHub, sha256Of, startLoopbackHub } from '../../test/fixtures/loopback-hub.ts'
 import { everythingIn, temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import type { CatalogEntry } from './catalog.ts'
+import { joinedFingerprint } from './fingerprint.ts'
 import { listForeignModels } from './foreign-models.ts'
-import { removeModel, resolveModel } from './local-models.ts'
+import { findModel, removeModel, resolveModel } from './local-models.ts'
 import { type PullOptions, pullModel } from './pull.ts'
 
 const repo = 'someone/Tiny-GGUF'
@@ -153,4 +154,115 @@ test('other programs: what the hub promises is not downloaded when Ollama has it
   assert.equal((await pullModel(`hf:${repo}:Q4_0`, { ...options, env })).path, blob)
   assert.ok(hub.requests.every(({ url }) => url.startsWith('/api/')))
   assert.deepEqual(everythingIn(home), ['fingerprints.json'])
+})
+
+/** An Ollama manifest of these bytes under another name. */
+const putTag = (user: string, name: string): void => {
+  putOllama(user)
+  put(join(user, '.ollama', 'models', 'manifests', ...name.split('/')), manifest(sha256))
+}
+
+test('other programs: ollama:NAME is NAME:latest, and NAME:TAG needs no ollama: before it, in 5 spellings', async (t) => {
+  const { user, home, env, options } = machine(t)
+  putTag(user, 'registry.ollama.ai/library/tiny/latest')
+  putTag(user, 'registry.ollama.ai/someone/tiny/q4')
+  putTag(user, 'hf.co/someone/Tiny-GGUF/Q8_0')
+  const names = (await listForeignModels(env)).map((model) => model.name)
+  const [far, own, users] = ['ollama:hf.co/someone/Tiny-GGUF:Q8_0', 'ollama:tiny:latest', 'ollama:someone/tiny:q4']
+  assert.deepEqual(names, [far, 'ollama:tiny:1b', own, users])
+  for (const [spec, name] of [
+    ['ollama:tiny', own],
+    ['tiny:latest', own],
+    ['tiny:1b', 'ollama:tiny:1b'],
+    ['someone/tiny:q4', users],
+    ['hf.co/someone/Tiny-GGUF:Q8_0', far],
+  ] as const) {
+    assert.equal((await pullModel(spec, options)).name, name)
+    assert.equal((await resolveModel(spec, { home, env })).name, name)
+  }
+})
+
+test('other programs: a name without its tag, or with a wrong one, is refused with the tags that are there', async (t) => {
+  const { user, home, env, options } = machine(t)
+  putOllama(user)
+  const refusals: [string, RegExp][] = [
+    ['ollama:tiny', /there is no ollama:tiny on .*; Ollama has tiny here with one tag: did you mean ollama:tiny:1b\?$/],
+    ['tiny:7b', /unknown model "tiny:7b".*; Ollama has tiny here with one tag: did you mean ollama:tiny:1b\?$/],
+    ['tiny', /unknown model "tiny".*; Ollama has tiny here with one tag: did you mean ollama:tiny:1b\?$/],
+    ['ollama:tny:1b', /; did you mean ollama:tiny:1b\?$/],
+  ]
+  const withoutToy = { ...options, catalog: [] }
+  for (const [spec, message] of refusals) {
+    await assert.rejects(pullModel(spec, withoutToy), { code: 'model-unknown', message })
+    await assert.rejects(resolveModel(spec, { home, env, catalog: [] }), { code: 'model-unknown', message })
+  }
+  putTag(user, 'registry.ollama.ai/library/tiny/3b')
+  const message = /; Ollama has tiny here with 2 tags: ollama:tiny:1b, ollama:tiny:3b$/
+  await assert.rejects(pullModel('ollama:tiny', withoutToy), { code: 'model-unknown', message })
+})
+
+test('other programs: llama.cpp:FILE.gguf is what is listed as llama.cpp:FILE', async (t) => {
+  const { user, home, env, options } = machine(t)
+  const path = join(user, '.cache', 'llama.cpp', 'tiny.gguf')
+  put(path, bytes)
+  assert.equal((await pullModel('llama.cpp:tiny.gguf', options)).path, path)
+  assert.equal((await resolveModel('llama.cpp:tiny.gguf', { home, env })).name, 'llama.cpp:tiny')
+})
+
+const putParts = (folder: string, count: number, numbers: readonly number[]): string[] =>
+  numbers.map((number) => {
+    const path = join(folder, `tiny-0000${number}-of-0000${count}.gguf`)
+    put(path, fakeGguf(1000 * number, number))
+    return path
+  })
+
+test('other programs: files of a model in several are one model once all are there, by any of 3 names', async (t) => {
+  const { user, home, env, options } = machine(t)
+  const [first = ''] = putParts(join(user, '.cache', 'llama.cpp'), 3, [1, 2, 3])
+  const hub = join(user, '.cache', 'huggingface', 'hub', 'models--someone--Tiny-GGUF', 'snapshots', '1')
+  const [cached] = putParts(hub, 2, [1, 2])
+  putParts(join(user, '.cache', 'llama.cpp', 'unfinished'), 4, [1, 2, 4])
+  assert.deepEqual(
+    (await listForeignModels(env)).map((model) => [model.name, model.path, model.bytes]),
+    [
+      ['llama.cpp:tiny', first, 6000],
+      ['hf:someone/Tiny-GGUF/tiny-00001-of-00002.gguf', cached, 3000],
+    ],
+  )
+  const sha256 = joinedFingerprint([1, 2, 3].map((number) => sha256Of(fakeGguf(1000 * number, number))))
+  for (const spec of ['llama.cpp:tiny', 'llama.cpp:tiny.gguf', 'llama.cpp:tiny-00002-of-00003.gguf']) {
+    const { path, bytes, fileCount, ...pulled } = await pullModel(spec, options)
+    assert.deepEqual([path, bytes, fileCount, pulled.sha256], [first, 6000, 3, sha256])
+    assert.equal((await resolveModel(spec, { home, env })).path, first)
+  }
+})
+
+test('other programs: a model in several files that the Hugging Face cache has whole is not downloaded', async (t) => {
+  const { user, home, options } = machine(t)
+  const numbers = [1, 2]
+  const parts = numbers.map((number) => fakeGguf(1000 * number, number))
+  const files = parts.map((bytes, index) => ({ path: `tiny-q8_0-0000${index + 1}-of-00002.gguf`, bytes }))
+  const hub = await startLoopbackHub(repo, files)
+  t.after(() => hub[Symbol.asyncDispose]())
+  const folder = join(user, '.cache', 'huggingface', 'hub', 'models--someone--Tiny-GGUF')
+  mkdirSync(join(folder, 'snapshots', '1'), { recursive: true })
+  for (const { path, bytes } of files) {
+    put(join(folder, 'blobs', sha256Of(bytes)), bytes)
+    symlinkSync(join('..', '..', 'blobs', sha256Of(bytes)), join(folder, 'snapshots', '1', path))
+  }
+  const env = { ...options.env, HF_ENDPOINT: hub.url, HF_HUB_OFFLINE: '0' }
+  const { path, fileCount, source } = await pullModel(`hf:${repo}:Q8_0`, { ...options, env })
+  assert.deepEqual([path, fileCount, source], [join(folder, 'snapshots', '1', files[0]?.path ?? ''), 2, 'elsewhere'])
+  assert.ok(hub.requests.every(({ url }) => url.startsWith('/api/')))
+  assert.equal((await pullModel(`hf:${repo}:Q8_0`, options)).path, path) // and offline
+  assert.deepEqual(everythingIn(home), ['fingerprints.json'])
+})
+
+test('other programs: a model is found by the checksum that Ollama claims of it, if that is true', async (t) => {
+  const { user, home, env } = machine(t)
+  const blob = putOllama(user)
+  assert.equal(await findModel(sha256, { home, env }), blob)
+  const other = machine(t)
+  putOllama(other.user, fakeGguf(bytes.length, 9))
+  assert.equal(await findModel(sha256, { home: other.home, env: other.env }), undefined)
 })

@@ -6,22 +6,24 @@
 import { readdir, readFile, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, join, relative } from 'node:path'
+import { splitNumber, splitParts, withoutSplit } from '../split-name.ts'
+import { joinedFingerprint } from './fingerprint.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import type { Environment } from './home.ts'
 
 export type Owner = 'Ollama' | 'llama.cpp' | 'Hugging Face'
 
 export interface ForeignModel {
-  /** What it can be asked for by: ollama:NAME:TAG, llama.cpp:FILE, hf:user/repo/file.gguf. */
+  /** What it can be asked for by: ollama:NAME:TAG, llama.cpp:FILE, hf:user/repo/file.gguf (the first of several). */
   readonly name: string
   readonly owner: Owner
-  readonly path: string
-  readonly bytes: number
+  readonly path: string // of the first file, where it has several
+  readonly bytes: number // of all
   /** As its owner says. */
   readonly claimedSha256: string | undefined
 }
 
-/** Those that begin like GGUF, by owner and name. A folder that is missing or cannot be read holds none. */
+/** Those that begin like GGUF and are whole, by owner and name. A folder that is missing or cannot be read holds none. */
 export const listForeignModels = async (env: Environment = process.env): Promise<ForeignModel[]> => {
   const home = env.HOME || homedir()
   const cache = env.XDG_CACHE_HOME || join(home, '.cache')
@@ -31,7 +33,21 @@ export const listForeignModels = async (env: Environment = process.env): Promise
     ...(env.LLAMA_CACHE ? [env.LLAMA_CACHE] : [join(cache, 'llama.cpp'), ...ofMac]).map(ofLlamaCpp),
     ofHuggingFace(env.HF_HUB_CACHE || join(env.HF_HOME || join(cache, 'huggingface'), 'hub')),
   ])
-  return found.flat()
+  return joinParts(found.flat())
+}
+
+/** Of files that belong to one model the first stands for all, once all are here. */
+const joinParts = (files: readonly ForeignModel[]): ForeignModel[] => {
+  const byPath = new Map(files.map((file) => [file.path, file]))
+  return files.flatMap((file): ForeignModel[] => {
+    const { number = 1, count = 1 } = splitNumber(file.path) ?? {}
+    if (count === 1) return [file]
+    const parts = number === 1 ? splitParts(file.path).flatMap((path) => byPath.get(path) ?? []) : []
+    if (parts.length !== count) return []
+    const claims = parts.flatMap(({ claimedSha256 }) => claimedSha256 ?? [])
+    const claimedSha256 = claims.length === count ? joinedFingerprint(claims) : undefined
+    return [{ ...file, bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0), claimedSha256 }]
+  })
 }
 
 const filesBelow = async (folder: string): Promise<string[]> => {
@@ -53,13 +69,18 @@ const foreign = async (model: Omit<ForeignModel, 'bytes'>): Promise<ForeignModel
 
 // -- Ollama: manifests/HOST/NAMESPACE/MODEL/TAG name the layers, blobs/sha256-… hold them ---------------------------
 
+// Ollama leaves these out of a name.
+const defaultHost = 'registry.ollama.ai'
+const defaultNamespace = 'library'
+
 const ofOllama = async (models: string): Promise<ForeignModel[]> => {
   const manifests = join(models, 'manifests')
   const found = (await filesBelow(manifests)).map(async (path) => {
     const sha256 = weightsOf(await readFile(path, 'utf8').catch(() => ''))
     if (sha256 === undefined) return []
-    const [, namespace = '', model = '', tag = ''] = relative(manifests, path).split(/[/\\]/)
-    const name = `ollama:${namespace === 'library' ? '' : `${namespace}/`}${model}:${tag}`
+    const [host = '', namespace = '', model = '', tag = ''] = relative(manifests, path).split(/[/\\]/)
+    const place = [host === defaultHost ? [] : host, namespace === defaultNamespace ? [] : namespace].flat()
+    const name = `ollama:${[...place, model].join('/')}:${tag}`
     return foreign({ name, owner: 'Ollama', path: join(models, 'blobs', `sha256-${sha256}`), claimedSha256: sha256 })
   })
   return (await Promise.all(found)).flat()
@@ -82,7 +103,12 @@ const weightsOf = (manifest: string): string | undefined => {
 const ofLlamaCpp = async (folder: string): Promise<ForeignModel[]> => {
   const paths = (await filesBelow(folder)).filter((path) => path.endsWith('.gguf'))
   const found = paths.map((path) =>
-    foreign({ name: `llama.cpp:${basename(path, '.gguf')}`, owner: 'llama.cpp', path, claimedSha256: undefined }),
+    foreign({
+      name: `llama.cpp:${withoutSplit(basename(path, '.gguf'))}`,
+      owner: 'llama.cpp',
+      path,
+      claimedSha256: undefined,
+    }),
   )
   return (await Promise.all(found)).flat()
 }

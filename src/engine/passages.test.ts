@@ -54,3 +54,12 @@ test('passages: Chinese sentences end without a space, and a document of one tok
   assert.deepEqual(cut(sentence + sentence).length, 2)
   assert.deepEqual(cut('word'), ['word'])
 })
+
+test('passages: a line that only closes something goes with what it closes, also behind 24 tokens and a blank line', () => {
+  const code = `${words(24)}\n\n}\n${words(24)}`
+  assert.deepEqual(cut(code), [`${words(24)}\n\n}`, `\n${words(24)}`])
+  assert.deepEqual(cut(`${words(14)}\n-----\n\n${words(14, 'two')}`), [
+    `${words(14)}\n-----`,
+    `\n\n${words(14, 'two')}`,
+  ])
+})

@@ -78,6 +78,8 @@ const cutBefore = ({ bytes, starts }: TokenText, token: number): Cut | undefined
   let [before, behind, lines] = [at, at, 0]
   while (before > 0 && isSpace(bytes[before - 1])) if (bytes[--before] === newline) lines++
   while (behind < bytes.length && isSpace(bytes[behind])) if (bytes[behind++] === newline) lines++
+  // A closing brace or a rule belongs to what stands before it.
+  if (lines > 0 && behind < bytes.length && !says(bytes, behind)) return 'word'
   if (lines > 1) return 'paragraph'
   if (lines === 1) return 'line'
   if (endsWideSentence(bytes, before)) return 'sentence'
@@ -88,6 +90,16 @@ const cutBefore = ({ bytes, starts }: TokenText, token: number): Cut | undefined
 const newline = 10
 const isSpace = (byte: number | undefined): boolean => byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13)
 const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80
+
+/** Whether a letter or digit of any writing stands between here and the line's end. */
+const says = (bytes: Uint8Array, from: number): boolean => {
+  for (let at = from; at < bytes.length && bytes[at] !== newline; at++) {
+    const byte = bytes[at] ?? 0
+    const letter = byte | 32
+    if (byte >= 128 || (byte >= 48 && byte <= 57) || (letter >= 97 && letter <= 122)) return true
+  }
+  return false
+}
 
 const ends = new Set([...'.!?:'].map((mark) => mark.codePointAt(0)))
 const closings = new Set([...`"')]`].map((mark) => mark.codePointAt(0)))

@@ -60,7 +60,7 @@ export const findSources = async (
     .map((index) => ({ ...quote(text, state.sourceOffsets, passages[index] as Passage), share: shares[index] ?? 0 }))
     .filter(({ text, share }) => text !== '' && share > 0)
     .map(({ start, end, line, ...rest }) => {
-      const place = places && places.marks.length > 0 ? placeAt(places, start) : `line ${line} of the text`
+      const place = places && places.marks.length > 0 ? placeAt(places, start, end) : `line ${line} of the text`
       return { place, start, end, ...rest }
     })
 }

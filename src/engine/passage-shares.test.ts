@@ -30,7 +30,7 @@ test('shares: all 0 where nothing receives more than usual, and finite where a p
 })
 
 test('shares: of two passages looked at alike the one with the words of the question is first; 0 stays 0, the sum stays 1', () => {
-  const shares = withWords([0.3, 0.3, 0.4, 0], { question: [0, 0.5, 0, 1], answer: [0.5, 0, 0, 1] })
+  const shares = withWords([0.3, 0.3, 0.4, 0], { question: [0, 3, 0, 9], answer: [3, 0, 0, 9] })
   assert.deepEqual(
     shares.map((share) => share > 0.3),
     [false, true, false, false],

@@ -24,8 +24,8 @@ export const passageShares = (passages: readonly Passage[], looks: Looks, usual:
   return asShares(passages.map((_, i) => Math.sqrt(((fromQuestion[i] ?? 0) + floor) * ((fromAnswer[i] ?? 0) + floor))))
 }
 
-/** By how many powers of e a passage with all words of question or answer comes before one without any. */
-const wordWeights = { question: 6, answer: 3 } as const
+/** A word that stands in one passage of a hundred makes that passage this power of a hundred likelier. Measured (docs/lab-book.md). */
+const wordPowers = { question: 0.5, answer: 0.25 } as const
 
 /**
  * The same shares where words count too: attention finds the place also where it is said in other words, words the sentence
@@ -35,7 +35,7 @@ export const withWords = (shares: readonly number[], words: SharedWords): number
   asShares(
     shares.map((share, i) => {
       const [question = 0, answer = 0] = [words.question[i], words.answer[i]]
-      return share * Math.exp(wordWeights.question * question + wordWeights.answer * answer)
+      return share * Math.exp(wordPowers.question * question + wordPowers.answer * answer)
     }),
   )
 

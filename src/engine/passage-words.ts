@@ -4,14 +4,13 @@
  */
 import type { Passage, TokenText } from './passages.ts'
 
-/** [passages] each, 0 to 1: of the words that the document has too, the part that a passage holds. */
+/** [passages] each: what the words tell that a passage holds of those said; one tells ln(passages / passages that hold it). */
 export interface SharedWords {
   readonly question: readonly number[]
   /** Of what the answer says and the question does not. */
   readonly answer: readonly number[]
 }
 
-/** A word tells ln(passages / passages that hold it). */
 export const sharedWords = (
   passages: readonly Passage[],
   document: TokenText,
@@ -21,17 +20,12 @@ export const sharedWords = (
   const held = passages.map(({ from, to }) => present(words.slice(from, to)))
   const holders = new Map<string, number>()
   for (const own of held) for (const word of own) holders.set(word, (holders.get(word) ?? 0) + 1)
-  const sharesOf = (all: ReadonlySet<string>): number[] => {
-    const tells = (some: Iterable<string>): number =>
-      [...some]
-        .filter((word) => all.has(word))
-        .reduce((sum, word) => sum + Math.log(passages.length / (holders.get(word) ?? passages.length)), 0)
-    const whole = tells(holders.keys())
-    return held.map((own) => (whole > 0 ? tells(own) / whole : 0))
-  }
+  const tells = (word: string): number => Math.log(passages.length / (holders.get(word) ?? passages.length))
+  const toldBy = (all: ReadonlySet<string>): number[] =>
+    held.map((own) => [...own].reduce((sum, word) => sum + (all.has(word) ? tells(word) : 0), 0))
   const question = present(wordsOf(said.question))
   const answer = [...present(wordsOf(said.answer))].filter((word) => !question.has(word))
-  return { question: sharesOf(question), answer: sharesOf(new Set(answer)) }
+  return { question: toldBy(question), answer: toldBy(new Set(answer)) }
 }
 
 const present = (words: readonly (string | undefined)[]): Set<string> =>

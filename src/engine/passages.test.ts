@@ -68,10 +68,11 @@ test('passages: a line that only closes something goes with what it closes, also
   ])
 })
 
-test('passages: a line that breaks within a sentence is no end after 24 tokens, one before a capital or behind a brace is', () => {
+test('passages: a line that breaks within a sentence is no end after 24 tokens, before a capital, behind a brace or indented it is', () => {
   const wrapped = `${words(24)}\n${words(10)}.`
   assert.deepEqual(cut(wrapped), [wrapped])
   assert.deepEqual(cut(`${words(24)}\n50, and more.`), [`${words(24)}\n50, and more.`])
   assert.deepEqual(cut(`${words(24)}\nNext ${words(12)}`), [words(24), `\nNext ${words(12)}`])
+  assert.deepEqual(cut(`${words(24)}\n ${words(12)}`), [words(24), `\n ${words(12)}`])
   assert.deepEqual(cut(`${words(24)} {\n${words(12)}`), [`${words(24)} {`, `\n${words(12)}`])
 })

@@ -81,7 +81,8 @@ const cutBefore = ({ bytes, starts }: TokenText, token: number): Cut | undefined
   // A closing brace or a rule belongs to what stands before it.
   if (lines > 0 && behind < bytes.length && !says(bytes, behind)) return 'word'
   if (lines > 1) return 'paragraph'
-  if (lines === 1) return goesOn(bytes[before - 1], bytes[behind]) ? 'wrapped' : 'line'
+  const isIndented = bytes[behind - 1] !== newline // as code is
+  if (lines === 1) return !isIndented && goesOn(bytes[before - 1], bytes[behind]) ? 'wrapped' : 'line'
   if (endsWideSentence(bytes, before)) return 'sentence'
   if (behind === before) return 'letter'
   return endsSentence(bytes, before) ? 'sentence' : 'word'

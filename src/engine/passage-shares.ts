@@ -25,7 +25,7 @@ export const passageShares = (passages: readonly Passage[], looks: Looks, usual:
 }
 
 /** A word that stands in one passage of a hundred makes that passage this power of a hundred likelier. Measured (docs/lab-book.md). */
-const wordPowers = { question: 0.5, answer: 0.25 } as const
+const wordPowers = { question: 0.75, answer: 0.1 } as const
 
 /**
  * The same shares where words count too: attention finds the place also where it is said in other words, words the sentence

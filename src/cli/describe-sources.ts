@@ -5,7 +5,7 @@ import { printable } from '../shown.ts'
 import { percentText } from './figures.ts'
 
 export const usualCount = 3
-const longestQuote = 160
+const longestQuote = 300 // most passages whole
 
 export const sourcesFlag = (): Option =>
   new Option('--sources [count]', `print the passages that the answer comes from (${usualCount} if no count is given)`)

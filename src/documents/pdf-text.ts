@@ -4,6 +4,7 @@
  */
 import { CompactorError } from '../error.ts'
 import type { ReaderInput, Reading } from './document.ts'
+import { withoutFurniture } from './pdf-furniture.ts'
 import { pageText, type TextPiece } from './pdf-lines.ts'
 import { type CharacterTables, characterTables } from './pdf-tables.ts'
 import { largestTextBytes, TextBuilder } from './text-builder.ts'
@@ -22,18 +23,23 @@ export const readPdfText = async (
   try {
     if (pdf.numPages > mostPages)
       throw invalid(`${name} has ${pdf.numPages} pages, and up to ${mostPages} are read; split it`)
-    const builder = new TextBuilder()
     const [unreadable, empty]: [number[], number[]] = [[], []]
-    const sections = await outlineOf(pdf)
+    const texts: string[] = []
+    let length = 0
     for (let page = 1; page <= pdf.numPages; page++) {
       onPage(page - 1)
       const text = await textOfPage(pdf, page)
       if (text === undefined) unreadable.push(page)
       else if (text === '') empty.push(page)
-      writePage(builder, { page, text: text ?? '', titles: sections.get(page) ?? [] })
-      if (builder.bytes > largestTextBytes)
+      texts.push(text ?? '')
+      length += text?.length ?? 0
+      if (length > largestTextBytes)
         throw invalid(`${name} holds more than ${largestTextBytes} bytes of text; split it`)
     }
+    const builder = new TextBuilder()
+    const sections = await outlineOf(pdf)
+    for (const [at, text] of withoutFurniture(texts).entries())
+      writePage(builder, { page: at + 1, text, titles: sections.get(at + 1) ?? [] })
     const missing = missingOf(name, tables)
     if (empty.length + unreadable.length === pdf.numPages)
       throw invalid(

@@ -72,6 +72,28 @@ test('place: a file ends what the file before it began, a chapter its headings; 
   for (const offset of [-1, 0.5, Number.NaN]) assert.throws(() => placeAt(places, offset), RangeError)
 })
 
+test('place: a passage of 3 lines is named by them, one that begins with the name of its file by the lines behind it', () => {
+  const text = '# a.ts\n\none\ntwo\n}\n\n# b.ts\n\nthree'
+  const places: Places = {
+    marks: [
+      { offset: 0, kind: 'file', label: 'a.ts' },
+      { offset: 8, kind: 'line', label: '1' },
+      { offset: 19, kind: 'file', label: 'b.ts' },
+      { offset: 27, kind: 'line', label: '1' },
+    ],
+    lineStarts: [0, 7, 8, 12, 16, 18, 19, 26, 27],
+    lineStep: 1,
+  }
+  assert.equal(text.indexOf('three'), 27)
+  assert.equal(placeAt(places, 8, 17), 'a.ts, lines 1 to 3')
+  assert.equal(placeAt(places, 8, 16), 'a.ts, lines 1 to 2')
+  assert.equal(placeAt(places, 12, 15), 'a.ts, line 2')
+  assert.equal(placeAt(places, 0, 15), 'a.ts, lines 1 to 2')
+  assert.equal(placeAt(places, 0, 6), 'a.ts')
+  assert.equal(placeAt({ ...places, lineStep: 2 }, 8, 17), 'a.ts, near line 1')
+  assert.throws(() => placeAt(places, 8, 7), RangeError)
+})
+
 test('stored places: a document of 3,000 lines and 2 headings names every line as before, in under 10 kB', () => {
   const text = Array.from({ length: 3000 }, (_, i) => (i % 1500 === 0 ? `# Part ${i}` : 'x'.repeat(i % 40))).join('\n')
   const document = readMarkdown(decoded(text), { name: 'a' })

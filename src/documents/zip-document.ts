@@ -1,7 +1,7 @@
 /** Which kind of document a zip is: EPUB says so in its first entry, DOCX by its parts. Others are refused by name. */
 import { CompactorError } from '../error.ts'
 import type { ReaderInput, Reading } from './document.ts'
-import { readDocx } from './docx.ts'
+import { findMainPart, readDocx } from './docx.ts'
 import { readEpub } from './epub.ts'
 import { openZip, type Zip } from './zip.ts'
 
@@ -12,11 +12,7 @@ export const readZipDocument = async (input: ReaderInput): Promise<Reading> => {
     .toString('latin1')
     .trim()
   if (type === 'application/epub+zip' || zip.has('META-INF/container.xml')) return readEpub(zip, input)
-  if (
-    zip.has('word/document.xml') ||
-    (zip.has('_rels/.rels') && zip.names.some((name) => /^word\/document\d*\.xml$/.test(name)))
-  )
-    return readDocx(zip, input)
+  if ((await findMainPart(zip, input)) !== undefined) return readDocx(zip, input)
   throw new CompactorError('document-invalid', `${input.name} is ${kindOf(zip, type)}`)
 }
 

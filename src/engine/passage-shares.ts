@@ -2,6 +2,7 @@
  * How strongly a question and its answer point to each passage, from the attention that its tokens received. Attention alone
  * favours the same tokens whatever is asked; what counts is how much more of it comes than usual, and from both.
  */
+import type { SharedWords } from './passage-words.ts'
 import type { Passage } from './passages.ts'
 
 /** [documentTokens] each: what tokens receive from the question's queries, and from those that chose the answer's tokens. */
@@ -22,6 +23,21 @@ export const passageShares = (passages: readonly Passage[], looks: Looks, usual:
   if (gains.every((gain) => gain.every((value) => value === 0))) return passages.map(() => 0)
   return asShares(passages.map((_, i) => Math.sqrt(((fromQuestion[i] ?? 0) + floor) * ((fromAnswer[i] ?? 0) + floor))))
 }
+
+/** A word that stands in one passage of a hundred makes that passage this power of a hundred likelier. Measured (docs/lab-book.md). */
+const wordPowers = { question: 0.75, answer: 0.1 } as const
+
+/**
+ * The same shares where words count too: attention finds the place also where it is said in other words, words the sentence
+ * among its neighbours. → [passages], in sum 1 or all 0
+ */
+export const withWords = (shares: readonly number[], words: SharedWords): number[] =>
+  asShares(
+    shares.map((share, i) => {
+      const [question = 0, answer = 0] = [words.question[i], words.answer[i]]
+      return share * Math.exp(wordPowers.question * question + wordPowers.answer * answer)
+    }),
+  )
 
 const gainsOf = (passages: readonly Passage[], seen: Float64Array, usually: Float64Array): number[] =>
   asShares(

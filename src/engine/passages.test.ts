@@ -26,8 +26,12 @@ test('passages: a paragraph of 12 tokens ends one, one of 4 goes with the next',
 })
 
 test('passages: lines end one from 24 tokens on, sentences from 32, and the rest is joined to the one before', () => {
-  const line = `${words(10)}\n`
-  assert.deepEqual(cut(line.repeat(7)), [line.repeat(2) + words(10), `\n${line.repeat(2)}${words(10)}`, `\n${line}`])
+  const line = `Line ${words(9)}\n`
+  assert.deepEqual(cut(line.repeat(7)), [
+    line.repeat(2) + line.trimEnd(),
+    `\n${line.repeat(2)}${line.trimEnd()}`,
+    `\n${line}`,
+  ])
   const sentence = `${words(10)}. `
   const [first, second] = cut(sentence.repeat(5) + words(3))
   assert.equal(first, sentence.repeat(3).trimEnd())
@@ -53,4 +57,22 @@ test('passages: Chinese sentences end without a space, and a document of one tok
   const sentence = `${'字 '.repeat(33)}。`
   assert.deepEqual(cut(sentence + sentence).length, 2)
   assert.deepEqual(cut('word'), ['word'])
+})
+
+test('passages: a line that only closes something goes with what it closes, also behind 24 tokens and a blank line', () => {
+  const code = `${words(24)}\n\n}\n${words(24)}`
+  assert.deepEqual(cut(code), [`${words(24)}\n\n}`, `\n${words(24)}`])
+  assert.deepEqual(cut(`${words(14)}\n-----\n\n${words(14, 'two')}`), [
+    `${words(14)}\n-----`,
+    `\n\n${words(14, 'two')}`,
+  ])
+})
+
+test('passages: a line that breaks within a sentence is no end after 24 tokens, before a capital, behind a brace or indented it is', () => {
+  const wrapped = `${words(24)}\n${words(10)}.`
+  assert.deepEqual(cut(wrapped), [wrapped])
+  assert.deepEqual(cut(`${words(24)}\n50, and more.`), [`${words(24)}\n50, and more.`])
+  assert.deepEqual(cut(`${words(24)}\nNext ${words(12)}`), [words(24), `\nNext ${words(12)}`])
+  assert.deepEqual(cut(`${words(24)}\n ${words(12)}`), [words(24), `\n ${words(12)}`])
+  assert.deepEqual(cut(`${words(24)} {\n${words(12)}`), [`${words(24)} {`, `\n${words(12)}`])
 })

@@ -28,12 +28,12 @@ export const readTokens = (ids: ArrayLike<number>, tokenizer: Pick<Tokenizer, 'd
 
 /** Tokens from which on a passage ends at such a place. */
 const never = Number.POSITIVE_INFINITY
-const enough = { paragraph: 12, line: 24, sentence: 32, word: never, letter: never } as const
+const enough = { paragraph: 12, line: 24, sentence: 32, wrapped: never, word: never, letter: never } as const
 /** A passage of so many ends at the best place in its second half. */
 const mostTokens = 64
 
 type Cut = keyof typeof enough
-const worth: Readonly<Record<Cut, number>> = { paragraph: 4, line: 3, sentence: 2, word: 1, letter: 0 }
+const worth: Readonly<Record<Cut, number>> = { paragraph: 5, line: 4, sentence: 3, wrapped: 2, word: 1, letter: 0 }
 
 /** Passages in order that together are the whole document. `breaks`: tokens at which one begins whatever its length. */
 export const cutPassages = (text: TokenText, breaks: ReadonlySet<number> = new Set()): Passage[] => {
@@ -78,8 +78,11 @@ const cutBefore = ({ bytes, starts }: TokenText, token: number): Cut | undefined
   let [before, behind, lines] = [at, at, 0]
   while (before > 0 && isSpace(bytes[before - 1])) if (bytes[--before] === newline) lines++
   while (behind < bytes.length && isSpace(bytes[behind])) if (bytes[behind++] === newline) lines++
+  // A closing brace or a rule belongs to what stands before it.
+  if (lines > 0 && behind < bytes.length && !says(bytes, behind)) return 'word'
   if (lines > 1) return 'paragraph'
-  if (lines === 1) return 'line'
+  const isIndented = bytes[behind - 1] !== newline // as code is
+  if (lines === 1) return !isIndented && goesOn(bytes[before - 1], bytes[behind]) ? 'wrapped' : 'line'
   if (endsWideSentence(bytes, before)) return 'sentence'
   if (behind === before) return 'letter'
   return endsSentence(bytes, before) ? 'sentence' : 'word'
@@ -88,6 +91,22 @@ const cutBefore = ({ bytes, starts }: TokenText, token: number): Cut | undefined
 const newline = 10
 const isSpace = (byte: number | undefined): boolean => byte === 32 || (byte !== undefined && byte >= 9 && byte <= 13)
 const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80
+
+/** A line of prose that was broken where the page ended, as in a PDF: the next one begins in the middle of its sentence. */
+const goesOn = (last: number | undefined, next: number | undefined): boolean =>
+  (isLetter(last) || last === comma) && (isDigit(next) || (isLetter(next) && next !== undefined && (next & 32) !== 0))
+
+const comma = 44
+const isDigit = (byte = 0): boolean => byte >= 48 && byte <= 57
+const isLetter = (byte = 0): boolean => (byte | 32) >= 97 && (byte | 32) <= 122
+
+/** Whether a letter or digit of any writing stands between here and the line's end. */
+const says = (bytes: Uint8Array, from: number): boolean => {
+  for (let at = from; at < bytes.length && bytes[at] !== newline; at++) {
+    if ((bytes[at] ?? 0) >= 128 || isDigit(bytes[at]) || isLetter(bytes[at])) return true
+  }
+  return false
+}
 
 const ends = new Set([...'.!?:'].map((mark) => mark.codePointAt(0)))
 const closings = new Set([...`"')]`].map((mark) => mark.codePointAt(0)))

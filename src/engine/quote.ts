@@ -1,4 +1,4 @@
-/** The words of a passage and where they stand, without the white space around them. */
+/** The words of a passage and where they stand, without white space around them and without lines that say nothing. */
 import type { Passage, TokenText } from './passages.ts'
 
 export interface Quote {
@@ -13,8 +13,8 @@ export interface Quote {
 /** @param sourceOffsets [tokens], where each token begins in the source */
 export const quote = ({ bytes, starts }: TokenText, sourceOffsets: Uint32Array, { from, to }: Passage): Quote => {
   const whole = Buffer.from(bytes.subarray(starts[from], starts[to])).toString()
-  const text = whole.trim()
-  const first = (starts[from] ?? 0) + Buffer.byteLength(whole.slice(0, whole.length - whole.trimStart().length))
+  const text = sayingLines(whole)
+  const first = (starts[from] ?? 0) + Buffer.byteLength(whole.slice(0, text === '' ? 0 : whole.indexOf(text)))
   const end = first + Buffer.byteLength(text)
   const inSource = (byte: number): number => {
     let token = from
@@ -27,4 +27,14 @@ export const quote = ({ bytes, starts }: TokenText, sourceOffsets: Uint32Array, 
   let line = 1
   for (let at = 0; at < first; at++) if (bytes[at] === 10) line++
   return { text, start: inSource(first), end: text === '' ? inSource(first) : inSource(end - 1) + 1, line }
+}
+
+/** From the first to the last line with a letter or digit: a closing brace or a rule before them belongs to something else. */
+const sayingLines = (whole: string): string => {
+  const lines = whole.split('\n')
+  const says = (line: string): boolean => /[\p{L}\p{N}]/u.test(line)
+  return lines
+    .slice(lines.findIndex(says), lines.findLastIndex(says) + 1)
+    .join('\n')
+    .trim()
 }

@@ -1,7 +1,8 @@
 /**
- * The passages that an answer comes from: those that question and answer both look at more than any question does. Attention
- * alone favours the same tokens whatever is asked (the first, the last, line ends), so each passage is held against what it
- * receives from a question about nothing. Not here: attention (document-attention.ts), where passages end (passages.ts).
+ * The passages that an answer comes from: those that question and answer both look at more than any question does, and whose
+ * words they share. Attention alone favours the same tokens whatever is asked (the first, the last, line ends), so each passage
+ * is held against what it receives from a question about nothing. Not here: attention (document-attention.ts), where passages
+ * end (passages.ts).
  */
 import type { Ops } from '../backends/ops.ts'
 import type { Block } from '../cache/block.ts'
@@ -10,8 +11,9 @@ import { restorePlaces } from '../documents/stored-places.ts'
 import type { ContextState } from './context-state.ts'
 import type { Control } from './control.ts'
 import { documentAttention } from './document-attention.ts'
-import { type Looks, passageShares } from './passage-shares.ts'
-import { cutPassages, type Passage, readTokens } from './passages.ts'
+import { type Looks, passageShares, withWords } from './passage-shares.ts'
+import { sharedWords } from './passage-words.ts'
+import { cutPassages, type Passage, readTokens, type TokenText } from './passages.ts'
 import { quote } from './quote.ts'
 import { Sequence } from './sequence.ts'
 
@@ -49,18 +51,20 @@ export const findSources = async (
   again.truncate(questionAt)
   const looks = await look(ops, state, { sequence: again, before: [], question, answer }, control)
   const usual = await usualLooks(ops, state, control)
-  const text = readTokens(state.tokenIds, state.model.tokenizer)
+  const spell = (ids: ArrayLike<number>): TokenText => readTokens(ids, state.model.tokenizer)
+  const text = spell(state.tokenIds)
   const places = state.origin.document.places && restorePlaces(state.origin.document.places)
   const breaks = (places?.marks ?? []).filter(({ kind }) => kind !== 'line').map(({ offset }) => offset)
   const passages = cutPassages(text, tokensAt(state.sourceOffsets, breaks))
-  const shares = passageShares(passages, looks, usual)
+  const words = sharedWords(passages, text, { question: spell(question), answer: spell(answer) })
+  const shares = withWords(passageShares(passages, looks, usual), words)
   const best = [...shares.keys()].sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0) || a - b)
   return best
     .slice(0, count)
     .map((index) => ({ ...quote(text, state.sourceOffsets, passages[index] as Passage), share: shares[index] ?? 0 }))
     .filter(({ text, share }) => text !== '' && share > 0)
     .map(({ start, end, line, ...rest }) => {
-      const place = places && places.marks.length > 0 ? placeAt(places, start) : `line ${line} of the text`
+      const place = places && places.marks.length > 0 ? placeAt(places, start, end) : `line ${line} of the text`
       return { place, start, end, ...rest }
     })
 }

@@ -1,0 +1,72 @@
+/** What real DOCX files hold besides styled paragraphs, each in a file made for its test. */
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
+import { writeZip } from '../../test/fixtures/zip-writer.ts'
+import type { Document } from './document.ts'
+import { readDocument } from './read-document.ts'
+
+/** @param entries more files of the zip; `main` is where the body stands */
+const read = (t: TestContext, body: string, entries: Record<string, string> = {}, main = 'word/document.xml') => {
+  const path = join(temporaryFolder(t), 'a.docx')
+  const files = { [main]: `<w:document xmlns:w="w"><w:body>${body}</w:body></w:document>`, ...entries }
+  writeFileSync(path, writeZip(Object.entries(files).map(([name, text]) => ({ name, content: Buffer.from(text) }))))
+  return readDocument(path, { name: 'a.docx' })
+}
+
+const run = (text: string, bold = false): string =>
+  `<w:r>${bold ? '<w:rPr><w:b/></w:rPr>' : ''}<w:t xml:space="preserve">${text}</w:t></w:r>`
+const paragraph = (text: string, bold = false): string => `<w:p>${run(text, bold)}</w:p>`
+const row = (...cells: string[]): string =>
+  `<w:tr>${cells.map((cell) => `<w:tc>${cell.startsWith('<') ? cell : paragraph(cell)}</w:tc>`).join('')}</w:tr>`
+const table = (...rows: string[]): string => `<w:tbl>${rows.join('')}</w:tbl>`
+
+const headings = ({ marks }: Document): string[] => marks.map(({ label }) => label)
+
+test('docx: a table in a cell keeps its 2 rows; the cells beside it are paragraphs, rows of the outer table stay rows', async (t) => {
+  const inner = table(row('Step', 'Hazard'), row('1', 'Crushed hand'))
+  const { text } = await read(t, table(row('Task', 'Rig'), row('Before', `${inner}<w:p/>`, 'After'), row('a', 'b')))
+  assert.equal(text, 'Task | Rig\n\nBefore\n\nStep | Hazard\n1 | Crushed hand\n\nAfter\n\na | b')
+})
+
+test('docx: without styles, short bold paragraphs are headings with their numbers; bold sentences and bold words are not', async (t) => {
+  const numbering = `<w:numbering><w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="upperLetter"/><w:lvlText w:val="%1."/></w:lvl></w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="1"/></w:num></w:numbering>`
+  const numbered = `<w:p><w:pPr><w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr></w:pPr>${run('Scope of Work', true)}${run(': ')}</w:p>`
+  const rest = ['The coach trains leaders.', 'For a year.', 'On site.'].map((text) => paragraph(text)).join('')
+  const half = `<w:p>${run('Note', true)}${run(' this well')}</w:p>`
+  const body = `${numbered}${rest}${paragraph('Who fails to pay must leave.', true)}${half}`
+  const document = await read(t, body, { 'word/numbering.xml': numbering })
+  assert.deepEqual(headings(document), ['A. Scope of Work:'])
+  assert.match(
+    document.text,
+    /^# A\. Scope of Work:\n\nThe coach[\s\S]*\n\nWho fails to pay must leave\.\n\nNote this well$/,
+  )
+})
+
+test('docx: bold lines are no headings where there are styled ones, nor where most of the text is bold', async (t) => {
+  const styled = `<w:p><w:pPr><w:outlineLvl w:val="0"/></w:pPr>${run('Terms')}</w:p>`
+  const plain = paragraph('One.') + paragraph('Two.') + paragraph('Three.')
+  assert.deepEqual(headings(await read(t, styled + paragraph('Total', true) + plain)), ['Terms'])
+  assert.deepEqual(headings(await read(t, paragraph('Ada', true) + paragraph('Bo', true) + paragraph('and I.'))), [])
+})
+
+test('docx: 3 boxes of a form say whether they are ticked, a list says which entry is chosen', async (t) => {
+  const box = (state: string): string =>
+    `<w:r><w:fldChar w:fldCharType="begin"><w:ffData><w:checkBox>${state}</w:checkBox></w:ffData></w:fldChar></w:r>`
+  const list = `<w:r><w:fldChar><w:ffData><w:ddList><w:result w:val="1"/><w:listEntry w:val="Alone"/><w:listEntry w:val="With family"/></w:ddList></w:ffData></w:fldChar></w:r>`
+  const boxes = [
+    box('<w:default w:val="0"/><w:checked/>') + run('Urgent '),
+    box('<w:default w:val="0"/>') + run('Routine '),
+    box('<w:default w:val="1"/><w:checked w:val="0"/>') + run('None'),
+  ].join('')
+  const { text } = await read(t, `<w:p>${boxes}</w:p><w:p>${run('Lives ')}${list}</w:p>`)
+  assert.equal(text, '☒ Urgent ☐ Routine ☐ None\n\nLives With family')
+})
+
+test('docx: the main part is the one that the package names, whatever it is called', async (t) => {
+  const rels = `<Relationships><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="/word/body.xml"/></Relationships>`
+  const document = await read(t, paragraph('Here it is.'), { '_rels/.rels': rels }, 'word/body.xml')
+  assert.deepEqual([document.format, document.text], ['docx', 'Here it is.'])
+})

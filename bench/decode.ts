@@ -9,7 +9,17 @@ import type { Block } from '../src/cache/block.ts'
 import { shrink } from '../src/cache/shrink.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { exampleText, modelFile } from './document.ts'
-import { idsOf, openSubject, pairsOf, readDocument, type Subject, sequenceOver, weightBytes, write } from './subject.ts'
+import {
+  blockBytes,
+  idsOf,
+  openSubject,
+  pairsOf,
+  readDocument,
+  type Subject,
+  sequenceOver,
+  weightBytes,
+  write,
+} from './subject.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 interface Cell {
@@ -17,11 +27,6 @@ interface Cell {
   readonly keep: number
   readonly block: Block
   readonly rates: number[]
-}
-
-const bytesOf = (block: Block): number => {
-  const { pairBytes, headPartBytes, windowBytes } = block.stats()
-  return pairBytes + headPartBytes + windowBytes
 }
 
 const cellsOf = async (subject: Subject, tokenCounts: readonly number[], keeps: readonly number[]): Promise<Cell[]> => {
@@ -63,12 +68,12 @@ export const run = async (args: string[]): Promise<void> => {
   const weights = weightBytes(path)
   const rows = cells.map(({ tokens, keep, block, rates }) => {
     const whole = cells.find((cell) => cell.tokens === tokens) as Cell
-    const limit = (weights + bytesOf(whole.block)) / (weights + bytesOf(block))
+    const limit = (weights + blockBytes(whole.block)) / (weights + blockBytes(block))
     const gain = median(rates) / median(whole.rates)
     const share = keep === 1 ? '' : `${(((gain - 1) / (limit - 1)) * 100).toFixed(0)} %`
-    const read = ((weights + bytesOf(block)) * median(rates)) / 1e9
+    const read = ((weights + blockBytes(block)) * median(rates)) / 1e9
     return [
-      ...[tokens.toLocaleString('en'), `${keep}`, (bytesOf(block) / 1e6).toFixed(1), spread(rates), read.toFixed(1)],
+      ...[tokens.toLocaleString('en'), `${keep}`, (blockBytes(block) / 1e6).toFixed(1), spread(rates), read.toFixed(1)],
       ...(keep === 1 ? ['', ''] : [gain.toFixed(2), limit.toFixed(2)]),
       share,
     ]
@@ -76,6 +81,6 @@ export const run = async (args: string[]): Promise<void> => {
   process.stdout.write(`${values.model}, weights ${(weights / 1e6).toFixed(0)} MB; ${machineLine(machine())}\n\n`)
   const columns = ['tokens', 'keep', 'cache, MB', 'tok/s', 'GB/s', 'gain', 'bytes allow', 'share of that']
   process.stdout.write(`${table(columns, rows)}\n`)
-  const measured = cells.map(({ block, ...cell }) => ({ ...cell, bytes: bytesOf(block) }))
+  const measured = cells.map(({ block, ...cell }) => ({ ...cell, bytes: blockBytes(block) }))
   process.stdout.write(`${writeResult('decode', values.model, { ...values, weights, measured })}\n`)
 }

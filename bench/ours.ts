@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { NativeOptions } from '../src/backends/native.ts'
-import { idsOf, openSubject, readDocument, sequenceOver, write } from './subject.ts'
+import { blockBytes, idsOf, openSubject, readDocument, sequenceOver, weightBytes, write } from './subject.ts'
 
 interface Job extends NativeOptions {
   readonly modelPath: string
@@ -32,6 +32,7 @@ process.stdout.write(
     idsHash: createHash('sha256').update(ids).digest('hex').slice(0, 16),
     prefillPerSecond: (document.length / ms) * 1000,
     decodePerSecond: (decodeCount / restMs) * 1000,
+    stepBytes: weightBytes(modelPath) + blockBytes(block),
     isa: subject.ops.isa,
     generated: Buffer.concat(tokens.slice(0, 12).map((id) => tokenizer.decodeBytes(id))).toString(),
   })}\n`,

@@ -4,7 +4,9 @@
  * and the ratio is taken against the best of them.
  *
  *   npm run bench peers -- --model qwen2.5-coder-0.5b --tokens 2048 [--rounds 3] [--threads 2] [--decode 64] [--only peers]
- *     [--llama-bench PATH]
+ *     [--llama-bench PATH] [--settings off,on,on-q8_0]
+ *
+ * Beside the ratios stands what memory allows: plain reading of this machine in the same run, divided by the bytes that a step reads.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,6 +17,7 @@ import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { exampleText, modelFile } from './document.ts'
 import { checkLlamaBench, runLlamaBench } from './llama-bench.ts'
+import { readBandwidth } from './reading.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 /** What both children take; `node-llama-cpp.mjs` and `ours.ts` print a Rates line. */
@@ -30,6 +33,7 @@ interface Rates {
   readonly idsHash?: string // llama-bench reads tokens of its own
   readonly prefillPerSecond: number
   readonly decodePerSecond: number
+  readonly stepBytes?: number // weights and document that a step of ours reads
   readonly ownPrefillPerSecond?: number // llama.cpp's own clock, without the wrapper
   readonly ownDecodePerSecond?: number
 }
@@ -58,13 +62,23 @@ interface PeerSettings {
 }
 
 /** What users of llama.cpp may choose; a quantised V cache needs flash attention. */
-const peerSettings: Readonly<Record<string, PeerSettings>> = {
-  'flash attention off, f16 cache': { flashAttention: false },
-  'flash attention on, f16 cache': { flashAttention: true },
-  'flash attention on, q8_0 cache': { flashAttention: true, cacheType: 'q8_0' },
+const peerSettings: Readonly<Record<string, PeerSettings & { readonly name: string }>> = {
+  off: { name: 'flash attention off, f16 cache', flashAttention: false },
+  on: { name: 'flash attention on, f16 cache', flashAttention: true },
+  'on-q8_0': { name: 'flash attention on, q8_0 cache', flashAttention: true, cacheType: 'q8_0' },
 }
 
-const throughNode = ([name, settings]: [string, PeerSettings]): Contender => ({
+type NamedSettings = (typeof peerSettings)[string]
+
+/** Throws RangeError for one that there is not. */
+const settingsOf = (list: string): NamedSettings[] =>
+  list.split(',').map((key) => {
+    const settings = peerSettings[key]
+    if (!settings) throw new RangeError(`--settings takes ${Object.keys(peerSettings).join(', ')}, got ${key}`)
+    return settings
+  })
+
+const throughNode = ({ name, ...settings }: NamedSettings): Contender => ({
   name: `llama.cpp, ${name}`,
   peer: true,
   settings,
@@ -73,7 +87,7 @@ const throughNode = ([name, settings]: [string, PeerSettings]): Contender => ({
 
 const throughItself =
   (path: string) =>
-  ([name, settings]: [string, PeerSettings]): Contender => ({
+  ({ name, ...settings }: NamedSettings): Contender => ({
     name: `llama-bench, ${name}`,
     peer: true,
     settings,
@@ -84,11 +98,11 @@ const throughItself =
   })
 
 /** The first one of ours holds everything, as the peer does, and is the one that ratios are about. */
-const contenders = (llamaBench: string | undefined): readonly Contender[] => [
+const contenders = (llamaBench: string | undefined, settings: readonly NamedSettings[]): readonly Contender[] => [
   ours('compactor, whole cache', {}),
   ours('compactor, keep 0.25', { keep: 0.25 }),
-  ...Object.entries(peerSettings).map(throughNode),
-  ...(llamaBench === undefined ? [] : Object.entries(peerSettings).map(throughItself(llamaBench))),
+  ...settings.map(throughNode),
+  ...(llamaBench === undefined ? [] : settings.map(throughItself(llamaBench))),
 ]
 
 /** The peer has its own package.json and lock, so that no normal install pays for it. */
@@ -114,7 +128,7 @@ const textOf = (folder: string, tokenCount: number): string => {
   return path
 }
 
-const report = (results: ReadonlyMap<Contender, Rates[]>): void => {
+const report = (results: ReadonlyMap<Contender, Rates[]>, bandwidth: number): void => {
   const of = (rates: readonly Rates[], key: keyof Rates): number[] =>
     rates.flatMap((rate) => (rate[key] === undefined ? [] : [Number(rate[key])]))
   const cell = (rates: readonly Rates[], key: keyof Rates): string =>
@@ -133,10 +147,16 @@ const report = (results: ReadonlyMap<Contender, Rates[]>): void => {
     const best = Math.max(
       ...[...results].filter(([{ peer: isPeer }]) => isPeer).map(([, rates]) => median(of(rates, theirs))),
     )
-    process.stdout.write(
-      `${label}: ours / best setting of llama.cpp by its own clock = ${(median(of(ours, mine)) / best).toFixed(2)}\n`,
-    )
+    const ratio = (median(of(ours, mine)) / best).toFixed(2)
+    process.stdout.write(`${label}: ours / best setting of llama.cpp by its own clock = ${ratio}\n`)
+    if (label === 'decode') process.stdout.write(`${limitLine(bandwidth, ours[0]?.stepBytes ?? 0, best)}\n`)
   }
+}
+
+const limitLine = (bandwidth: number, stepBytes: number, best: number): string => {
+  const limit = bandwidth / stepBytes
+  const said = `reading ${(bandwidth / 1e9).toFixed(1)} GB/s, ${(stepBytes / 1e6).toFixed(0)} MB a step`
+  return `${said}: at most ${limit.toFixed(1)} tok/s, ${(limit / best).toFixed(2)} times the best setting`
 }
 
 export const run = (args: string[]): void => {
@@ -150,6 +170,7 @@ export const run = (args: string[]): void => {
       threads: { type: 'string', default: '2' },
       only: { type: 'string', default: 'all' },
       'llama-bench': { type: 'string' },
+      settings: { type: 'string', default: Object.keys(peerSettings).join() },
     },
   })
   const modelPath = modelFile(values.model)
@@ -168,7 +189,10 @@ export const run = (args: string[]): void => {
     decodeCount: Number(values.decode),
     threads: Number(values.threads),
   }
-  const chosen = contenders(llamaBench).filter(({ peer: isPeer }) => isPeer || values.only === 'all')
+  const bandwidthBefore = readBandwidth(job.threads)
+  const chosen = contenders(llamaBench, settingsOf(values.settings)).filter(
+    ({ peer: isPeer }) => isPeer || values.only === 'all',
+  )
   const results = new Map<Contender, Rates[]>(chosen.map((contender) => [contender, []]))
   try {
     for (let round = 0; round < Number(values.rounds); round++)
@@ -182,9 +206,10 @@ export const run = (args: string[]): void => {
   const hashes = new Set([...results.values()].flat().flatMap(({ idsHash }) => idsHash ?? []))
   if (hashes.size > 1) throw new Error(`the two sides read different tokens: ${[...hashes].join(', ')}`)
   process.stdout.write(`${values.model}, ${tokenCount} tokens, ${values.threads} threads; ${machineLine(machine())}\n`)
-  report(results)
+  const bandwidth = Math.max(bandwidthBefore, readBandwidth(job.threads)) // before and after: others use memory too
+  report(results, bandwidth)
   const measured = Object.fromEntries([...results].map(([{ name }, rates]) => [name, rates]))
   process.stdout.write(
-    `${writeResult('peers', `${values.model}-${tokenCount}`, { model: values.model, tokenCount, threads: job.threads, measured })}\n`,
+    `${writeResult('peers', `${values.model}-${tokenCount}`, { model: values.model, tokenCount, threads: job.threads, bandwidth, measured })}\n`,
   )
 }

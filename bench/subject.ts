@@ -86,3 +86,9 @@ export const weightBytes = (path: string): number => {
   release()
   return bytes
 }
+
+/** Bytes of a document's memory that every step reads. */
+export const blockBytes = (block: Block): number => {
+  const { pairBytes, headPartBytes, windowBytes } = block.stats()
+  return pairBytes + headPartBytes + windowBytes
+}

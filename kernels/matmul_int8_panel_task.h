@@ -251,7 +251,7 @@ bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply,
     PanelRun run{matmul,     &pool, multiply, pack,
                  activations, token, count,    row_groups, RowRanges(blocks, 1, size_t(pool_thread_count(pool)))};
     if (!pool_run(pool, task_count(count, kTileTokens), quantise_tile_task, &run)) return false;
-    if (!pool_run(pool, run.blocks.count(), panel_task, &run)) return false;
+    if (!pool_run(pool, size_t(pool_thread_count(pool)), panel_task, &run)) return false;
   }
   return true;
 }

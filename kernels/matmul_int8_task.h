@@ -335,7 +335,7 @@ bool multiply_int8(Pool& pool, const Matmul& matmul) {
     quantise_token_avx2(matmul.x + t * matmul.columns, matmul.columns, activations_memory(activations, matmul.columns, t));
   const size_t rows_per_piece = kPieceBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
   Int8Run run{matmul, activations, RowRanges(matmul.rows, rows_per_piece, size_t(pool_thread_count(pool)))};
-  return pool_run(pool, run.ranges.count(), task_for(matmul.type), &run);
+  return pool_run(pool, size_t(pool_thread_count(pool)), task_for(matmul.type), &run);
 }
 
 }  // namespace

@@ -114,7 +114,8 @@ inline __m512i byte_of(__m512i lanes, size_t i) { return _mm512_and_si512(shifte
 inline void pack_k45_factors(const BlockRows& rows, size_t at, size_t group, size_t row, Panel& panel) {
   __m512i head[4];
   transpose_sixteen(rows, at, head);
-  const __m512 d = floats_of_halves(head[0]), minus_minimum = _mm512_sub_ps(_mm512_setzero_ps(), floats_of_halves(shifted(head[0], 16)));
+  const __m512 d = floats_of_halves(head[0]);
+  const __m512 minus_minimum = _mm512_sub_ps(_mm512_setzero_ps(), floats_of_halves(shifted(head[0], 16)));
   const __m512i six = all_bytes(63), top = all_bytes(0x30);
   const __m512i codes[4] = {
       _mm512_and_si512(head[1], six),

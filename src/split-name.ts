@@ -3,10 +3,11 @@ import { basename, dirname, join } from 'node:path'
 
 const pattern = /^(.*)-(\d{5})-of-(\d{5})(\.gguf)$/i
 
-/** Which file of how many; undefined for a name that does not tell. */
+/** Which file of how many; undefined for a name that does not tell, or that tells of file 0 or 4 of 3. */
 export const splitNumber = (path: string): { readonly number: number; readonly count: number } | undefined => {
   const match = pattern.exec(basename(path))
-  return match ? { number: Number(match[2]), count: Number(match[3]) } : undefined
+  const [number, count] = [Number(match?.[2]), Number(match?.[3])]
+  return number >= 1 && number <= count ? { number, count } : undefined
 }
 
 /** What all files of a model are called; a name that tells of no others as it is. */

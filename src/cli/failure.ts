@@ -20,12 +20,14 @@ export const describeFailure = (
     if (error.code === 'commander.help') return { exitCode: 2, sentence: undefined }
     return { exitCode: 2, sentence: commanderSentence(error) }
   }
-  const inFlags = (message: string): string =>
-    command ? withFlagNames(asSentence(message), command) : asSentence(message)
-  if (error instanceof CompactorError)
-    return { exitCode: misuse.has(error.code) ? 2 : 1, sentence: inFlags(error.message) }
+  const inFlags = (message: string, mayBegin: boolean): string =>
+    command ? withFlagNames(asSentence(message), command, { mayBegin }) : asSentence(message)
+  if (error instanceof CompactorError) {
+    const isMisuse = misuse.has(error.code)
+    return { exitCode: isMisuse ? 2 : 1, sentence: inFlags(error.message, isMisuse) }
+  }
   if (error instanceof TypeError || error instanceof RangeError)
-    return { exitCode: 2, sentence: inFlags(error.message) }
+    return { exitCode: 2, sentence: inFlags(error.message, true) }
   return {
     exitCode: 1,
     sentence: `unexpected failure: ${asSentence(error instanceof Error ? error.message : String(error))}`,

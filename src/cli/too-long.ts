@@ -28,9 +28,14 @@ export const partsOf = ({ marks, text }: Pick<Document, 'marks' | 'text'>): Fold
   }
 }
 
-/** As a shell and a .gitignore take it; a name that would need more than quotes is left for the user to write. */
-const patternOf = (name: string): string =>
-  /^[\w./@+-]+$/.test(name) ? name : /['"\\*?[\]!#]/.test(name) ? 'PATTERN' : `'${name}'`
+/**
+ * As a shell and a .gitignore take it, from the folder and not at any depth; a name that would need more than quotes is left for
+ * the user to write.
+ */
+const patternOf = (name: string): string => {
+  const pattern = name.includes('/') ? name : `/${name}` // one without would mean every folder of that name
+  return /^[\w./@+-]+$/.test(pattern) ? pattern : /['"\\*?[\]!#]/.test(pattern) ? 'PATTERN' : `'${pattern}'`
+}
 
 /** Runs `work`; its 'document-too-long' about a folder then says what fits, and where the text is. */
 export const withFolderAdvice = async <T>(

@@ -1,4 +1,7 @@
-/** Fields of a form in a DOCX: boxes that are ticked or not, and lists of which one entry is chosen. Word shows them; no text holds them. */
+/**
+ * Fields of a form in a DOCX: boxes that are ticked or not, and lists of which one entry is chosen. Word shows them; no text
+ * holds them.
+ */
 import { type Attributes, attribute } from './xml.ts'
 
 /** What is said of one field between its tags. */
@@ -30,4 +33,5 @@ export class FormFields {
   }
 }
 
-const isOn = (value: string | undefined): boolean => value !== undefined && !/^(0|false|off)$/.test(value)
+/** A switch of the format: on where it stands without a value. */
+export const isOn = (value: string | undefined): boolean => value !== undefined && !/^(0|false|off)$/.test(value)

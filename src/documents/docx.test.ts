@@ -36,12 +36,12 @@ test('docx: without styles, short bold paragraphs are headings with their number
   const numbered = `<w:p><w:pPr><w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr></w:pPr>${run('Scope of Work', true)}${run(': ')}</w:p>`
   const rest = ['The coach trains leaders.', 'For a year.', 'On site.'].map((text) => paragraph(text)).join('')
   const half = `<w:p>${run('Note', true)}${run(' this well')}</w:p>`
-  const body = `${numbered}${rest}${paragraph('Who fails to pay must leave.', true)}${half}`
+  const body = `${numbered}${rest}${paragraph('* * *')}${paragraph('Who fails to pay must leave.', true)}${half}`
   const document = await read(t, body, { 'word/numbering.xml': numbering })
   assert.deepEqual(headings(document), ['A. Scope of Work:'])
   assert.match(
     document.text,
-    /^# A\. Scope of Work:\n\nThe coach[\s\S]*\n\nWho fails to pay must leave\.\n\nNote this well$/,
+    /^# A\. Scope of Work:\n\nThe coach[\s\S]*\n\n\* \* \*\n\nWho fails to pay must leave\.\n\nNote this well$/,
   )
 })
 

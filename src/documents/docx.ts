@@ -5,7 +5,7 @@
 import { CompactorError } from '../error.ts'
 import { type Block, writeBlocks } from './blocks.ts'
 import type { ReaderInput, Reading } from './document.ts'
-import { FormFields } from './docx-forms.ts'
+import { FormFields, isOn } from './docx-forms.ts'
 import { type Numbering, readNumbering } from './docx-numbers.ts'
 import { type ParagraphStyle, readStyles, type Styles } from './docx-styles.ts'
 import { TextBuilder } from './text-builder.ts'
@@ -142,8 +142,8 @@ class Body {
   }
 
   #openInRun(local: string, attributes: Attributes): void {
-    if (local === 'vanish') this.#hidden = !/^(0|false|off)$/.test(attribute(attributes, 'val') ?? '')
-    else if (local === 'b') this.#bold = !/^(0|false|off)$/.test(attribute(attributes, 'val') ?? '')
+    if (local === 'vanish') this.#hidden = isOn(attribute(attributes, 'val') ?? '')
+    else if (local === 'b') this.#bold = isOn(attribute(attributes, 'val') ?? '')
     else if (local === 'tab' || local === 'ptab') this.#add('\t')
     else if (local === 'br' || local === 'cr') this.#add('\n')
     else if (local === 'noBreakHyphen') this.#add('-')
@@ -234,7 +234,7 @@ const longestTitle = 100
 /** Many a document has no styles: its headings are short paragraphs in bold letters, and few of all. */
 const withHeadings = (blocks: readonly ReadBlock[]): Block[] => {
   const isTitle = ({ text, isBold }: ReadBlock): boolean =>
-    isBold === true && text.length <= longestTitle && !/\n|[.;,]$/.test(text)
+    isBold === true && /[\p{L}\p{N}]/u.test(text) && text.length <= longestTitle && !/\n|[.;,]$/.test(text)
   const isStyled = blocks.some(({ kind }) => kind === 'heading')
   const takes = !isStyled && blocks.filter(isTitle).length * 2 < blocks.length
   return blocks.map((block): Block => {

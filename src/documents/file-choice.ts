@@ -18,13 +18,17 @@ export const checkChoice = ({ include, exclude }: ChoiceOptions): void => {
     if (patterns === undefined) continue
     if (!Array.isArray(patterns) || patterns.some((pattern) => typeof pattern !== 'string'))
       throw new TypeError(`${name} must be a list of patterns, got ${JSON.stringify(patterns)}`)
-    if (patterns.some((pattern) => pattern.trim() === ''))
+    const refused = patterns.find((pattern) => saysNothing.test(pattern))
+    if (refused !== undefined)
       throw new CompactorError(
         'usage',
-        `${name} takes patterns as in a .gitignore, for example *.ts, got an empty text`,
+        `${name} takes patterns as in a .gitignore, for example *.ts, got ${refused.trim() === '' ? 'an empty text' : `${JSON.stringify(refused)}, which names nothing${refused.startsWith('#') ? ' (a name that begins so is written \\#)' : ''}`}`,
       )
   }
 }
+
+/** Empty, a comment, or the folder itself. */
+const saysNothing = /^\s*$|^#|^!?\.?\/*$/
 
 export const isChosen = ({ include = [], exclude = [] }: ChoiceOptions): boolean => include.length + exclude.length > 0
 

@@ -211,6 +211,11 @@ test('folder: include and exclude are refused where there is no folder, without 
     for (const name of ['include', 'exclude'])
       await assert.rejects(readDocument(source, { [name]: ['*.md'] }), { code: 'usage', message: /is no folder/ })
   await assert.rejects(readDocument(folder, { include: [' '] }), { code: 'usage', message: /include takes patterns/ })
+  for (const pattern of ['#drafts', './', '!/', '/'])
+    await assert.rejects(readDocument(folder, { exclude: [pattern] }), {
+      code: 'usage',
+      message: /which names nothing/,
+    })
   await assert.rejects(readDocument(folder, { exclude: '*.md' as unknown as string[] }), TypeError)
   assert.equal((await readDocument(join(folder, 'README.md'), { include: [], exclude: [] })).text, 'read me')
 })

@@ -32,7 +32,7 @@ export const readPdfText = async (
       if (text === undefined) unreadable.push(page)
       else if (text === '') empty.push(page)
       texts.push(text ?? '')
-      length += text?.length ?? 0
+      length += Buffer.byteLength(text ?? '')
       if (length > largestTextBytes)
         throw invalid(`${name} holds more than ${largestTextBytes} bytes of text; split it`)
     }

@@ -90,6 +90,7 @@ test('place: a passage of 3 lines is named by them, one that begins with the nam
   assert.equal(placeAt(places, 12, 15), 'a.ts, line 2')
   assert.equal(placeAt(places, 0, 15), 'a.ts, lines 1 to 2')
   assert.equal(placeAt(places, 0, 6), 'a.ts')
+  assert.equal(placeAt(places, 8, 30), 'a.ts, lines 1 to 4') // no line of b.ts
   assert.equal(placeAt({ ...places, lineStep: 2 }, 8, 17), 'a.ts, near line 1')
   assert.throws(() => placeAt(places, 8, 7), RangeError)
 })

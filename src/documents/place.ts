@@ -13,7 +13,7 @@ export const placeAt = (places: Places, offset: number, end: number = offset): s
     throw new RangeError(`a passage from ${offset} ends there or behind, got ${end}`)
   const { marks } = places
   const { file, chapter, page, heading, line } = marksAt(marks, offset)
-  const last = Math.max(offset, end - 1)
+  const last = Math.max(offset, Math.min(end, endOfPart(marks, offset)) - 1)
   const lastLine = marksAt(marks, last).line
   // The name of a file stands before its first line.
   const lines = line ?? (lastLine && lastLine.offset > (file?.offset ?? -1) ? lastLine : undefined)
@@ -26,6 +26,12 @@ export const placeAt = (places: Places, offset: number, end: number = offset): s
   ].filter((part) => part !== undefined)
   if (parts.length > 0) return parts.join(', ')
   return marks.length > 0 ? 'the beginning' : 'the document'
+}
+
+/** Where the next file or chapter begins: its lines are counted anew. */
+const endOfPart = (marks: Places['marks'], offset: number): number => {
+  const next = lastAtOrBefore(marks.length, (i) => marks[i]?.offset ?? 0, offset) + 1
+  return marks.slice(next).find(({ kind }) => kind === 'file' || kind === 'chapter')?.offset ?? Number.POSITIVE_INFINITY
 }
 
 /** The last mark of each kind that still holds at an offset. */

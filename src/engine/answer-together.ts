@@ -9,7 +9,7 @@ import { withoutRepeats } from './common-beginnings.ts'
 import type { Control } from './control.ts'
 import { logitsAfter, type Part } from './forward.ts'
 import type { Generated, Generation } from './generation.ts'
-import type { Sequence } from './sequence.ts'
+import { panelTokens, type Sequence } from './sequence.ts'
 
 export interface Job {
   /** What it holds while it runs, besides what it shares. */
@@ -31,11 +31,11 @@ export interface TogetherOptions {
   readonly control: Control
 }
 
-/** Token rows that go through the model in a step: answers take one each, the rest is shared by what is being read. */
+/**
+ * Token rows that go through the model in a step: answers take one each, the rest is shared by what is being read, no more than
+ * `panelTokens` of one question, so that a long one holds nobody up for long.
+ */
 const stepTokens = 512
-/** And of one of them, so that a long question holds nobody up for long. */
-export const panelTokens = 256
-
 interface Running extends ReturnType<Job['begin']> {
   readonly job: Job
   /** Tokens to read before the first of the answer. */

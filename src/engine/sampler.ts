@@ -51,8 +51,8 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
 
 export const argmax: Sampler = (logits, allows) => {
   if (allows) {
-    const likeliest = argmax(logits) // mostly allowed, and asking about a token costs more than looking at all logits
-    if (allows(likeliest)) return likeliest
+    const first = argmax(logits) // mostly allowed, and asking about a token costs more than looking at all logits
+    if (allows(first)) return first
   }
   let best = -1
   let bestLogit = Number.NEGATIVE_INFINITY

@@ -10,7 +10,8 @@ import { blockShapeOf } from './block-shape.ts'
 import type { Control } from './control.ts'
 import { forward } from './forward.ts'
 
-const panelTokens = 256
+/** Tokens of a sequence that go through the model at once. */
+export const panelTokens = 256
 
 export interface SequenceStart {
   /** Absent: nothing stands before the sequence. */

@@ -165,6 +165,7 @@ class ProgressReports {
   readonly #control: Control
   readonly #tell: ((progress: Progress) => void) | undefined
   readonly #timer: NodeJS.Timeout | undefined
+  #told: Progress | undefined
 
   constructor(control: Control, tell: ((progress: Progress) => void) | undefined) {
     this.#control = control
@@ -175,6 +176,8 @@ class ProgressReports {
   report(): void {
     const progress = this.#control.progress
     if (!this.#tell || this.failure || progress.total === 0) return
+    if (progress.done === this.#told?.done && progress.total === this.#told.total) return
+    this.#told = progress
     try {
       this.#tell(progress)
     } catch (error) {

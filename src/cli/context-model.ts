@@ -35,13 +35,20 @@ export const wantedModel = (command: Command, { model, offline }: { model?: stri
  * named one is another.
  */
 export const getContextModel = async (made: Made, wanted: Wanted, terminal: Terminal): Promise<string> => {
-  if (wanted.named !== undefined) return getNamedModel(wanted.named, made, wanted, terminal)
+  const search = { made, offline: wanted.offline, terminal }
+  if (wanted.named !== undefined) return getNamedModel(wanted.named, search)
   const found = await findMaker(made, terminal)
   if (found !== undefined) return found
   const { preferred } = wanted
-  const tried = preferred === undefined ? { why: '' } : await tryPreferred(preferred, made, wanted, terminal)
+  const tried = preferred === undefined ? { why: '' } : await tryPreferred(preferred, search)
   if ('path' in tried) return tried.path
   throw await notHere(made, tried.why)
+}
+
+interface Search {
+  readonly made: Made
+  readonly offline: boolean | undefined
+  readonly terminal: Terminal
 }
 
 /** Among the models that this machine has seen. */
@@ -60,28 +67,23 @@ const findMaker = async ({ by }: Made, terminal: Terminal): Promise<string | und
 /** → why it is not the one, to go on a sentence with */
 const tryPreferred = async (
   { spec, from }: NonNullable<Wanted['preferred']>,
-  { by }: Made,
-  { offline }: Wanted,
-  terminal: Terminal,
+  search: Search,
 ): Promise<{ readonly path: string } | { readonly why: string }> => {
+  const { by } = search.made
   try {
-    const { path, sha256 } = await pullExactly(spec, by.fingerprint, offline, terminal)
+    const { path, sha256 } = await pullExactly(spec, search)
     return sha256 === by.fingerprint
       ? { path }
       : { why: `; ${from} names ${spec}, which is another (sha256 ${sha256.slice(0, 12)}…)` }
   } catch (cause) {
-    if (!(cause instanceof CompactorError) || terminal.signal.aborted) throw cause
+    if (!(cause instanceof CompactorError) || search.terminal.signal.aborted) throw cause
     return { why: `; ${from} names ${spec}, which cannot be used: ${cause.message}` }
   }
 }
 
-const pullExactly = async (
-  spec: string,
-  sha256: string,
-  offline: boolean | undefined,
-  terminal: Terminal,
-): Promise<PulledModel> => {
+const pullExactly = async (spec: string, { made: { by }, offline, terminal }: Search): Promise<PulledModel> => {
   const { pullModel } = await import('../index.ts')
+  const sha256 = by.fingerprint
   return showPull(spec, terminal, (callbacks) => pullModel(spec, { ...callbacks, ...given({ offline }), sha256 }))
 }
 
@@ -97,14 +99,10 @@ const notHere = async ({ file, by: model }: Made, why: string): Promise<Compacto
 }
 
 /** What cannot be the context's own model is refused, not downloaded. */
-const getNamedModel = async (
-  spec: string,
-  { file, by }: Made,
-  { offline }: Wanted,
-  terminal: Terminal,
-): Promise<string> => {
+const getNamedModel = async (spec: string, search: Search): Promise<string> => {
+  const { file, by } = search.made
   try {
-    return (await pullExactly(spec, by.fingerprint, offline, terminal)).path
+    return (await pullExactly(spec, search)).path
   } catch (cause) {
     if (!(cause instanceof CompactorError) || cause.code !== 'checksum-mismatch') throw cause
     throw new CompactorError(

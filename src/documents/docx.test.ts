@@ -70,3 +70,10 @@ test('docx: the main part is the one that the package names, whatever it is call
   const document = await read(t, paragraph('Here it is.'), { '_rels/.rels': rels }, 'word/body.xml')
   assert.deepEqual([document.format, document.text], ['docx', 'Here it is.'])
 })
+
+test('docx: without its main part it is refused as damaged, and not called some zip', async (t) => {
+  await assert.rejects(read(t, paragraph('Gone.'), {}, 'word/styles.xml'), {
+    code: 'document-invalid',
+    message: /a\.docx is a DOCX, and damaged: its main part is missing; get it again/,
+  })
+})

@@ -12,11 +12,11 @@ import { TextBuilder } from './text-builder.ts'
 import { type Attributes, attribute, localName, readXml } from './xml.ts'
 import type { Zip } from './zip.ts'
 
-/** Throws CompactorError('document-invalid'): damaged, without text. */
-export const readDocx = async (zip: Zip, { name, signal }: ReaderInput): Promise<Reading> => {
-  const main = await findMainPart(zip, { name, signal })
-  if (main === undefined)
-    throw new CompactorError('document-invalid', `${name} is damaged: its main part is missing; get it again`)
+/**
+ * @param main the part with the text, as `findMainPart` finds it
+ * Throws CompactorError('document-invalid'): damaged, without text.
+ */
+export const readDocx = async (zip: Zip, main: string, { name, signal }: ReaderInput): Promise<Reading> => {
   const part = (path: string): Promise<Uint8Array | undefined> => zip.read(`word/${path}.xml`)
   const options = { name, signal }
   const [styles, numbering] = [

@@ -12,12 +12,14 @@ export const readZipDocument = async (input: ReaderInput): Promise<Reading> => {
     .toString('latin1')
     .trim()
   if (type === 'application/epub+zip' || zip.has('META-INF/container.xml')) return readEpub(zip, input)
-  if ((await findMainPart(zip, input)) !== undefined) return readDocx(zip, input)
+  const main = await findMainPart(zip, input)
+  if (main !== undefined) return readDocx(zip, main, input)
   throw new CompactorError('document-invalid', `${input.name} is ${kindOf(zip, type)}`)
 }
 
 const kindOf = ({ names }: Zip, type: string): string => {
   const starts = (part: string): boolean => names.some((name) => name.startsWith(part))
+  if (starts('word/')) return 'a DOCX, and damaged: its main part is missing; get it again'
   if (starts('xl/')) return 'an Excel workbook, which is not read; save it as CSV'
   if (starts('ppt/')) return 'a PowerPoint presentation, which is not read; save it as PDF'
   if (type.startsWith('application/vnd.oasis.opendocument'))

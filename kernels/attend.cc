@@ -10,6 +10,7 @@
 
 #include "attend_task.h"
 #include "cpu.h"
+#include "row_ranges.h"
 #include "tasks.h"
 
 namespace compactor {
@@ -55,6 +56,25 @@ void merge_task(void* arguments, size_t task, int) {
     }
     for (size_t d = 0; d < plan.head_dim && sum != 0; d++) out[d] /= sum;
   }
+}
+
+// Tasks of few rows in stretches, one for each thread: what a task asks for ahead is then what its thread does next.
+struct Stretches {
+  RowRanges tasks;
+  Task task;
+  AttendPlan* plan;
+};
+
+void run_stretch(void* arguments, size_t own, int thread) {
+  Stretches& stretches = *static_cast<Stretches*>(arguments);
+  stretches.tasks.work(own, [&](size_t task, size_t) { stretches.task(stretches.plan, task, thread); });
+}
+
+bool run_tasks(Pool& pool, Task task, AttendPlan& plan) {
+  const size_t count = plan.kv_heads * plan.row_blocks * plan.splits;
+  if (plan.rows() > kFewRows) return pool_run(pool, count, task, &plan);
+  Stretches stretches{RowRanges(count, 1, size_t(pool_thread_count(pool))), task, &plan};
+  return pool_run(pool, stretches.tasks.count(), run_stretch, &stretches);
 }
 
 }  // namespace
@@ -111,7 +131,7 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
 #endif
   (void)isa;
   (void)bf16;
-  if (!pool_run(pool, kv_heads * plan.row_blocks * plan.splits, task, &plan)) return false;
+  if (!run_tasks(pool, task, plan)) return false;
   if (plan.splits == 1) return true;
   return pool_run(pool, task_count(kv_heads * plan.rows(), kMergeRows), merge_task, &plan);
 }

@@ -8,6 +8,9 @@
 namespace compactor {
 namespace {
 
+constexpr size_t kFewRows = 12;
+constexpr size_t kQuad = 4;  // lanes that shuffle among themselves, in vectors of any width
+
 // Scratch of a task, all of 32 bits.
 struct Block {
   size_t rows;
@@ -19,6 +22,7 @@ struct Block {
   Factor* values;   // packed
   float* logits;    // [rows][kKeyBlock], later the weights
   Factor* q;        // [rows][height], scaled
+  Factor* spread;   // [rows][height][kQuad] of few rows: see attention_few.h
   float* out;       // [rows][width]
   float* scales;    // [rows], what a larger logit does to the sums so far
   SoftmaxState* states;  // [rows]
@@ -44,6 +48,8 @@ COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_
   block.values = reinterpret_cast<Factor*>(take(factor_count(kKeyBlock) * block.width));
   block.logits = take(block.rows * kKeyBlock);
   block.q = reinterpret_cast<Factor*>(take(block.rows * block.height));
+  const size_t few = block.rows < kFewRows ? block.rows : kFewRows;
+  block.spread = reinterpret_cast<Factor*>(take(few * block.height * kQuad));
   block.out = take(block.rows * block.width);
   block.scales = take(block.rows);
   block.states = reinterpret_cast<SoftmaxState*>(take(2 * block.rows));
@@ -165,12 +171,12 @@ COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, s
   state.largest = largest;
 }
 
-// Weights of the first `count` keys of a run, and the softmax of every row brought up to date. As many rows `ahead` are
-// asked for meanwhile: what will be read next.
+// Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
 COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count,
-                                 Weights as, const Rows& ahead) {
+                                 Weights as) {
+  const Rows next = run.keys.from(count);
   for (size_t first = 0; first < count; first += kPanel) {
-    prefetch(ahead, first, kPanel);
+    prefetch(next, first, kPanel);
     pack_keys(run.keys.from(first), count - first < kPanel ? count - first : kPanel, plan.head_dim,
               block.keys + first * block.height);
   }

@@ -1,7 +1,7 @@
 // One task of attend for the lanes of the including file: a block of rows against a span of keys, a block of keys at a
 // time; weights times values are summed beside the running softmax of attend_rows.h.
 #pragma once
-#include "attend_rows.h"
+#include "attention_few.h"
 
 namespace compactor {
 namespace {
@@ -11,41 +11,6 @@ COMPACTOR_INLINE void begin(const AttendPlan& plan, const Block& block) {
   for (size_t row = 0; row < block.rows; row++) {
     for (size_t d = 0; d < block.width; d++) block.out[row * block.width + d] = 0;
     block.states[row] = {kMinusInfinity, 0};
-  }
-}
-
-constexpr size_t kFewRows = 12;
-
-// The way round values that are not finite: a weight of 0 takes nothing from them. `columns` from `at` on of some rows.
-void add_values_one_by_one(const Block& block, size_t row, size_t height, const Rows& values, size_t at,
-                           size_t columns) {
-  for (const size_t end = row + height; row < end; row++) {
-    for (size_t d = at; d < at + columns; d++) {
-      float sum = 0;
-      for (size_t i = 0; i < block.visible[row]; i++) {
-        const float weight = block.logits[row * kKeyBlock + i];
-        if (weight != 0) sum += weight * load_value(values, i, d);
-      }
-      float& out = block.out[row * block.width + d];
-      out = out * block.scales[row] + sum;
-    }
-  }
-}
-
-// As add_values, straight from where they lie: for few rows, packing them would cost more than it saves.
-void add_loose_values(const Block& block, const Rows& values, const Rows& ahead) {
-  const Tiling tiling(block.rows);
-  for (size_t tile = 0; tile < tiling.tiles; tile++) {
-    const size_t row = tiling.start(tile);
-    const size_t height = tiling.height(tile);
-    for (size_t d = 0; d < block.width;) {
-      const size_t columns = loose_columns(height, block.width - d);
-      if (!kLooseValuesTiles[height](block.logits + row * kKeyBlock, kKeyBlock, values, d,
-                                     block.visible[row + height - 1], block.scales + row,
-                                     block.out + row * block.width + d, block.width, ahead, columns))
-        add_values_one_by_one(block, row, height, values, d, columns);
-      d += columns;
-    }
   }
 }
 
@@ -68,14 +33,11 @@ void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, 
   const Block block = rows_for(plan, all, segment);
   if (block.rows == 0 || !look(plan, block, segment, first_key, count)) return;
   const KeyRun run = key_run(plan, block, segment, first_key);
+  if (goes_straight(plan, block)) return add_straight(plan, block, run);
   count = block.visible[block.rows - 1];
-  const bool loose = block.rows <= kFewRows && plan.head_dim % kPanel == 0;
-  const bool packed = !loose && pack_values(run.values, count, plan.head_dim, block.values);
-  const Rows next_keys = run.keys.from(count);
-  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats, loose ? run.values : next_keys);
-  if (loose)
-    add_loose_values(block, run.values, next_keys);
-  else if (packed)
+  const bool packed = pack_values(run.values, count, plan.head_dim, block.values);
+  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats);
+  if (packed)
     add_values(block, run.values, count);
   else
     add_values_one_by_one(block, 0, block.rows, run.values, 0, plan.head_dim);

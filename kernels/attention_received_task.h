@@ -18,8 +18,7 @@ COMPACTOR_INLINE void received_rows(const ReceivedPlan& plan, size_t task, void*
   for_each_block(rows, kv_head, split, [&](const Segment& segment, size_t first_key, size_t count) {
     if (!look(rows, block, segment, first_key, count)) return;
     const KeyRun run = key_run(rows, block, segment, first_key);
-    const size_t seen = block.visible[block.rows - 1];
-    weigh_keys(rows, block, run, seen, Weights::floats, run.keys.from(seen));
+    weigh_keys(rows, block, run, block.visible[block.rows - 1], Weights::floats);
   });
   for (size_t row = 0; row < block.rows; row++)
     rows.states[(kv_head * rows.rows() + block.first_row + row) * rows.splits + split] = block.states[row];

@@ -83,14 +83,14 @@ COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, F
 
 constexpr size_t kMostFilled = 256;  // values of a row
 
-// `count` rows from `first` on, and zeros up to kLanes rows, in memory for that many rows
-COMPACTOR_INLINE Rows filled_up(const Rows& rows, size_t first, size_t count, size_t width, void* memory) {
+// `count` rows from `first` on, and zeros up to `whole` rows, in memory for that many
+COMPACTOR_INLINE Rows filled_up(const Rows& rows, size_t first, size_t count, size_t whole, size_t width, void* memory) {
   const size_t element = rows.half ? sizeof(uint16_t) : sizeof(float);
   unsigned char* bytes = static_cast<unsigned char*>(memory);
   for (size_t i = 0; i < count; i++)
     memcpy(bytes + i * width * element, static_cast<const char*>(rows.start) + (first + i) * rows.stride * element,
            width * element);
-  memset(bytes + count * width * element, 0, (kLanes - count) * width * element);
+  memset(bytes + count * width * element, 0, (whole - count) * width * element);
   return {memory, width, rows.half};
 }
 
@@ -103,7 +103,7 @@ COMPACTOR_INLINE void pack_keys(const Rows& keys, size_t count, size_t head_dim,
     const bool whole = count - first >= kLanes;
     if (whole || head_dim <= kMostFilled) {
       unsigned char filled[kLanes * kMostFilled * sizeof(float)];
-      const Rows rows = whole ? keys : filled_up(keys, first, count - first, head_dim, filled);
+      const Rows rows = whole ? keys : filled_up(keys, first, count - first, kLanes, head_dim, filled);
       for (; (i + kLanes) * kDepth <= head_dim; i += kLanes)
         transpose_lanes(rows, whole ? first : 0, i * kDepth, target + i * kPanel);
     }
@@ -207,62 +207,6 @@ void values_tile(const Factor* weights, size_t weights_stride, const Factor* val
   }
 }
 
-// The same for kWidth · kLanes columns from `at` on of `count` values that are not packed: worth it where few rows would
-// share the packing. False, with nothing written, if a value is not finite. The rows `ahead` are asked for meanwhile.
-template <size_t kRows, size_t kWidth>
-COMPACTOR_INLINE bool add_loose_values(const float* weights, size_t weights_stride, const Rows& values, size_t at,
-                                       size_t count, const float* scales, float* out, size_t out_stride,
-                                       const Rows& ahead) {
-  Lanes sums[kRows][kWidth] = {};
-  IntLanes largest = {};
-  for (size_t i = 0; i < count; i++) {
-    if (at == 0) prefetch(ahead, i, 1);
-#pragma GCC unroll 4
-    for (size_t c = 0; c < kWidth; c++) {
-      const Lanes value = load_row(values, i, at + c * kLanes);
-      largest = larger_magnitude(value, largest);
-#pragma GCC unroll 12
-      for (size_t r = 0; r < kRows; r++)
-        sums[r][c] = multiply_add(all(weights[r * weights_stride + i]), value, sums[r][c]);
-    }
-  }
-  if (!are_finite(largest)) return false;
-#pragma GCC unroll 12
-  for (size_t r = 0; r < kRows; r++) {
-#pragma GCC unroll 4
-    for (size_t c = 0; c < kWidth; c++) {
-      float* target = out + r * out_stride + c * kLanes;
-      save(target, multiply_add(load(target), all(scales[r]), sums[r][c]));
-    }
-  }
-  return true;
-}
-
-// How many columns a tile of so many rows takes at a time, of `rest`: all of a row of 64 where the registers suffice, so
-// that it is read in one go.
-COMPACTOR_INLINE size_t loose_columns(size_t rows, size_t rest) {
-#if defined(COMPACTOR_LANES_AVX512)
-  if (rows <= 7 && rest >= 4 * kLanes) return 4 * kLanes;
-#endif
-  (void)rows;
-  (void)rest;
-  return kPanel;
-}
-
-template <size_t kRows>
-bool loose_values_tile(const float* weights, size_t weights_stride, const Rows& values, size_t at, size_t count,
-                       const float* scales, float* out, size_t out_stride, const Rows& ahead, size_t columns) {
-#if defined(COMPACTOR_LANES_AVX512)
-  if constexpr (kRows <= 7)
-    if (columns == 4 * kLanes)
-      return add_loose_values<kRows, 4>(weights, weights_stride, values, at, count, scales, out, out_stride, ahead);
-#endif
-  (void)columns;
-  return add_loose_values<kRows, 2>(weights, weights_stride, values, at, count, scales, out, out_stride, ahead);
-}
-
-using LooseValuesTile = bool (*)(const float*, size_t, const Rows&, size_t, size_t, const float*, float*, size_t,
-                                 const Rows&, size_t);
 using LogitsTile = void (*)(const Factor*, const Factor*, size_t, float*, size_t);
 using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const float*, float*, size_t);
 
@@ -275,13 +219,12 @@ using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const 
 #endif
 constexpr LogitsTile kLogitsTiles[kTileRows + 1] = COMPACTOR_TILES(logits_tile);
 constexpr ValuesTile kValuesTiles[kTileRows + 1] = COMPACTOR_TILES(values_tile);
-constexpr LooseValuesTile kLooseValuesTiles[kTileRows + 1] = COMPACTOR_TILES(loose_values_tile);
 
 // How `rows` are cut into tiles of nearly equal height: 7 rows are 4 + 3, not 6 + 1.
 struct Tiling {
   size_t rows;
   size_t tiles;
-  explicit Tiling(size_t row_count) : rows(row_count), tiles((row_count + kTileRows - 1) / kTileRows) {}
+  explicit Tiling(size_t row_count, size_t most = kTileRows) : rows(row_count), tiles((row_count + most - 1) / most) {}
   size_t start(size_t tile) const { return rows * tile / tiles; }
   size_t height(size_t tile) const { return start(tile + 1) - start(tile); }
 };

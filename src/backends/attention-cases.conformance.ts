@@ -362,10 +362,13 @@ const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float3
   ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
 ]
 
-/** Few rows of wide heads, whose values are not packed. Row 30 is the last key (after a gap of one), which the last query alone sees. */
-const looseCases: OpCase[] = ([64, 96, 128] as const).flatMap((headDim) =>
+/** Values of key 30 (after a gap of one), which the last query alone sees; the last has no bfloat16 but infinity. */
+const lastValues = [undefined, nan, infinity, 3.4e38] as const
+
+/** Few rows of wide heads, whose keys and values are not packed. */
+const straightCases: OpCase[] = ([32, 64, 96, 128, 256] as const).flatMap((headDim) =>
   ([1, 3, 4] as const).flatMap((group) =>
-    [undefined, nan, infinity].map((value) =>
+    lastValues.map((value) =>
       attendCase(`few rows, ${value === undefined ? 'all finite' : `the last key's value ${value}`}`, {
         n: 3,
         group,
@@ -375,7 +378,7 @@ const looseCases: OpCase[] = ([64, 96, 128] as const).flatMap((headDim) =>
           {
             counts: [30],
             gap: 1,
-            dtype: 'f16',
+            dtype: value === 3.4e38 ? 'f32' : 'f16',
             causalFrom: 0,
             ...(value === undefined
               ? {}
@@ -384,6 +387,19 @@ const looseCases: OpCase[] = ([64, 96, 128] as const).flatMap((headDim) =>
         ],
       }),
     ),
+  ),
+)
+
+/** One query of each count of heads that is computed otherwise, with every rest of keys that a vector leaves. */
+const oneQueryCases: OpCase[] = [1, 2, 5, 6, 7, 8, 9, 12].flatMap((group) =>
+  [1, 6, 263, 512 + 31].map((count) =>
+    attendCase(`one query, ${count} keys`, {
+      n: 1,
+      group,
+      headDim: 64,
+      firstIndex: count,
+      runs: [{ counts: [count, count + 1], dtype: 'f16', ...(count === 263 ? { bias: biasOf } : {}) }],
+    }),
   ),
 )
 
@@ -432,7 +448,8 @@ const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =
 
 export const attentionCases: readonly OpCase[] = [
   ...gridCases,
-  ...looseCases,
+  ...straightCases,
+  ...oneQueryCases,
   ...headDimCases,
   ...longCases,
   ...borderCases,

@@ -16,25 +16,19 @@ constexpr size_t kLogitRows = kFewRows;  // whose sums registers hold
 constexpr size_t kLogitRows = 8;
 #endif
 
-// The keys and values that will be read next, asked for evenly while others are computed with: a core that asks for many
-// at once waits for them. What lies beyond the end may be asked for.
+// Rows that will be read next, asked for evenly while others are computed with: a core that asks for many at once waits for
+// them. What lies beyond the end may be asked for.
 class Ahead {
  public:
-  Ahead(const Rows& keys, const Rows& values)
-      : keys_(static_cast<const char*>(keys.start)), values_(static_cast<const char*>(values.start)) {}
+  explicit Ahead(const Rows& rows) : next_(static_cast<const char*>(rows.start)) {}
 
-  // `lines` more of both
-  void ask(size_t lines) {
-    for (size_t i = 0; i < lines; i++, at_ += 64) {
-      __builtin_prefetch(keys_ + at_, 0, 2);
-      __builtin_prefetch(values_ + at_, 0, 2);
-    }
+  // As many bytes as that many values of 16 bits have.
+  void ask(size_t values) {
+    for (const char* end = next_ + values * sizeof(uint16_t); next_ < end; next_ += 64) __builtin_prefetch(next_, 0, 2);
   }
 
  private:
-  const char* keys_;
-  const char* values_;
-  size_t at_ = 0;
+  const char* next_;
 };
 
 // Quads of four rows, transposed: lanes[c] has in lane 4j + k what lanes[k] had in lane 4j + c.
@@ -114,7 +108,7 @@ COMPACTOR_INLINE void quads_of_logits(const Factor* spread, size_t height, const
         columns[quad][k] = load_row_factors(keys, key + quad * kQuad + k, i * kDepth);
       transpose_quads(columns[quad]);
     }
-    ahead.ask(kQuads * kQuad * kLanes * kDepth * sizeof(uint16_t) / 64 / 2);  // half of what was read
+    ahead.ask(kQuads * kQuad * kLanes * kDepth);
 #pragma GCC unroll 4
     for (size_t c = 0; c < kQuad; c++)
 #pragma GCC unroll 12
@@ -206,7 +200,7 @@ COMPACTOR_INLINE bool add_columns(const Factor* weights, const Rows& values, siz
         sums[r][c + 1] = add_products(weight, second, sums[r][c + 1]);
       }
     }
-    ahead.ask(kDepth * kWidth * kLanes * sizeof(uint16_t) / 64 / 2);  // half of what was read
+    ahead.ask(kDepth * kWidth * kLanes);
   }
   Lanes all_sums = {};
 #pragma GCC unroll 12
@@ -314,9 +308,9 @@ COMPACTOR_INLINE void weigh_again(const AttendPlan& plan, const Block& block, co
 
 // Rows of `block` against `run`, of which visible[] says how much each sees.
 COMPACTOR_INLINE void add_straight(const AttendPlan& plan, const Block& block, const KeyRun& run) {
-  const size_t seen = block.visible[block.rows - 1];
-  Ahead ahead(run.keys.from(seen), run.values.from(seen));
-  weigh_straight(plan, block, run, ahead);
+  Ahead values(run.values.from(block.first[0]));
+  weigh_straight(plan, block, run, values);
+  Ahead next_keys(run.keys.from(block.visible[block.rows - 1]));
   const Tiling tiling(block.rows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t row = tiling.start(tile);
@@ -325,9 +319,9 @@ COMPACTOR_INLINE void add_straight(const AttendPlan& plan, const Block& block, c
       columns = straight_columns(height, plan.head_dim - d);
       if (kValuesStraight[height](reinterpret_cast<const Factor*>(block.logits + row * kKeyBlock), run.values, d, columns,
                                   block.visible[row + height - 1], block.scales + row,
-                                  block.out + row * block.width + d, block.width, ahead))
+                                  block.out + row * block.width + d, block.width, next_keys))
         continue;
-      weigh_again(plan, block, run, row, height, ahead);
+      weigh_again(plan, block, run, row, height, next_keys);
       add_values_one_by_one(block, row, height, run.values, d, plan.head_dim - d);
       break;
     }

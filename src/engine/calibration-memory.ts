@@ -2,9 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { AskingCalibration } from './asking-calibration.ts'
 import type { Calibration } from './calibration.ts'
 
-const rememberedCount = 100 // newest last
+const rememberedCount = 40 // newest last; few enough to be read and written in a millisecond or two
 
 const memoryPath = (home: string): string => join(home, 'calibrations.json')
 
@@ -33,12 +34,17 @@ const areRuns = (value: unknown, names: readonly string[]): boolean =>
 
 const isCalibration = (value: unknown): value is Calibration => {
   if (typeof value !== 'object' || value === null) return false
-  const { measuredAt, asked, whole, chosen, wholeSince, chosenSince } = value as Record<keyof Calibration, unknown>
+  const { measuredAt, whole, chosen, wholeSince, chosenSince } = value as Record<keyof Calibration, unknown>
   return (
     typeof measuredAt === 'string' &&
-    [whole, chosen, wholeSince, chosenSince].every((runs) => areRuns(runs, ['tokens', 'processorSeconds'])) &&
-    areRuns(asked, ['keptTokens', 'firstTokenSeconds', 'nextTokenSeconds'])
+    [whole, chosen, wholeSince, chosenSince].every((runs) => areRuns(runs, ['tokens', 'processorSeconds']))
   )
+}
+
+const isAskingCalibration = (value: unknown): value is AskingCalibration => {
+  if (typeof value !== 'object' || value === null) return false
+  const { asked, askedSince } = value as Record<keyof AskingCalibration, unknown>
+  return [asked, askedSince].every((runs) => areRuns(runs, ['keptTokens', 'firstTokenSeconds', 'nextTokenSeconds']))
 }
 
 export const recallCalibration = async (home: string, key: string): Promise<Calibration | undefined> => {
@@ -46,14 +52,22 @@ export const recallCalibration = async (home: string, key: string): Promise<Cali
   return isCalibration(found) ? found : undefined
 }
 
+export const recallAsking = async (home: string, key: string): Promise<AskingCalibration | undefined> => {
+  const found = (await readMemory(home))[key]
+  return isAskingCalibration(found) ? found : undefined
+}
+
 /** A home that takes no file costs the next estimate its time, so the failure is not one of this estimate. */
-export const rememberCalibration = async (home: string, key: string, calibration: Calibration): Promise<void> => {
-  const { [key]: _, ...others } = await readMemory(home)
-  const kept = Object.fromEntries(Object.entries(others).slice(1 - rememberedCount))
+export const rememberCalibrations = async (
+  home: string,
+  calibrations: Readonly<Record<string, Calibration | AskingCalibration>>,
+): Promise<void> => {
+  const others = Object.entries(await readMemory(home)).filter(([key]) => !(key in calibrations))
+  const all = [...others, ...Object.entries(calibrations)].slice(-rememberedCount)
   const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
   try {
     await mkdir(home, { recursive: true })
-    await writeFile(temporary, `${JSON.stringify({ ...kept, [key]: calibration }, undefined, 1)}\n`)
+    await writeFile(temporary, `${JSON.stringify(Object.fromEntries(all), undefined, 1)}\n`)
     await rename(temporary, memoryPath(home))
   } catch {
     await rm(temporary, { force: true }).catch(() => undefined)

@@ -62,12 +62,13 @@ export const calibrate = async (run: RunTimed, mostTokens: number): Promise<Cali
   const chosen = [await run(Math.min(nearTokens, mostTokens), choosing)]
   const near = chosen[0]?.tokens ?? 1
   const again = await run(near, choosing)
-  chosen.push(again, await run(near, choosing))
+  chosen.push(again, await run(near, { ...choosing, firstAnswers }))
   const affordable = Math.round((farSeconds / again.seconds) * near)
   const far = Math.min(mostTokens, Math.max(leastFarTokens, Math.min(farTokens, affordable)))
-  chosen.push(await run(far, choosing))
-  const keeping = { choosing: false, firstAnswers }
-  const whole = [await run(near, keeping), await run(far, keeping), await run(near, { choosing: false })]
+  chosen.push(await run(far, { ...choosing, firstAnswers }))
+  // What was chosen differs from head to head and takes longer to look through than the same number of tokens of a whole.
+  const keeping = { choosing: false }
+  const whole = [await run(near, keeping), await run(far, { ...keeping, firstAnswers }), await run(near, keeping)]
   chosen.push(await run(far, choosing))
   const runs = [...chosen, ...whole]
   const calibration = {

@@ -128,7 +128,7 @@ const secondsOf = ({ calibration, asking, runs }: Calibrated, { size, planSecond
   const { documentTokens, keptTokens } = size
   const compress = readingCurve([...chosen, ...chosenSince])
   const clock = clockOf(runs.slice(1))
-  const before = planSeconds + startSeconds(runs[0], compress, clock)
+  const before = planSeconds + clock * compress.start
   const reading = (curve: ReadingCurve): number => before + clock * secondsFor(curve, documentTokens)
   const prefill = reading(readingCurve([...whole, ...wholeSince]))
   // Threads wait for one another at every token: other work costs answers more than reading.
@@ -141,14 +141,6 @@ const secondsOf = ({ calibration, asking, runs }: Calibrated, { size, planSecond
     firstToken: askingClock * firstTokenSeconds,
     nextToken: askingClock * nextTokenSeconds,
   }
-}
-
-/** The first run of a process waits more than later ones, for pages of the weights. Between bounds, for it is one run. */
-const startSeconds = (first: TimedRun | undefined, curve: ReadingCurve, clock: number): number => {
-  if (!first?.isFirst) return 0
-  const more = first.seconds - clock * secondsFor(curve, first.tokens)
-  const usual = clock * curve.start
-  return Math.min(3 * usual, Math.max(usual, more))
 }
 
 const keyOf = ({ fingerprint, machine }: CalibrationPlace, request: CompressRequest): string => {

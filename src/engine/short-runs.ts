@@ -28,7 +28,7 @@ interface Asked {
 
 const reserve = 64 // for the question of a measurement
 const question = 'Tell everything that is said here, in detail.' // what small models answer at some length
-const [warmTokens, firstAnswerTokens] = [12, 24]
+const answerTokens = 24
 const measuredKeep = 0.25
 const otherWords = 0.8 // the same number of characters may be more tokens
 
@@ -65,7 +65,7 @@ interface Answers {
 /** How fast the clock runs beside it; not how long a first answer takes. */
 const askAgain = async (context: Context, signal: AbortSignal | undefined): Promise<Answers> => {
   const spent = spending()
-  await context.ask(question, { maxTokens: warmTokens, signal }).done
+  await context.ask(question, { maxTokens: answerTokens, signal }).done
   return { asked: [], asking: spent() }
 }
 
@@ -76,7 +76,7 @@ const askFirst = async (
   { count, signal }: { readonly count: number; readonly signal: AbortSignal | undefined },
 ): Promise<Answers> => {
   const path = join(tmpdir(), `compactor-${randomUUID()}.cctx`)
-  const { request } = askRequest('ask', question, { maxTokens: firstAnswerTokens })
+  const { request } = askRequest('ask', question, { maxTokens: answerTokens })
   try {
     const isSaved = await context.save(path, { signal }).then(
       () => true,

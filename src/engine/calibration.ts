@@ -28,16 +28,16 @@ export interface Calibration {
 /** What a run of the measurement gives: the clock's seconds too. */
 export interface TimedRun extends ReadingRun, Spent {
   readonly asked: readonly AskingRun[]
-  readonly asking: Spent // on questions and answers
+  readonly asking: Spent // on all of these
 }
 
 export interface RunWish {
   readonly choosing: boolean
-  /** Ask so many times as a new process would, and not once of what was just read. Default 0. */
+  /** Ask it so many times, as a new process would. Default 0. */
   readonly firstAnswers?: number
 }
 
-/** Reads a document of about so many tokens and asks it a short question. */
+/** Reads a document of about so many tokens. */
 export type RunTimed = (tokens: number, wish: RunWish) => Promise<TimedRun>
 
 export interface Calibrated {
@@ -66,7 +66,6 @@ export const calibrate = async (run: RunTimed, mostTokens: number): Promise<Cali
   const affordable = Math.round((farSeconds / again.seconds) * near)
   const far = Math.min(mostTokens, Math.max(leastFarTokens, Math.min(farTokens, affordable)))
   chosen.push(await run(far, { ...choosing, firstAnswers }))
-  // What was chosen differs from head to head and takes longer to look through than the same number of tokens of a whole.
   const keeping = { choosing: false }
   const whole = [await run(near, keeping), await run(far, { ...keeping, firstAnswers }), await run(near, keeping)]
   chosen.push(await run(far, choosing))

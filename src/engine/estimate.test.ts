@@ -22,7 +22,7 @@ const rememberedIn = (home: string): { reading: Calibration; asking: AskingCalib
 
 const run = (tokens: number, processorSeconds: number, isFirst = false): TimedRun => ({
   ...{ tokens, processorSeconds, isFirst, seconds: processorSeconds / 2 },
-  asked: [{ keptTokens: tokens, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 }],
+  asked: [{ keptTokens: tokens, isWhole: true, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 }],
   asking: { seconds: 0.2, processorSeconds: 0.4 },
 })
 

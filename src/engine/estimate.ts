@@ -2,7 +2,7 @@
 
 import type { Precision } from '../backends/ops.ts'
 import { version } from '../version.ts'
-import { type AskingCalibration, answerSeconds, askingRun, learnAsking } from './asking-calibration.ts'
+import { type AskingCalibration, answerSeconds, askedOf, askingRun, learnAsking } from './asking-calibration.ts'
 import { describeKeep } from './budget.ts'
 import {
   type Calibrated,
@@ -132,8 +132,11 @@ const secondsOf = ({ calibration, asking, runs }: Calibrated, { size, planSecond
   const reading = (curve: ReadingCurve): number => before + clock * secondsFor(curve, documentTokens)
   const prefill = reading(readingCurve([...whole, ...wholeSince]))
   // Threads wait for one another at every token: other work costs answers more than reading.
-  const askingClock = clockOf(runs.slice(1).map((run) => run.asking))
-  const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asking, keptTokens)
+  const askingClock = clockOf(runs.map((run) => run.asking))
+  const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asking, {
+    keptTokens,
+    isWhole: keptTokens === documentTokens,
+  })
   return {
     prefill,
     // Where everything stays nothing is chosen.
@@ -169,14 +172,14 @@ export const learnReading = async (
 /** So does the first answer of a process, if answers were measured. */
 export const learnAnswer = async (
   place: CalibrationPlace,
-  { precision, keptTokens }: Pick<ContextStats, 'precision' | 'keptTokens'>,
+  stats: ContextStats,
   answered: Results['ask'],
 ): Promise<void> => {
   if (!answered.asking.isFirst) return
-  const key = askingKeyOf(place, precision)
+  const key = askingKeyOf(place, stats.precision)
   const calibration = await recallAsking(place.home, key)
   if (!calibration) return
-  const learnt = learnAsking(calibration, askingRun(keptTokens, answered))
+  const learnt = learnAsking(calibration, askingRun(askedOf(stats), answered))
   await rememberCalibrations(place.home, { [key]: learnt })
 }
 
@@ -187,7 +190,7 @@ const [leastProbe, mostProbe] = [32, 384]
 const probe = async (run: RunTimed, { chosen }: Calibration): Promise<TimedRun[]> => {
   const { perToken } = readingCurve(chosen)
   const tokens = Math.min(mostProbe, Math.max(leastProbe, Math.round(probeSeconds / perToken)))
-  return [await run(tokens, { choosing: true }), await run(tokens, { choosing: true })]
+  return [await run(tokens, { choosing: true }), await run(tokens, { choosing: true, firstAnswers: 2 })]
 }
 
 /** How fast the clock runs beside the processors: other work on the machine takes its share. */

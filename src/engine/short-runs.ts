@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { askRequest } from './ask-options.ts'
-import { type AskingRun, askingRun } from './asking-calibration.ts'
+import { type AskingRun, askedOf, askingRun } from './asking-calibration.ts'
 import type { RunTimed } from './calibration.ts'
 import type { CompressOptions } from './compress-request.ts'
 import type { Context } from './context.ts'
@@ -18,10 +18,10 @@ export interface ShortModel {
   readonly contextLength: number
   readonly compress: (options: CompressOptions) => Promise<{ readonly context: Context; readonly reading: Reading }>
   /** Of a saved context, as a new process would. */
-  readonly firstAnswer: (path: string, asked: Asked) => Promise<Results['ask']>
+  readonly firstAnswer: (path: string, asked: ShortQuestion) => Promise<Results['ask']>
 }
 
-interface Asked {
+interface ShortQuestion {
   readonly request: AskRequest
   readonly signal?: AbortSignal | undefined
 }
@@ -29,7 +29,7 @@ interface Asked {
 const reserve = 64 // for the question of a measurement
 const question = 'Tell everything that is said here, in detail.' // what small models answer at some length
 const answerTokens = 24
-const measuredKeep = 0.25
+const measuredKeep = 0.5
 const otherWords = 0.8 // the same number of characters may be more tokens
 
 export const mostTokens = ({ contextLength }: ShortModel, { headTokens }: SizePlan): number =>
@@ -46,10 +46,7 @@ export const shortRuns = (model: ShortModel, options: CompressOptions, size: Siz
     const text = document.repeat(Math.ceil(length / document.length)).slice(0, length)
     const { context, reading } = await model.compress({ ...chosen, document: text, keep: choosing ? measuredKeep : 1 })
     try {
-      const answers =
-        firstAnswers > 0
-          ? await askFirst(model, context, { count: firstAnswers, signal })
-          : await askAgain(context, signal)
+      const answers = await askFirst(model, context, { count: firstAnswers, signal })
       return { tokens: context.stats.originalTokens, ...reading, ...answers }
     } finally {
       await context.dispose()
@@ -62,19 +59,13 @@ interface Answers {
   readonly asking: Spent
 }
 
-/** How fast the clock runs beside it; not how long a first answer takes. */
-const askAgain = async (context: Context, signal: AbortSignal | undefined): Promise<Answers> => {
-  const spent = spending()
-  await context.ask(question, { maxTokens: answerTokens, signal }).done
-  return { asked: [], asking: spent() }
-}
-
 /** Where no file can be written it is later answers that are measured, which are faster. */
 const askFirst = async (
   model: ShortModel,
   context: Context,
   { count, signal }: { readonly count: number; readonly signal: AbortSignal | undefined },
 ): Promise<Answers> => {
+  if (count === 0) return { asked: [], asking: { seconds: 0, processorSeconds: 0 } }
   const path = join(tmpdir(), `compactor-${randomUUID()}.cctx`)
   const { request } = askRequest('ask', question, { maxTokens: answerTokens })
   try {
@@ -91,7 +82,7 @@ const askFirst = async (
         isSaved ? await model.firstAnswer(path, { request, signal }) : await laterAnswer(context, request, signal),
       )
     return {
-      asked: answers.map((answer) => askingRun(context.stats.keptTokens, answer)),
+      asked: answers.map((answer) => askingRun(askedOf(context.stats), answer)),
       asking: {
         seconds: answers.reduce((sum, { asking }) => sum + asking.seconds, 0),
         processorSeconds: answers.reduce((sum, { asking }) => sum + asking.processorSeconds, 0),

@@ -28,7 +28,7 @@ export interface Calibration {
 /** What a run of the measurement gives: the clock's seconds too. */
 export interface TimedRun extends ReadingRun, Spent {
   readonly asked: readonly AskingRun[]
-  readonly asking: Spent // on all of these
+  readonly asking: readonly Spent[] // on each of these
 }
 
 export interface RunWish {

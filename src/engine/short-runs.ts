@@ -56,7 +56,7 @@ export const shortRuns = (model: ShortModel, options: CompressOptions, size: Siz
 
 interface Answers {
   readonly asked: readonly AskingRun[]
-  readonly asking: Spent
+  readonly asking: readonly Spent[]
 }
 
 /** Where no file can be written it is later answers that are measured, which are faster. */
@@ -65,7 +65,7 @@ const askFirst = async (
   context: Context,
   { count, signal }: { readonly count: number; readonly signal: AbortSignal | undefined },
 ): Promise<Answers> => {
-  if (count === 0) return { asked: [], asking: { seconds: 0, processorSeconds: 0 } }
+  if (count === 0) return { asked: [], asking: [] }
   const path = join(tmpdir(), `compactor-${randomUUID()}.cctx`)
   const { request } = askRequest('ask', question, { maxTokens: answerTokens })
   try {
@@ -83,10 +83,7 @@ const askFirst = async (
       )
     return {
       asked: answers.map((answer) => askingRun(askedOf(context.stats), answer)),
-      asking: {
-        seconds: answers.reduce((sum, { asking }) => sum + asking.seconds, 0),
-        processorSeconds: answers.reduce((sum, { asking }) => sum + asking.processorSeconds, 0),
-      },
+      asking: answers.map(({ asking }) => asking),
     }
   } finally {
     await rm(path, { force: true })

@@ -1,6 +1,10 @@
-/** Calibrations in the home, by everything that speed depends on. What cannot be read or written costs time, never a run. */
+/**
+ * Calibrations in the home, by everything that speed depends on. What cannot be read or written costs time, never a run.
+ * Read and written at once and not in the background: a process that ends behind its first answer waits one millisecond
+ * for it that way, and five to twenty the other.
+ */
 import { randomUUID } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AskingCalibration } from './asking-calibration.ts'
 import type { Calibration } from './calibration.ts'
@@ -10,10 +14,9 @@ const rememberedCount = 40 // newest last; few enough to be read and written in 
 const memoryPath = (home: string): string => join(home, 'calibrations.json')
 
 /** A damaged or missing memory is an empty one: the only loss is time. */
-const readMemory = async (home: string): Promise<Record<string, unknown>> => {
-  const text = await readFile(memoryPath(home), 'utf8').catch(() => '{}')
+const readMemory = (home: string): Record<string, unknown> => {
   try {
-    const parsed: unknown = JSON.parse(text)
+    const parsed: unknown = JSON.parse(readFileSync(memoryPath(home), 'utf8'))
     return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed } : {}
   } catch {
     return {}
@@ -47,29 +50,37 @@ const isAskingCalibration = (value: unknown): value is AskingCalibration => {
   return [asked, askedSince].every((runs) => areRuns(runs, ['keptTokens', 'firstTokenSeconds', 'nextTokenSeconds']))
 }
 
-export const recallCalibration = async (home: string, key: string): Promise<Calibration | undefined> => {
-  const found = (await readMemory(home))[key]
+export const recallCalibration = (home: string, key: string): Calibration | undefined => {
+  const found = readMemory(home)[key]
   return isCalibration(found) ? found : undefined
 }
 
-export const recallAsking = async (home: string, key: string): Promise<AskingCalibration | undefined> => {
-  const found = (await readMemory(home))[key]
+export const recallAsking = (home: string, key: string): AskingCalibration | undefined => {
+  const found = readMemory(home)[key]
   return isAskingCalibration(found) ? found : undefined
 }
 
 /** A home that takes no file costs the next estimate its time, so the failure is not one of this estimate. */
-export const rememberCalibrations = async (
+export const rememberCalibrations = (
   home: string,
   calibrations: Readonly<Record<string, Calibration | AskingCalibration>>,
-): Promise<void> => {
-  const others = Object.entries(await readMemory(home)).filter(([key]) => !(key in calibrations))
+): void => {
+  const others = Object.entries(readMemory(home)).filter(([key]) => !(key in calibrations))
   const all = [...others, ...Object.entries(calibrations)].slice(-rememberedCount)
   const temporary = `${memoryPath(home)}.${process.pid}.${randomUUID()}`
   try {
-    await mkdir(home, { recursive: true })
-    await writeFile(temporary, `${JSON.stringify(Object.fromEntries(all), undefined, 1)}\n`)
-    await rename(temporary, memoryPath(home))
+    mkdirSync(home, { recursive: true })
+    writeFileSync(temporary, `${JSON.stringify(Object.fromEntries(all), undefined, 1)}\n`)
+    renameSync(temporary, memoryPath(home))
   } catch {
-    await rm(temporary, { force: true }).catch(() => undefined)
+    remove(temporary)
+  }
+}
+
+const remove = (path: string): void => {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // A folder that takes no file and gives none back: nothing to do about it here.
   }
 }

@@ -19,7 +19,7 @@ export interface SaveOptions {
 }
 
 /** What is told of each answer. */
-export type OnAsked = (stats: ContextStats, asked: Results['ask']) => Promise<void>
+export type OnAsked = (stats: ContextStats, asked: Results['ask']) => void
 
 export class Context {
   readonly stats: ContextStats
@@ -54,7 +54,7 @@ export class Context {
       const asked = { ...request, context: await this.#context }
       const answered = await this.#client.call('ask', asked, { ...call, onProgress })
       // Sources and schemas take time that other answers do not.
-      if (!request.sources && !request.schema) await this.#onAsked?.(this.stats, answered)
+      if (!request.sources && !request.schema) this.#onAsked?.(this.stats, answered)
       return answered.info
     }, signal)
   }

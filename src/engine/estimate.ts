@@ -70,11 +70,11 @@ export const estimate = async (
   const request = compressRequest(options)
   const { planSeconds, ...size } = await model.plan(request)
   const run = shortRuns(model, options, size)
-  const remembered = measureAgain ? {} : await recall(model.place, request)
+  const remembered = measureAgain ? {} : recall(model.place, request)
   const { calibration, asking } = remembered
   const known = calibration && asking && { calibration, asking, runs: await probe(run, calibration) }
   const calibrated = known ?? withLearnt(await calibrate(run, mostTokens(model, size)), remembered)
-  if (!known) await remember(model.place, request, calibrated)
+  if (!known) remember(model.place, request, calibrated)
   return {
     model: model.name,
     method: request.method,
@@ -91,9 +91,9 @@ interface Remembered {
   readonly asking?: AskingCalibration | undefined
 }
 
-const recall = async (place: CalibrationPlace, request: CompressRequest): Promise<Remembered> => ({
-  calibration: await recallCalibration(place.home, keyOf(place, request)),
-  asking: await recallAsking(place.home, askingKeyOf(place, request.precision)),
+const recall = (place: CalibrationPlace, request: CompressRequest): Remembered => ({
+  calibration: recallCalibration(place.home, keyOf(place, request)),
+  asking: recallAsking(place.home, askingKeyOf(place, request.precision)),
 })
 
 /** What was learnt from real work is not forgotten where only a part of the measurement is there, or one of an older form. */
@@ -107,11 +107,7 @@ const withLearnt = (measured: Calibrated, { calibration, asking }: Remembered): 
   asking: { ...measured.asking, askedSince: asking?.askedSince ?? [] },
 })
 
-const remember = (
-  place: CalibrationPlace,
-  request: CompressRequest,
-  { calibration, asking }: Calibrated,
-): Promise<void> =>
+const remember = (place: CalibrationPlace, request: CompressRequest, { calibration, asking }: Calibrated): void =>
   rememberCalibrations(place.home, {
     [keyOf(place, request)]: calibration,
     [askingKeyOf(place, request.precision)]: asking,
@@ -157,32 +153,28 @@ const askingKeyOf = ({ fingerprint, machine }: CalibrationPlace, precision: Prec
   JSON.stringify([fingerprint, machine, version, 'answers', precision])
 
 /** A document that was really read makes the calibration better, if there is one. */
-export const learnReading = async (
+export const learnReading = (
   place: CalibrationPlace,
   request: CompressRequest,
   read: { readonly reading: Reading; readonly tokens: number; readonly keptTokens: number },
-): Promise<void> => {
+): void => {
   const key = keyOf(place, request)
-  const calibration = await recallCalibration(place.home, key)
+  const calibration = recallCalibration(place.home, key)
   if (!calibration) return
   const { tokens, keptTokens } = read
   const { processorSeconds, isFirst } = read.reading
   const learnt = learn(calibration, { tokens, processorSeconds, isFirst }, keptTokens < tokens)
-  await rememberCalibrations(place.home, { [key]: learnt })
+  rememberCalibrations(place.home, { [key]: learnt })
 }
 
 /** So does the first answer of a process, if answers were measured. */
-export const learnAnswer = async (
-  place: CalibrationPlace,
-  stats: ContextStats,
-  answered: Results['ask'],
-): Promise<void> => {
+export const learnAnswer = (place: CalibrationPlace, stats: ContextStats, answered: Results['ask']): void => {
   if (!answered.asking.isFirst) return
   const key = askingKeyOf(place, stats.precision)
-  const calibration = await recallAsking(place.home, key)
+  const calibration = recallAsking(place.home, key)
   if (!calibration) return
   const learnt = learnAsking(calibration, askingRun(askedOf(stats), answered))
-  await rememberCalibrations(place.home, { [key]: learnt })
+  rememberCalibrations(place.home, { [key]: learnt })
 }
 
 const probeSeconds = 1 // of all threads together

@@ -143,7 +143,7 @@ export class LoadedModel {
   async #compress(request: CompressRequest, options: CompressOptions): Promise<Results['compress']> {
     const info = await this.#read(request, options)
     const { originalTokens: tokens, keptTokens } = info.stats
-    await learnReading(this.#place, request, { reading: info.reading, tokens, keptTokens })
+    learnReading(this.#place, request, { reading: info.reading, tokens, keptTokens })
     return info
   }
 

@@ -1,7 +1,7 @@
 /**
  * Calibrations in the home, by everything that speed depends on. What cannot be read or written costs time, never a run.
  * Read and written at once and not in the background: a process that ends behind its first answer waits one millisecond
- * for it that way, and five to twenty the other.
+ * for it that way, and four or more the other.
  */
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'

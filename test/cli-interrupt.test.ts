@@ -89,6 +89,23 @@ test('SIGINT while a context is saved leaves the whole file or none', async (t) 
   }
 })
 
+test('SIGINT as soon as a context is saved, 4 times: exit code 0, or 130 and said; the context is whole', async (t) => {
+  const place = newPlace(t, { models: ['smollm2-135m'] })
+  writeFileSync(join(place.folder, 'a.txt'), passage.slice(0, 300))
+  const words = ['compress', 'a.txt', '-m', 'smollm2-135m', '--force']
+  for (let time = 0; time < 4; time++) {
+    const outcome = await place.run(words, {
+      onStart: (child) => {
+        const watcher = watch(place.folder, (_, name) => void (name === 'a.cctx' && child.kill('SIGINT')))
+        child.on('close', () => watcher.close())
+      },
+    })
+    if (outcome.exitCode !== 0) interrupted(outcome)
+    assert.deepEqual(everythingIn(place.folder), ['a.cctx', 'a.txt'])
+    assert.equal((await place.run(['ask', 'a.cctx', 'Who?', '--max-tokens', '1'])).exitCode, 0)
+  }
+})
+
 test('SIGINT in the middle of an answer exits 130 with what was already said on stdout', async (t) => {
   const place = newPlace(t, { models: ['smollm2-135m'] })
   writeFileSync(join(place.folder, 'a.txt'), passage.slice(0, 500))

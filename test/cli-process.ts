@@ -38,6 +38,8 @@ export interface RunOptions {
   readonly isInputOpen?: boolean
   /** Killed after that; its exit code is null then. */
   readonly timeoutMs?: number
+  /** In a process group of its own, as a shell starts what it runs: a signal to the group reaches what it has started too. */
+  readonly isGroup?: boolean
   /** Called with the process once it runs, and its outputs so far whenever there is more. */
   readonly onStart?: (child: ChildProcess) => void
   readonly onOutput?: (child: ChildProcess, soFar: { stdout: string; stderr: string }) => void
@@ -76,6 +78,7 @@ export const runCommand = (
     cwd: place.folder,
     env: { PATH, HOME, COMPACTOR_HOME: place.home, HF_HUB_OFFLINE: '1', PIP_NO_INDEX: '1', ...options.env },
     ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
+    detached: options.isGroup ?? false,
   })
   const seen = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)

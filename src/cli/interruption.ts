@@ -5,8 +5,12 @@ const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 /** Under the 200 ms that a user takes for "at once"; what is cleaned up in 'exit' handlers still runs. */
 const graceMs = 100
 
-/** On a terminal first erases what a progress bar may have left of its line. */
+let isSaid = false
+
+/** Once. On a terminal first erases what a progress bar may have left of its line. */
 export const sayInterrupted = (): void => {
+  if (isSaid) return
+  isSaid = true
   process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}compactor: interrupted\n`)
 }
 
@@ -24,14 +28,15 @@ export const listenForInterruption = (): Interruption => {
   const controller = new AbortController()
   let exitCode: number | undefined
   let taker: (() => boolean) | undefined
+  const leave = (code: number): never => {
+    sayInterrupted()
+    process.exit(code)
+  }
   const end = (code: number): void => {
-    if (exitCode !== undefined) process.exit(exitCode) // asked twice
+    if (exitCode !== undefined) leave(exitCode) // asked twice
     exitCode = code
     controller.abort()
-    setTimeout(() => {
-      sayInterrupted()
-      process.exit(code)
-    }, graceMs)
+    setTimeout(() => leave(code), graceMs)
   }
   const interrupt = (): void => {
     if (exitCode !== undefined || !taker?.()) end(exitCodes.SIGINT)

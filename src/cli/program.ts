@@ -184,7 +184,9 @@ const main = async (): Promise<number> => {
     if (topic !== undefined) terminal.print(topic)
     else if (words[0] === '-V' || words[0] === '--version') terminal.print((await import('../version.ts')).version)
     else await obey(words, terminal, onCall)
-    return interruption.exitCode() ?? terminal.exitCode
+    const interrupted = interruption.exitCode()
+    if (interrupted !== undefined) sayInterrupted() // whether all was done by then, nobody here can tell
+    return interrupted ?? terminal.exitCode
   } catch (error) {
     if (process.env.COMPACTOR_DEBUG) console.error(error)
     const interrupted = interruption.exitCode()

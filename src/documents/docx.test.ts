@@ -25,10 +25,34 @@ const table = (...rows: string[]): string => `<w:tbl>${rows.join('')}</w:tbl>`
 
 const headings = ({ marks }: Document): string[] => marks.map(({ label }) => label)
 
-test('docx: a table in a cell keeps its 2 rows; the cells beside it are paragraphs, rows of the outer table stay rows', async (t) => {
+test('docx: a short table in a cell is what that cell says, so its row keeps 3 columns, and 2 cells where it stands alone none', async (t) => {
   const inner = table(row('Step', 'Hazard'), row('1', 'Crushed hand'))
-  const { text } = await read(t, table(row('Task', 'Rig'), row('Before', `${inner}<w:p/>`, 'After'), row('a', 'b')))
-  assert.equal(text, 'Task | Rig\n\nBefore\n\nStep | Hazard\n1 | Crushed hand\n\nAfter\n\na | b')
+  const rows = [
+    row('Task', 'Rig', 'Then'),
+    row('Before', `${paragraph('See')}${inner}<w:p/>`, 'After'),
+    row('a', '', 'b'),
+  ]
+  const { text } = await read(t, table(...rows))
+  assert.equal(text, 'Task | Rig | Then\nBefore | See [Step | Hazard; 1 | Crushed hand] | After\na |  | b')
+  const alone = await read(t, table(row(inner, '')))
+  assert.equal(alone.text, 'Step | Hazard\n1 | Crushed hand')
+})
+
+test('docx: a table of more than 200 characters in a cell, or beside cells of 2 paragraphs, is read by itself; rows of the outer table stay rows', async (t) => {
+  const inner = table(row('Step', 'Hazard'), row('1', 'Crushed hand'))
+  const pair = paragraph('Before') + paragraph('all')
+  const { text } = await read(t, table(row('Task', 'Rig'), row(pair, `${inner}<w:p/>`, 'After'), row('a', 'b')))
+  assert.equal(text, 'Task | Rig\n\nBefore\n\nall\n\nStep | Hazard\n1 | Crushed hand\n\nAfter\n\na | b')
+  const long = table(row('x'.repeat(100), 'y'.repeat(100)))
+  const { text: apart } = await read(t, table(row('Before', long, 'After')))
+  assert.equal(apart, `Before\n\n${'x'.repeat(100)} | ${'y'.repeat(100)}\n\nAfter`)
+})
+
+test('docx: a caption in a text box, which the file holds in a new and an old form, is read once', async (t) => {
+  const box = `<w:txbxContent>${paragraph('Figure 1: The mole')}</w:txbxContent>`
+  const forms = `<mc:AlternateContent><mc:Choice Requires="wps"><w:drawing>${box}</w:drawing></mc:Choice><mc:Fallback><w:pict>${box}</w:pict></mc:Fallback></mc:AlternateContent>`
+  const { text } = await read(t, `<w:p><w:r>${forms}</w:r>${run('The harbour.')}</w:p>`)
+  assert.equal(text, 'Figure 1: The mole\n\nThe harbour.')
 })
 
 test('docx: without styles, short bold paragraphs are headings with their numbers; bold sentences and bold words are not', async (t) => {

@@ -78,14 +78,11 @@ const emptyParagraph = (): Paragraph => ({
   outline: undefined,
 })
 
-interface Row {
-  readonly cells: string[]
-  /** A table in a cell makes its outer row a means of layout: its cells are paragraphs, not columns. */
-  isLayout: boolean
-}
-
 /** A paragraph that is bold as a whole may be a heading in a document that has no others. */
 type ReadBlock = Block & { readonly isBold?: boolean }
+
+/** Blocks are those of tables within it. */
+type Cell = (Paragraph | ReadBlock)[]
 
 /** Hears the tags of the main part, or of the notes. */
 class Body {
@@ -95,7 +92,7 @@ class Body {
   readonly #fields = new FormFields()
   readonly #paragraphs: Paragraph[] = [] // more than one where a text box stands in a paragraph
   readonly #outerRuns: number[] = [] // of those paragraphs
-  readonly #rows: Row[] = [] // more than one where a table stands in a cell
+  readonly #rows: Cell[][] = [] // more than one where a table stands in a cell
   #leftOut = 0
   #inRun = 0
   #hidden = false
@@ -115,9 +112,8 @@ class Body {
     if (local === 'p') this.#beginParagraph()
     else if (local === 'r') [this.#inRun, this.#hidden, this.#bold] = [this.#inRun + 1, false, false]
     else if (local === 't') this.#inText = true
-    else if (local === 'tbl') this.#beginTable()
-    else if (local === 'tr') this.#rows.push({ cells: [], isLayout: false })
-    else if (local === 'tc') this.#rows.at(-1)?.cells.push('')
+    else if (local === 'tr') this.#rows.push([])
+    else if (local === 'tc') this.#rows.at(-1)?.push([])
     else if (local === 'footnote' || local === 'endnote') this.#note = noteNumber(attributes)
     else if (this.#inRun > 0) this.#openInRun(local, attributes)
     else this.#openProperty(local, attribute(attributes, 'val'))
@@ -127,18 +123,6 @@ class Body {
     this.#paragraphs.push(emptyParagraph())
     this.#outerRuns.push(this.#inRun)
     this.#inRun = 0
-  }
-
-  #beginTable(): void {
-    const outer = this.#rows.at(-1)
-    if (outer === undefined) return
-    outer.isLayout = true
-    this.#layOut(outer)
-  }
-
-  /** What its cells hold so far, as paragraphs. */
-  #layOut({ cells }: Row): void {
-    for (const cell of cells.splice(0)) if (cell !== '') this.#blocks.push({ kind: 'paragraph', text: cell })
   }
 
   #openInRun(local: string, attributes: Attributes): void {
@@ -199,12 +183,14 @@ class Body {
         .replace(/\u00a0/g, ' ')
         .trim() ?? ''
     if (paragraph === undefined || text === '') return
-    const row = this.#rows.at(-1)
-    if (row !== undefined && !row.isLayout) {
-      const before = row.cells.pop() ?? ''
-      row.cells.push(`${before} ${text.replace(/\s+/g, ' ')}`.trim())
-      return
-    }
+    paragraph.text = text
+    const cell = this.#rows.at(-1)?.at(-1)
+    if (cell) cell.push(paragraph)
+    else this.#blocks.push(this.#blockOf(paragraph))
+  }
+
+  #blockOf(paragraph: Paragraph): ReadBlock {
+    const { text } = paragraph
     const list = paragraph.list ?? paragraph.style?.list
     const level = paragraph.level ?? paragraph.style?.listLevel ?? 0
     const number = list === undefined || list === '0' ? '' : this.#numbering.next(list, level)
@@ -212,21 +198,42 @@ class Body {
     const note = this.#note === undefined ? '' : `[${this.#note}] `
     this.#note = undefined
     if (outline !== undefined && outline >= 0 && outline < 9)
-      this.#blocks.push({ kind: 'heading', text: `${number}${text.replace(/\s+/g, ' ')}`, level: outline + 1 })
-    else if (number !== '')
-      this.#blocks.push({
-        kind: 'item',
-        text: `${'  '.repeat(Math.min(level, 8))}${number}${text}`,
-        isBold: paragraph.isBold && number !== '- ',
-      })
-    else this.#blocks.push({ kind: 'paragraph', text: note + text, isBold: paragraph.isBold })
+      return { kind: 'heading', text: `${number}${text.replace(/\s+/g, ' ')}`, level: outline + 1 }
+    if (number !== '') {
+      const indented = `${'  '.repeat(Math.min(level, 8))}${number}${text}`
+      return { kind: 'item', text: indented, isBold: paragraph.isBold && number !== '- ' }
+    }
+    return { kind: 'paragraph', text: note + text, isBold: paragraph.isBold }
   }
 
+  /** Of a means of layout the cells are read one after the other. */
   #endRow(): void {
-    const row = this.#rows.pop()
-    if (row?.isLayout) this.#layOut(row)
-    else if (row?.cells.some((cell) => cell !== '')) this.#blocks.push({ kind: 'row', text: row.cells.join(' | ') })
+    const row = this.#rows.pop() ?? []
+    const isLayout = isLaidOut(row)
+    const blocks: ReadBlock[] = isLayout
+      ? row.flat().map((part) => ('kind' in part ? part : this.#blockOf(part)))
+      : [{ kind: 'row', text: row.map(cellText).join(' | ') }]
+    if (row.flat().length > 0) (this.#rows.at(-1)?.at(-1) ?? this.#blocks).push(...blocks)
   }
+}
+
+/** Characters of a table that still reads as what one cell says. */
+const longestInner = 200
+
+/** A table in a cell is one column's value where it is short and stands among cells of one paragraph; else layout. */
+const isLaidOut = (row: readonly Cell[]): boolean => {
+  const inner = row.map((cell) => cell.filter((part) => 'kind' in part))
+  if (inner.every((tables) => tables.length === 0)) return false
+  const isShort = (tables: Cell): boolean => tables.reduce((sum, { text }) => sum + text.length, 0) <= longestInner
+  const others = row.filter((cell, column) => cell.length > 0 && inner[column]?.length === 0)
+  return others.length === 0 || others.some((cell) => cell.length > 1) || !inner.every(isShort)
+}
+
+const cellText = (cell: Cell): string => {
+  const line = ({ text }: Paragraph | ReadBlock): string => text.replace(/\s+/g, ' ')
+  const own = cell.filter((part) => !('kind' in part)).map(line)
+  const inner = cell.filter((part) => 'kind' in part).map(line)
+  return [...own, ...(inner.length > 0 ? [`[${inner.join('; ')}]`] : [])].join(' ')
 }
 
 const longestTitle = 100

@@ -163,7 +163,7 @@ class Page {
     this.#endRow()
     const main = this.#blocks.filter(({ isMain }) => isMain)
     const blocks = (main.length > 0 ? main : this.#blocks).map(({ isMain: _, ...block }) => block)
-    return { title: oneLine(this.#title), blocks }
+    return { title: oneLine(this.#title), blocks: withoutRepeatedImages(blocks) }
   }
 
   #beginItem({ value }: Readonly<Record<string, string>>): void {
@@ -227,6 +227,15 @@ class Page {
   #push(block: Block): void {
     this.#blocks.push({ ...block, isMain: this.#main > 0 })
   }
+}
+
+/** An image is described for who cannot see it, often in the words of the caption that stands beside it: once is enough. */
+const withoutRepeatedImages = (blocks: readonly Block[]): Block[] => {
+  const says = (block: Block | undefined, words: string): boolean => oneLine(block?.text ?? '').includes(words)
+  return blocks.filter(({ text }, index) => {
+    const [, words] = /^\[image: (.+?)\.?\]$/s.exec(text.trim()) ?? []
+    return words === undefined || !(says(blocks[index - 1], oneLine(words)) || says(blocks[index + 1], oneLine(words)))
+  })
 }
 
 const headingLevel = (tag: string): number => Number(/^h([1-6])$/.exec(tag)?.[1] ?? 0)

@@ -149,6 +149,23 @@ test('html: the sign behind a heading that links to it is no part of its title; 
   assert.equal((await readDocument(path)).text, '# Exit Status\n\n## C# types')
 })
 
+test('html: of 3 images one is described in the words of its caption, which are read once', async (t) => {
+  const path = join(temporaryFolder(t), 'a.html')
+  const figure = (alt: string, caption: string): string =>
+    `<figure><p><img src="a.png" alt="${alt}"></p><figcaption>${caption}</figcaption></figure>`
+  const figures = [
+    figure('The mole in  1902.', '<b>Figure 1:</b> The mole in 1902, from the east.'),
+    figure('A gull', 'Birds'),
+  ]
+  writeFileSync(
+    path,
+    `<main><h1>Harbour</h1>${figures.join('')}<p>Press <img src="b.png" alt="OK"> or leave, OK?</p></main>`,
+  )
+  const { text } = await readDocument(path, { name: 'a.html' })
+  const captions = 'Figure 1: The mole in 1902, from the east.\n\n[image: A gull]\n\nBirds'
+  assert.equal(text, `# Harbour\n\n${captions}\n\nPress [image: OK] or leave, OK?`)
+})
+
 test('text: Windows-1252 is guessed and said, or read as what the caller says; UTF-16 with its mark needs no guess', async () => {
   const guessed = await read('latin1.txt')
   assert.match(guessed.text, /^Die Straße führt über die Brücke zum schönen Café/)

@@ -39,7 +39,8 @@ for (const [signal, code] of [
       [],
     )
     hub.behaviour = 'well'
-    assert.equal((await place.run(words, { env })).exitCode, 0)
+    const again = await place.run(words, { env })
+    assert.equal(again.exitCode, 0, again.stderr)
     assert.deepEqual(leftIn(place), ['models/someone--Tiny-GGUF--tiny-q4_0.gguf'])
   })
 

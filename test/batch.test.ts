@@ -51,6 +51,14 @@ test('batch: 4 questions about one context get the answers they get alone, strea
   }
 })
 
+test('batch: as alone, 4 answers drawn at temperature 1, three at a time, are those drawn alone', async () => {
+  const asks = questions.map((question, seed) => ({ context, question, maxTokens, temperature: 1, seed }))
+  const drawn: string[] = []
+  for (const { context: about, question, ...options } of asks) drawn.push(await about.ask(question, options).text)
+  const answers = model.batch(asks, { asAlone: true })
+  assert.deepEqual(await Promise.all(answers.map(({ text }) => text)), drawn)
+})
+
 test('batch: two contexts in one batch, each answer as alone', async () => {
   const question = 'Who wrote the first program?'
   const expected = [await other.ask(question, { maxTokens }).text, alone[0]]
@@ -121,6 +129,7 @@ test('batch: stopped while it waits behind a document, every answer rejects at o
 test('batch: no question is no answer; wrong arguments are refused by name', async () => {
   assert.deepEqual(model.batch([]), [])
   assert.throws(() => model.batch([{ context, question: '' }], { maxBytes: 0 }), /maxBytes must be a number above 0/)
+  assert.throws(() => model.batch([], { asAlone: 'yes' as never }), /asAlone must be true or false, got yes/)
   assert.throws(() => model.batch([{ context, question: 'x', maxTokns: 3 } as never]), /maxTokns/)
   assert.throws(() => model.batch([{ question: 'x' } as never]), /needs its context/)
   assert.throws(() => model.batch({} as never), /takes a list/)

@@ -92,6 +92,16 @@ test('extract: 4 fields together are the answers to 4 single questions, in the o
   assert.equal(object.mood, single)
 })
 
+test('extract: as alone, a field has the value that it has beside no other, whatever else is asked', async () => {
+  const { topic, mood } = schema.properties
+  const both = { type: 'object', properties: { mood, topic }, required: ['mood', 'topic'] }
+  const one = { type: 'object', properties: { topic }, required: ['topic'] }
+  const { object } = await context.extract(both, { asAlone: true })
+  assert.deepEqual(Object.keys(object), ['mood', 'topic'])
+  assert.equal(object.topic, (await context.extract(one)).object.topic)
+  await assert.rejects(context.extract(one, { asAlone: 1 as never }), { name: 'TypeError', message: /asAlone/ })
+})
+
 test('extract: with sources 2 each field names 2 passages of the document, and its value is the same', async () => {
   const properties = { topic: schema.properties.topic, mood: schema.properties.mood }
   const fields = { type: 'object', properties, required: ['topic', 'mood'] }

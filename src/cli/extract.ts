@@ -36,6 +36,7 @@ interface ExtractFlags extends AskedFlags {
   readonly temperature?: number
   readonly seed?: number
   readonly sources?: number
+  readonly asAlone?: boolean
   readonly stats?: boolean
 }
 
@@ -52,6 +53,7 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     .addOption(new Option('--temperature <number>', 'above 0 answers are sampled (default: 0)').argParser(decimal))
     .addOption(seedFlag('of the sampling (default: 0)'))
     .addOption(sourcesFlag())
+    .option('--as-alone', 'every field to the bit as if it were asked by itself; up to 1.5 times the time')
     .option('--stats', 'print tokens and times on stderr')
     .addHelpText('after', help)
     .action((source: string, flags: ExtractFlags) => {
@@ -71,10 +73,10 @@ const extractFields = async (asked: Asked, flags: ExtractFlags, terminal: Termin
   const opened = await openAskedSource(asked, flags, terminal)
   try {
     for (const warning of opened.context.warnings) terminal.note(warning)
-    const { maxTokens, temperature, seed, sources } = flags
+    const { maxTokens, temperature, seed, sources, asAlone } = flags
     const begun = performance.now()
     const { object, fields } = await opened.context.extract(schema, {
-      ...given({ maxTokens, temperature, seed, sources }),
+      ...given({ maxTokens, temperature, seed, sources, asAlone }),
       signal: terminal.signal,
     })
     writeOutput(output, `${JSON.stringify(object, undefined, 2)}\n`, terminal)

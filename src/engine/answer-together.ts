@@ -1,15 +1,16 @@
 /**
- * Answers that grow together: at every step all of them take their next tokens through the model, whose weights are read
- * once for all. Those that do not fit beside the others wait until one has ended.
+ * Answers that grow together: at every step all of them (or three, see `asAlone`) take their next tokens through the model,
+ * whose weights are read once for all. Those that do not fit beside the others wait until one has ended.
  */
 import type { Ops } from '../backends/ops.ts'
 import { CompactorError } from '../error.ts'
 import type { Model } from '../models/model.ts'
 import { withoutRepeats } from './common-beginnings.ts'
 import type { Control } from './control.ts'
-import { logitsAfter, type Part } from './forward.ts'
+import { logitsAfter } from './forward.ts'
 import type { Generated, Generation } from './generation.ts'
-import { panelTokens, type Sequence } from './sequence.ts'
+import type { Sequence } from './sequence.ts'
+import { type PartOf, partsAsAlone, partsTogether } from './step-parts.ts'
 
 export interface Job {
   /** What it holds while it runs, besides what it shares. */
@@ -29,13 +30,13 @@ export interface TogetherOptions {
   readonly maxBytes: number
   /** Stops all of them. */
   readonly control: Control
+  /**
+   * Every answer has the bits that it has by itself, for which they grow three at a time, the first ones first. Default: all of them
+   * grow at every step, which rounds otherwise.
+   */
+  readonly asAlone?: boolean
 }
 
-/**
- * Token rows that go through the model in a step: answers take one each, the rest is shared by what is being read, no more than
- * `panelTokens` of one question, so that a long one holds nobody up for long.
- */
-const stepTokens = 512
 interface Running extends ReturnType<Job['begin']> {
   readonly job: Job
   /** Tokens to read before the first of the answer. */
@@ -47,7 +48,7 @@ export const answerTogether = async (
   ops: Ops,
   model: Model,
   jobs: readonly Job[],
-  { maxBytes, control }: TogetherOptions,
+  { maxBytes, control, asAlone = false }: TogetherOptions,
 ): Promise<void> => {
   const waiting = [...jobs]
   let running: Running[] = []
@@ -55,7 +56,7 @@ export const answerTogether = async (
     running = running.filter(({ job }) => !isStopped(job))
     admit(waiting, running, maxBytes)
     if (running.length === 0) return
-    await step(ops, model, running, control)
+    await step(ops, model, running, { control, asAlone })
     for (const { job, generation } of running) if (generation.result) await end(job, generation.result)
     running = running.filter(({ generation }) => generation.result === undefined)
   }
@@ -98,24 +99,7 @@ const bytesOf = (jobs: readonly Job[]): number => {
   return jobs.reduce((sum, { bytes }) => sum + bytes, 0) + [...shared.values()].reduce((sum, bytes) => sum + bytes, 0)
 }
 
-interface RunningPart extends Part {
-  readonly one: Running
-}
-
-/** Those with little to read go first. */
-const partsOf = (running: readonly Running[]): RunningPart[] => {
-  const parts: RunningPart[] = []
-  let room = stepTokens
-  const shortFirst = [...running].sort((a, b) => a.generation.unread - b.generation.unread)
-  for (const one of shortFirst) {
-    const { sequence, generation } = one
-    if (room === 0) break
-    const ids = generation.read(Math.min(room, panelTokens))
-    room -= ids.length
-    parts.push({ one, sequence, ids })
-  }
-  return parts
-}
+type RunningPart = PartOf<Running>
 
 /** Those that share what they read side by side, as `forward` wants them. */
 const bySharing = (parts: readonly RunningPart[]): RunningPart[] => {
@@ -127,12 +111,17 @@ const bySharing = (parts: readonly RunningPart[]): RunningPart[] => {
   return [...groups.values()].flat()
 }
 
-const step = async (ops: Ops, model: Model, running: readonly Running[], control: Control): Promise<void> => {
-  const parts = withoutRepeats(bySharing(partsOf(running)))
+const step = async (
+  ops: Ops,
+  model: Model,
+  running: readonly Running[],
+  { control, asAlone }: { readonly control: Control; readonly asAlone: boolean },
+): Promise<void> => {
+  const parts = withoutRepeats(bySharing(asAlone ? partsAsAlone(running) : partsTogether(running)))
   const isRead = ({ one }: RunningPart): boolean => one.generation.unread === 0
   let part = 0
   const read = parts.filter(isRead)
-  for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead })) {
+  for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead, asAlone })) {
     const { job, generation, toRead } = (read[part++] as (typeof read)[number]).one
     job.control.report(toRead, toRead)
     const piece = generation.take(logits)

@@ -1,6 +1,7 @@
 /** Many fields of one document at once: a question for each property of a schema, answered together over the same memory. */
 import { CompactorError } from '../error.ts'
 import type { JsonSchema } from '../grammar/json-schema.ts'
+import type { Answer } from './answer.ts'
 import { batch } from './batch.ts'
 import { refuseUnknown } from './check-options.ts'
 import type { Context } from './context.ts'
@@ -13,6 +14,8 @@ export interface ExtractOptions extends SamplingOptions {
   readonly maxTokens?: number | undefined
   /** How many passages of the document, from 1 to 50, each field's info names as `sources`; see AskOptions. Default: none. */
   readonly sources?: number | undefined
+  /** Every field is what its question gets by itself, bit for bit, whatever else is asked; see BatchOptions. Default false. */
+  readonly asAlone?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -24,24 +27,26 @@ export interface Extracted {
 }
 
 const defaultMaxTokens = 128
-const optionNames = ['maxTokens', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+const optionNames = ['maxTokens', 'sources', 'asAlone', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 export const extract = async (
   client: WorkerClient,
   context: Context,
   schema: JsonSchema,
-  options: ExtractOptions,
+  { asAlone, ...options }: ExtractOptions,
 ): Promise<Extracted> => {
   refuseUnknown('extract', options, optionNames)
   const fields = fieldsOf(schema)
-  const asks = fields.map(({ question, schema }) => ({
+  const asked = longestFirst(fields)
+  const asks = asked.map(({ question, schema }) => ({
     maxTokens: defaultMaxTokens,
     ...options,
     context,
     question,
     schema,
   }))
-  const answers = batch(client, undefined, asks, {})
+  const begun = batch(client, undefined, asks, { asAlone })
+  const answers = fields.map((field) => begun[asked.indexOf(field)] as Answer)
   try {
     const values = await Promise.all(answers.map(({ object }) => object))
     const infos = await Promise.all(answers.map(({ done }) => done))
@@ -62,7 +67,23 @@ interface Field {
   readonly question: string
   readonly schema: JsonSchema
   readonly isNeeded: boolean
+  readonly mostText: number
 }
+
+/** What may take the most steps waits for nothing, so that it does not end alone, long after the others. */
+const longestFirst = (fields: readonly Field[]): Field[] =>
+  [...fields].sort((a, b) => (a.mostText === b.mostText ? 0 : b.mostText - a.mostText))
+
+/** Characters that a value may have; what is not bound may have any number. */
+const mostTextOf = (schema: JsonSchema): number => {
+  if (typeof schema !== 'object') return Number.POSITIVE_INFINITY
+  const { type, maxLength } = schema
+  if (typeof maxLength === 'number') return maxLength
+  const isShort = 'enum' in schema || 'const' in schema || shortTypes.some((short) => short === type)
+  return isShort ? 0 : Number.POSITIVE_INFINITY
+}
+
+const shortTypes = ['integer', 'number', 'boolean', 'null']
 
 type SchemaObject = Exclude<JsonSchema, boolean>
 
@@ -82,7 +103,7 @@ const fieldsOf = (schema: JsonSchema): Field[] => {
   return entries.map(([name, own]) => {
     const isNeeded = needed.includes(name)
     const schema = isNeeded ? withShared(own, shared) : { ...shared, anyOf: [own, { type: 'null' }] }
-    return { name, question: questionOf(name, own, isNeeded), schema, isNeeded }
+    return { name, question: questionOf(name, own, isNeeded), schema, isNeeded, mostText: mostTextOf(own) }
   })
 }
 

@@ -7,6 +7,12 @@ import type { Attend, Attention, Model } from '../models/model.ts'
 import type { Control } from './control.ts'
 import type { Sequence, Sight } from './sequence.ts'
 
+/**
+ * Products of up to so many tokens have the same bits for each, whatever the others are; so have those of many tokens. Not yet with
+ * AVX-512 and blocks of 32 of 4 and 5 bits, where one token goes another way than two (matmul_int8_task.h).
+ */
+export const rowTokens = 3
+
 export interface Part {
   readonly sequence: Sequence // each once
   readonly ids: Uint32Array // at least one
@@ -19,21 +25,24 @@ export interface Part {
 
 /**
  * The next tokens of several sequences through all layers; room for the tokens was reserved. Sequences over one block should
- * stand side by side. Call inside `ops.scope`. → hidden states [all ids, dim], part after part
+ * stand side by side. `asAlone`: each part's attention is what it would be without the others, to the bit. Call inside
+ * `ops.scope`. → hidden states [all ids, dim], part after part
  */
-export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor => {
+export const forward = (ops: Ops, model: Model, parts: readonly Part[], asAlone = false): Tensor => {
   const { layerCount, headCount, headDim } = model.config
   const ids = joined(parts.map((part) => part.ids))
   for (const { sequence, copies } of parts) sequence.advance(copies?.length ?? 0)
   const positions = joined(parts.map(({ sequence, ids: { length } }) => sequence.positions(length)))
   const attend: Attend = (layer, attention) => {
-    const calls = callsOf(ops, layer, parts, attention)
+    const placed = placesOf(ops, layer, parts, attention)
+    const calls = asAlone ? placed.map(aloneCall) : stretchesOf(placed).map(callOf)
     const [only] = calls
     if (calls.length === 1 && only) return attendCall(ops, model, attention.rotated.q, only)
     const out = ops.zeros([ids.length, headCount, headDim], 'f32')
     for (const call of calls) {
-      const q = ops.slice(attention.rotated.q, call.start, call.count)
-      ops.copy(ops.slice(out, call.start, call.count), attendCall(ops, model, q, call))
+      const { start, count, before } = call
+      const attended = attendCall(ops, model, queriesOf(ops, attention.rotated.q, call), call)
+      ops.copy(ops.slice(out, start, count), ops.slice(attended, before.length, count))
     }
     return out
   }
@@ -49,26 +58,34 @@ export const forward = (ops: Ops, model: Model, parts: readonly Part[]): Tensor 
 interface Call {
   readonly start: number
   readonly count: number
+  /** Tokens that are asked about once more, before these: attention rounds by how many queries a call has. */
+  readonly before: Uint32Array
   readonly segments: readonly Segment[]
-  readonly firstIndex: number
+  readonly firstIndex: number // of the first query
 }
+
+const queriesOf = (ops: Ops, q: Tensor, { start, count, before }: Call): Tensor =>
+  before.length === 0
+    ? ops.slice(q, start, count)
+    : rowsOf(ops, q, joined([before, Uint32Array.from({ length: count }, (_, i) => start + i)]))
 
 const attendCall = (ops: Ops, model: Model, q: Tensor, { segments, firstIndex }: Call): Tensor =>
   ops.attend(q, segments, { scale: 1 / Math.sqrt(model.config.headDim), firstIndex })
 
-/** Takes in keys and values of all parts; one call for each stretch of parts of one token over the same block. */
-const callsOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v }: Attention): Call[] => {
+/** Takes in keys and values of all parts. */
+const placesOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v }: Attention): Placed[] => {
   let start = 0
-  const placed = parts.map(({ sequence, ids: { length: count }, copies }): Placed => {
-    if (copies) sequence.append(layer, { k: rowsOf(ops, rotated.k, copies), v: rowsOf(ops, v, copies) })
+  return parts.map(({ sequence, ids: { length: count }, copies = noCopies }) => {
+    if (copies.length > 0) sequence.append(layer, { k: rowsOf(ops, rotated.k, copies), v: rowsOf(ops, v, copies) })
     const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, count)
     const [q, k, ownV] = parts.length === 1 ? [rotated.q, rotated.k, v] : [cut(rotated.q), cut(rotated.k), cut(v)]
     sequence.append(layer, { k, v: ownV })
     start += count
-    return { sequence, start: start - count, count, ...sequence.look(layer, q) }
+    return { sequence, start: start - count, count, copies, ...sequence.look(layer, q) }
   })
-  return stretchesOf(placed).map(callOf)
 }
+
+const noCopies = new Uint32Array()
 
 /** x [n, kvHeads, headDim] → [picks, kvHeads, headDim] */
 const rowsOf = (ops: Ops, x: Tensor, picks: Uint32Array): Tensor => {
@@ -81,7 +98,16 @@ interface Placed extends Sight {
   readonly sequence: Sequence
   readonly start: number
   readonly count: number
+  readonly copies: Uint32Array
 }
+
+/** Of all its tokens, those that another part computes too. */
+const aloneCall = ({ shared, own, copies: before, firstIndex, ...place }: Placed): Call => ({
+  ...place,
+  before,
+  segments: [...shared, ...own],
+  firstIndex: firstIndex - before.length,
+})
 
 /**
  * One token each, over one block. A part of several has a call of its own, which costs little more (1.1 to 1.4 times the attention
@@ -106,10 +132,10 @@ const stretchesOf = (parts: readonly Placed[]): Placed[][] => {
   return stretches
 }
 
-/** Indices of each part are moved so that its first token's is what it would be if all parts were one sequence. */
+/** One for a stretch. Indices of each part are moved so that its first token's is what it would be if all were one sequence. */
 const callOf = (parts: readonly Placed[]): Call => {
   const [first, ...others] = parts as readonly [Placed, ...Placed[]]
-  if (others.length === 0) return { ...first, segments: [...first.shared, ...first.own] }
+  if (others.length === 0) return { ...first, before: noCopies, segments: [...first.shared, ...first.own] }
   const firstIndex = Math.max(...parts.map((part) => part.firstIndex))
   const own = parts.flatMap(({ start, count, firstIndex: index, own }) => {
     const firstQuery = start - first.start
@@ -122,10 +148,18 @@ const callOf = (parts: readonly Placed[]): Call => {
     }))
   })
   const count = parts.reduce((sum, part) => sum + part.count, 0)
-  return { start: first.start, count, segments: [...first.shared, ...own], firstIndex }
+  return { start: first.start, count, before: noCopies, segments: [...first.shared, ...own], firstIndex }
 }
 /** Rows of logits that the backend holds at once. */
 const mostLogitRows = 64
+
+interface LogitsWanted<P extends Part> {
+  readonly parts: readonly P[]
+  readonly control: Control
+  readonly of?: (part: P) => boolean
+  /** The same bits as from each part in a step of its own, where the parts may share a step (step-parts.ts). */
+  readonly asAlone?: boolean
+}
 
 /**
  * The next tokens of several sequences through the model → the logits after the last token of each part [vocabulary], or of
@@ -134,11 +168,7 @@ const mostLogitRows = 64
 export async function* logitsAfter<P extends Part>(
   ops: Ops,
   model: Model,
-  {
-    parts,
-    control,
-    of = () => true,
-  }: { readonly parts: readonly P[]; readonly control: Control; readonly of?: (part: P) => boolean },
+  { parts, control, of = () => true, asAlone = false }: LogitsWanted<P>,
 ): AsyncGenerator<Float32Array> {
   control.check()
   for (const { sequence, ids, copies } of parts) sequence.reserve(ids.length + (copies?.length ?? 0))
@@ -148,9 +178,10 @@ export async function* logitsAfter<P extends Part>(
     return of(part) ? [end - 1] : []
   })
   const reads = ops.scope(() => {
-    const x = forward(ops, model, parts)
-    return Array.from({ length: Math.ceil(rows.length / mostLogitRows) }, (_, i) => {
-      const picks = Uint32Array.from(rows.slice(i * mostLogitRows, (i + 1) * mostLogitRows))
+    const x = forward(ops, model, parts, asAlone)
+    const atOnce = asAlone ? rowTokens : mostLogitRows
+    return Array.from({ length: Math.ceil(rows.length / atOnce) }, (_, i) => {
+      const picks = Uint32Array.from(rows.slice(i * atOnce, (i + 1) * atOnce))
       const logits = model.logits(ops.gather(x, picks))
       // Each row by itself: megabytes in one piece are new memory every time, which takes ten times as long as the copy.
       return Array.from(picks, (_, row) => ops.read(ops.slice(logits, row, 1)))

@@ -49,6 +49,8 @@ export interface BatchRequest {
   readonly model?: number
   readonly asks: readonly (AskRequest & { readonly context: number; readonly control: SharedArrayBuffer })[]
   readonly maxBytes: number
+  /** Every answer is the one to its question alone, bit for bit. */
+  readonly asAlone: boolean
 }
 
 export interface SaveRequest {
@@ -83,14 +85,6 @@ export interface ModelInfo {
 /** What reading a document took after its tokens were counted. */
 export interface Reading extends Spent {
   /** Nothing was read with the model before in this process: weights are touched for the first time. */
-  readonly isFirst: boolean
-}
-
-/** What an answer took, from its question on. */
-export interface Asking extends Spent {
-  /** Of the model, after the first token. */
-  readonly steps: number
-  /** Nothing was read with the model before in this process. */
   readonly isFirst: boolean
 }
 
@@ -137,7 +131,7 @@ export interface Results {
   compress: ContextInfo & { readonly reading: Reading }
   plan: SizePlan & { readonly planSeconds: number }
   openContext: ContextInfo
-  ask: { readonly info: AnswerInfo; readonly asking: Asking }
+  ask: AnswerInfo
   batch: undefined // each answer's end is a message of its own
   save: { readonly bytes: number }
   fork: { readonly context: number }

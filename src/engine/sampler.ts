@@ -50,21 +50,19 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
 }
 
 export const argmax: Sampler = (logits, allows) => {
-  if (allows) {
-    const first = argmax(logits) // mostly allowed, and asking about a token costs more than looking at all logits
-    if (allows(first)) return first
-  }
+  const first = logits.indexOf(largestOf(logits)) // mostly allowed, and asking about a token costs more than all logits
+  if (!allows) return Math.max(first, 0) // −1: every logit is NaN
+  if (first >= 0 && allows(first)) return first
   let best = -1
   let bestLogit = Number.NEGATIVE_INFINITY
   for (let id = 0; id < logits.length; id++) {
     const logit = logits[id] as number
-    if (logit > bestLogit && (!allows || allows(id))) {
+    if (logit > bestLogit && allows(id)) {
       bestLogit = logit
       best = id
     }
   }
-  if (best >= 0) return best
-  return allows ? logits.findIndex((_, id) => allows(id)) : 0 // every logit is −∞ or NaN
+  return best >= 0 ? best : logits.findIndex((_, id) => allows(id)) // every logit is −∞ or NaN
 }
 
 interface Draw {

@@ -63,7 +63,7 @@ inline __m512i quants_of_two(const uint8_t* blocks) {
 
 // Four groups of a row of blocks of 32, as add_blocks of matmul_int8_task.h
 template <WeightType kType, int kTokens>
-inline void add_four_blocks(const uint8_t* blocks, size_t group, const Activations* x, WideTotals<kTokens>& totals,
+inline void add_four_blocks(const uint8_t* blocks, size_t group, const Activations* x, __m512 (&totals)[kTokens],
                             __m128* offsets) {
   constexpr size_t block_bytes = block_layout(kType).bytes;
   ask_for<4 * block_bytes>(blocks);
@@ -75,8 +75,8 @@ inline void add_four_blocks(const uint8_t* blocks, size_t group, const Activatio
     const __m512 scales = _mm512_castps128_ps512(_mm_mul_ps(d, _mm_loadu_ps(x[t].scales + group)));
     offsets[t] = _mm_fmadd_ps(offset, _mm_loadu_ps(x[t].sums_32 + group), offsets[t]);
     const int8_t* q = x[t].q + group * kGroup;
-    add_wide(w[0], q, scales_of_pair(scales, 0), totals.products[t][0]);
-    add_wide(w[1], q + 64, scales_of_pair(scales, 1), totals.products[t][1]);
+    add_wide(w[0], q, scales_of_pair(scales, 0), totals[t]);
+    add_wide(w[1], q + 64, scales_of_pair(scales, 1), totals[t]);
   }
 }
 
@@ -85,16 +85,22 @@ template <WeightType kType, int kTokens>
 void wide_dot_32(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
   constexpr size_t block_bytes = block_layout(kType).bytes;
   const size_t groups = columns / kGroup;
-  WideTotals<kTokens> wide;
+  __m512 wide[kTokens] = {};
   Totals<kTokens> totals;
   __m128 offsets[kTokens] = {};
   size_t g = 0;
   for (; g + 4 <= groups; g += 4) add_four_blocks<kType, kTokens>(row + g * block_bytes, g, x, wide, offsets);
+  // Each half is a chain of the narrow way: one token alone has the same bits.
+  for (int t = 0; t < kTokens; t++) {
+    const __m256 even = _mm512_castps512_ps256(wide[t]);
+    const __m256 odd = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(wide[t]), 1));
+    totals.at(t, 0) = even;
+    totals.at(t, 1) = kTokens <= 3 ? odd : _mm256_add_ps(even, odd);
+  }
   for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals, offsets);
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; t++) {
-    const __m256 products = _mm256_add_ps(wide.of(t), totals.of(t));
-    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), _mm256_zextps128_ps256(offsets[t]), products));
+    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), _mm256_zextps128_ps256(offsets[t]), totals.of(t)));
   }
 }
 

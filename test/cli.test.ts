@@ -294,7 +294,7 @@ test('--schema holds an answer to JSON, extract finds fields, both valid; what i
   const sampling = ['--temperature', '1', '--max-tokens', '60']
   const words = ['--schema', 'schema.json', ...sampling]
   assert.ok(isValid(JSON.parse(await succeed(place, ['ask', 'a.cctx', 'When?', ...words]))))
-  assert.ok(isValid(JSON.parse(await succeed(place, ['extract', 'a.cctx', ...words, '--as-alone']))))
+  assert.ok(isValid(JSON.parse(await succeed(place, ['extract', 'a.cctx', ...words, '--no-as-alone']))))
   const withSources = await place.run(['extract', 'a.cctx', ...words, '--sources', '1'])
   assert.ok(isValid(JSON.parse(withSources.stdout)))
   assert.match(withSources.stderr, /day\nSources:\n {2}1\. [\s\S]*rain\nSources:\n {2}1\. /)

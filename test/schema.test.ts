@@ -96,7 +96,7 @@ test('extract: as alone, a field has the value that it has beside no other, what
   const { topic, mood } = schema.properties
   const both = { type: 'object', properties: { mood, topic }, required: ['mood', 'topic'] }
   const one = { type: 'object', properties: { topic }, required: ['topic'] }
-  const { object } = await context.extract(both, { asAlone: true })
+  const { object } = await context.extract(both)
   assert.deepEqual(Object.keys(object), ['mood', 'topic'])
   assert.equal(object.topic, (await context.extract(one)).object.topic)
   await assert.rejects(context.extract(one, { asAlone: 1 as never }), { name: 'TypeError', message: /asAlone/ })

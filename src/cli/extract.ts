@@ -53,7 +53,7 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     .addOption(new Option('--temperature <number>', 'above 0 answers are sampled (default: 0)').argParser(decimal))
     .addOption(seedFlag('of the sampling (default: 0)'))
     .addOption(sourcesFlag())
-    .option('--as-alone', 'every field to the bit as if it were asked by itself; up to 1.5 times the time')
+    .option('--no-as-alone', 'up to 1.5 times as fast, but fields may differ from those asked by themselves: rounding')
     .option('--stats', 'print tokens and times on stderr')
     .addHelpText('after', help)
     .action((source: string, flags: ExtractFlags) => {

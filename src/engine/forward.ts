@@ -8,8 +8,7 @@ import type { Control } from './control.ts'
 import type { Sequence, Sight } from './sequence.ts'
 
 /**
- * Products of up to so many tokens have the same bits for each, whatever the others are; so have those of many tokens. Not yet with
- * AVX-512 and blocks of 32 of 4 and 5 bits, where one token goes another way than two (matmul_int8_task.h).
+ * Products of up to so many tokens have the same bits for each, whatever the others are; so have those of many tokens.
  */
 export const rowTokens = 3
 

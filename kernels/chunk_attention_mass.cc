@@ -11,6 +11,7 @@ namespace compactor {
 namespace {
 
 constexpr size_t kMassBlockRows = 192;
+constexpr size_t kFewMassBlockRows = 36;  // a multiple of the tile height, whose logits stay in the first-level cache
 constexpr size_t kLogitsBytes = 6u << 20;      // of a task's scratch
 constexpr size_t kMassTaskWork = 48u << 20;    // rows · keys · head_dim, about 10 ms
 
@@ -21,7 +22,9 @@ void share_out(MassPlan& plan) {
   const size_t keys = plan.chunk_tokens(0);
   const size_t rows = keys * plan.group();
   plan.block_rows = kLogitsBytes / (padded(keys) * sizeof(float)) / kTileRows * kTileRows;
-  if (plan.block_rows > kMassBlockRows) plan.block_rows = kMassBlockRows;
+  // Keys that do not fit into one block are packed for every block of rows, so that is to have many.
+  const size_t most = keys <= kMassKeyBlock ? kFewMassBlockRows : kMassBlockRows;
+  if (plan.block_rows > most) plan.block_rows = most;
   const size_t blocks = kMassTaskWork / (keys * plan.head_dim * plan.block_rows);
   plan.task_rows = plan.block_rows * (blocks > 1 ? blocks : 1);
   const size_t most_parts = kSharedScratchBytes / (plan.kv_heads * keys * sizeof(float));

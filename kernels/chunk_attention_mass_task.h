@@ -19,7 +19,16 @@ struct MassBlock {
   float* logits;   // [block_rows][stride]
 };
 
-// Logits of `rows` rows from `first_row` on with all keys of the chunk.
+COMPACTOR_INLINE size_t keys_from(const MassBlock& block, size_t first) {
+  return block.keys - first < kMassKeyBlock ? block.keys - first : kMassKeyBlock;
+}
+
+COMPACTOR_INLINE void pack_chunk_keys(const MassPlan& plan, const MassBlock& block, size_t first) {
+  const float* start = plan.k + ((block.first_token + first) * plan.kv_heads + block.kv_head) * plan.head_dim;
+  pack_keys(Rows{start, plan.kv_heads * plan.head_dim, false}, keys_from(block, first), plan.head_dim, block.packed);
+}
+
+// Logits of `rows` rows from `first_row` on with all keys of the chunk; keys of one block are packed already.
 COMPACTOR_INLINE void chunk_logits(const MassPlan& plan, const MassBlock& block, size_t first_row, size_t rows) {
   const size_t height = factor_count(plan.head_dim);
   for (size_t row = 0; row < rows; row++) {
@@ -30,10 +39,8 @@ COMPACTOR_INLINE void chunk_logits(const MassPlan& plan, const MassBlock& block,
   }
   const Tiling tiling(rows);
   for (size_t first = 0; first < block.keys; first += kMassKeyBlock) {
-    const size_t count = block.keys - first < kMassKeyBlock ? block.keys - first : kMassKeyBlock;
-    const float* start = plan.k + ((block.first_token + first) * plan.kv_heads + block.kv_head) * plan.head_dim;
-    pack_keys(Rows{start, plan.kv_heads * plan.head_dim, false}, count, plan.head_dim, block.packed);
-    for (size_t panel = 0; panel * kPanel < count; panel++)
+    if (block.keys > kMassKeyBlock) pack_chunk_keys(plan, block, first);
+    for (size_t panel = 0; panel * kPanel < keys_from(block, first); panel++)
       for (size_t tile = 0; tile < tiling.tiles; tile++) {
         const size_t row = tiling.start(tile);
         kLogitsTiles[tiling.height(tile)](block.q + row * height, block.packed + panel * kPanel * height, height,
@@ -65,6 +72,7 @@ COMPACTOR_INLINE void mass_part(const MassPlan& plan, size_t task, float* scratc
   block.q = reinterpret_cast<Factor*>(block.logits + plan.block_rows * block.stride);
   block.packed = block.q + plan.block_rows * factor_count(plan.head_dim);
   for (size_t i = 0; i < block.stride; i++) mass[i] = 0;
+  if (block.keys <= kMassKeyBlock) pack_chunk_keys(plan, block, 0);
   const size_t rows = block.keys * plan.group();
   const size_t end = (part + 1) * plan.task_rows < rows ? (part + 1) * plan.task_rows : rows;
   for (size_t row = part * plan.task_rows; row < end; row += plan.block_rows) {

@@ -31,10 +31,22 @@ struct CosinePlan {
 // The first is larger or NaN; else `least`.
 double at_least(double value, double least) { return value < least ? least : value; }
 
-double norm_of(const float* x, size_t count) {
-  double squares = 0;
-  for (size_t d = 0; d < count; d++) squares += double(x[d]) * double(x[d]);
-  return std::sqrt(squares);
+// In eight sums side by side: one after another each would wait for the last.
+template <typename A, typename B>
+double product_of(const A* a, const B* b, size_t count) {
+  constexpr size_t kSums = 8;
+  double sums[kSums] = {};
+  size_t d = 0;
+  for (; d + kSums <= count; d += kSums)
+    for (size_t i = 0; i < kSums; i++) sums[i] += double(a[d + i]) * double(b[d + i]);
+  for (; d < count; d++) sums[0] += double(a[d]) * double(b[d]);
+  for (size_t i = 1; i < kSums; i++) sums[0] += sums[i];
+  return sums[0];
+}
+
+template <typename T>
+double norm_of(const T* x, size_t count) {
+  return std::sqrt(product_of(x, x, count));
 }
 
 void add_directions(void* arguments, size_t task, int) {
@@ -46,7 +58,8 @@ void add_directions(void* arguments, size_t task, int) {
   for (size_t token = start; token < end; token++) {
     const float* x = plan.x + (token * plan.kv_heads + plan.head) * plan.head_dim;
     const double norm = at_least(norm_of(x, plan.head_dim), kLeastNormInMean);
-    for (size_t d = 0; d < plan.head_dim; d++) anchor[d] += x[d] / norm;
+    const double factor = 1 / norm;
+    for (size_t d = 0; d < plan.head_dim; d++) anchor[d] += x[d] * factor;
   }
 }
 
@@ -62,13 +75,10 @@ void compare_directions(void* arguments, size_t task, int) {
   const size_t start = task * plan.span;
   const size_t end = start + task_size(plan.tokens, start, plan.span);
   const double* anchor = plan.anchors;
-  double squares = 0;
-  for (size_t d = 0; d < plan.head_dim; d++) squares += anchor[d] * anchor[d];
-  const double anchor_norm = at_least(std::sqrt(squares), kLeastNormInCosine);
+  const double anchor_norm = at_least(norm_of(anchor, plan.head_dim), kLeastNormInCosine);
   for (size_t token = start; token < end; token++) {
     const float* x = plan.x + (token * plan.kv_heads + plan.head) * plan.head_dim;
-    double product = 0;
-    for (size_t d = 0; d < plan.head_dim; d++) product += x[d] * anchor[d];
+    const double product = product_of(x, anchor, plan.head_dim);
     const double norm = at_least(norm_of(x, plan.head_dim), kLeastNormInCosine);
     plan.out[plan.head * plan.tokens + token] = float(product / (norm * anchor_norm));
   }

@@ -1,6 +1,7 @@
 /**
  * How far off `compactor estimate` is: what it says of a document beside what compressing and asking then take, each in a
- * process of its own, in turns. Needs a build (`npm run build`).
+ * process of its own, in turns. Two questions: one with an answer of a few tokens, one with an answer of 24. Needs a build
+ * (`npm run build`).
  *
  *   npm run bench estimate -- [--models smollm2-135m] [--tokens 500,2000,6000] [--keep 0.25] [--rounds 3] [--document FILE]
  *     [--home FOLDER]   where measurements are remembered between runs; default: a new one, so that the first is measured
@@ -17,7 +18,7 @@ import { documentOf, modelFile } from './document.ts'
 import { median, table, writeResult } from './table.ts'
 
 const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
-const question = 'What is the name of the station dog?'
+const questions = ['What is the name of the station dog?', 'Give a long summary of the whole text.']
 
 interface Compressed {
   readonly seconds: number
@@ -26,6 +27,7 @@ interface Compressed {
 }
 
 interface Asked {
+  readonly finishReason: 'stop' | 'length'
   readonly timings: { readonly questionMs: number; readonly answerMs: number }
   readonly usage: { readonly outputTokens: number }
 }
@@ -43,7 +45,7 @@ const called = <T>(args: readonly string[], home: string): T => {
 interface Round {
   readonly estimate: Estimate
   readonly real: Compressed
-  readonly asked: Asked
+  readonly asked: readonly Asked[] // an answer to each question
 }
 
 interface Place {
@@ -58,7 +60,9 @@ const round = ({ model, keep, document, home }: Place): Round => {
   const estimate = called<Estimate>(['estimate', document, ...chosen], home)
   const output = `${document}.cctx`
   const real = called<Compressed>(['compress', document, ...chosen, '-o', output, '--force'], home)
-  const asked = called<Asked>(['ask', output, question, '-m', modelFile(model), '--max-tokens', '24'], home)
+  const asked = questions.map((question) =>
+    called<Asked>(['ask', output, question, '-m', modelFile(model), '--max-tokens', '24'], home),
+  )
   return { estimate, real, asked }
 }
 
@@ -69,12 +73,16 @@ const off = (predicted: number, real: number): string => {
 }
 
 const rowOf = (model: string, rounds: readonly Round[]): string[] => {
-  const middle = (of: (one: Round) => number): number => median(rounds.map(of))
   const pair = (predicted: (one: Round) => number, real: (one: Round) => number, digits: number): string[] => {
-    const [a, b] = [middle(predicted), middle(real)]
+    const [a, b] = [median(rounds.map(predicted)), median(rounds.map(real))]
     return [`${a.toFixed(digits)} / ${b.toFixed(digits)}`, off(a, b)]
   }
-  const next = ({ timings, usage }: Asked): number => timings.answerMs / Math.max(1, usage.outputTokens - 1)
+  const timed = (predicted: (one: Round) => number, real: (one: Round) => number, digits: number): string[] => [
+    ...pair(predicted, real, digits),
+    rounds.map((one) => off(predicted(one), real(one))).join(' '),
+  ]
+  const first = ({ estimate }: Round): number => estimate.seconds.firstToken * 1000
+  const next = ({ estimate }: Round): number => estimate.seconds.nextToken * 1000
   return [
     model,
     ...pair(
@@ -82,12 +90,11 @@ const rowOf = (model: string, rounds: readonly Round[]): string[] => {
       ({ real }) => real.stats.originalTokens,
       0,
     ),
-    ...pair(
+    ...timed(
       ({ estimate }) => estimate.seconds.compress,
       ({ real }) => real.seconds,
       2,
     ),
-    rounds.map(({ estimate, real }) => off(estimate.seconds.compress, real.seconds)).join(' '),
     ...pair(
       ({ estimate }) => estimate.keptBytes / 1e6,
       ({ real }) => real.stats.bytes / 1e6,
@@ -98,20 +105,32 @@ const rowOf = (model: string, rounds: readonly Round[]): string[] => {
       ({ real }) => real.fileBytes / 1e6,
       3,
     ),
-    ...pair(
-      ({ estimate }) => estimate.seconds.firstToken * 1000,
-      ({ asked }) => asked.timings.questionMs,
-      0,
-    ),
-    ...pair(
-      ({ estimate }) => estimate.seconds.nextToken * 1000,
-      ({ asked }) => next(asked),
-      1,
-    ),
+    ...questions.flatMap((_, index) => timed(first, ({ asked }) => asked[index]?.timings.questionMs ?? Number.NaN, 0)),
+    ...questions.flatMap((_, index) => timed(next, ({ asked }) => stepMs(asked[index]), 1)),
+    questions.map((_, index) => median(rounds.map(({ asked }) => asked[index]?.usage.outputTokens ?? 0))).join(' '),
   ]
 }
 
-const columns = ['tokens', 'seconds', 'MB kept', 'MB file', 'ms to the first token', 'ms a token']
+/** The token that ends an answer takes a step and is not shown. */
+const stepMs = (asked: Asked | undefined): number => {
+  if (!asked) return Number.NaN
+  const { timings, usage, finishReason } = asked
+  return timings.answerMs / (finishReason === 'stop' ? usage.outputTokens : usage.outputTokens - 1)
+}
+
+const plain = (name: string): string[] => [name, '%']
+const timed = (name: string): string[] => [name, '%', 'each round']
+const columns = [
+  ...plain('tokens'),
+  ...timed('seconds'),
+  ...plain('MB kept'),
+  ...plain('MB file'),
+  ...timed('ms to the first token'),
+  ...timed('with the other question'),
+  ...timed('ms a token'),
+  ...timed('of a longer answer'),
+  'tokens answered',
+]
 
 export const run = (args: string[]): void => {
   const { values } = parseArgs({
@@ -141,10 +160,7 @@ export const run = (args: string[]): void => {
         for (const { document, rounds } of documents) rounds.push(round({ model, keep: values.keep, document, home }))
       return documents.map(({ rounds, bytes }) => ({ model, bytes, rounds }))
     })
-    const head = [
-      'predicted / real',
-      ...columns.flatMap((name) => (name === 'seconds' ? [name, '%', 'each round'] : [name, '%'])),
-    ]
+    const head = ['predicted / real', ...columns]
     process.stdout.write(`keep ${values.keep}; ${machineLine(machine())}\n\n`)
     process.stdout.write(
       `${table(

@@ -24,7 +24,7 @@ export interface Plot {
 }
 
 const box = { width: 720, height: 400, left: 64, right: 150, top: 34, bottom: 48 }
-const colours = ['#1b6ca8', '#b5482a', '#2d7d46', '#7a4f9a', '#8a6d1d', '#4a4a4a']
+export const colours: readonly string[] = ['#1b6ca8', '#b5482a', '#2d7d46', '#7a4f9a', '#8a6d1d', '#4a4a4a']
 
 const mostTicks = 12
 
@@ -45,10 +45,10 @@ export const drawPlot = (plot: Plot): string => {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${box.width} ${box.height}" font-family="sans-serif" font-size="12" fill="#222" role="img" aria-label="${escaped(plot.title)}">\n${parts.join('\n')}\n</svg>\n`
 }
 
-const escaped = (words: string): string =>
+export const escaped = (words: string): string =>
   words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;')
 
-const text = (x: number, y: number, words: string, anchor = 'start'): string =>
+export const text = (x: number, y: number, words: string, anchor = 'start'): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(words)}</text>`
 
 /** Ticks whose first digit is 1, 2 or 5; where that were too many, 1. */

@@ -7,13 +7,13 @@
  */
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { forward } from '../src/engine/forward.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
-import { exampleText, modelFile } from './document.ts'
+import { modelFile } from './document.ts'
 import { drawPlot, type Line, type Mark } from './plot.ts'
 import { multiplyPeak, readBandwidth } from './reading.ts'
-import { idsOf, openSubject, readDocument, type Subject, sequenceOver, weightBytes, write } from './subject.ts'
+import { openSubject, type Subject, weightBytes } from './subject.ts'
 import { median, table, writeResult } from './table.ts'
+import { type PhaseTime, timePhases, together } from './three-phases.ts'
 
 interface Phase {
   readonly name: string
@@ -43,58 +43,16 @@ const sizesOf = ({ file: { model } }: Subject, path: string): Sizes => {
   }
 }
 
-const phasesOf = async (subject: Subject, sizes: Sizes, tokens: number): Promise<Phase[]> => {
+const phasesOf = (sizes: Sizes, tokens: number, seconds: readonly number[], names: readonly string[]): Phase[] => {
   const { parameters, outputs, weights, pairBytes, attention } = sizes
-  const document = idsOf(subject, exampleText(tokens), tokens)
-  const { block, ms } = await readDocument(subject, document, {})
-  const question = document.subarray(0, 8)
-  const steps = 24
-  const { restMs } = await write(sequenceOver(subject, block), question, steps + 1)
-  const together = 16
-  return [
-    {
-      name: `reading ${tokens.toLocaleString('en')} tokens`,
-      operations: tokens * (2 * parameters + (attention * tokens) / 2),
-      bytes: weights + tokens * pairBytes,
-      seconds: ms / 1000,
-    },
-    {
-      name: 'one token after them',
-      operations: 2 * (parameters + outputs) + attention * tokens,
-      bytes: weights + tokens * pairBytes,
-      seconds: restMs / steps / 1000,
-    },
-    {
-      name: `${together} answers to one document`,
-      operations: together * (2 * (parameters + outputs) + attention * tokens),
-      bytes: weights + tokens * pairBytes,
-      seconds: await stepSeconds(subject, block, together, steps),
-    },
-  ]
-}
-
-const stepSeconds = async (
-  subject: Subject,
-  block: Awaited<ReturnType<typeof readDocument>>['block'],
-  count: number,
-  steps: number,
-): Promise<number> => {
-  const { ops, file } = subject
-  const sequences = Array.from({ length: count }, () => sequenceOver(subject, block))
-  let begun = 0
-  for (let step = -1; step < steps; step++) {
-    for (const sequence of sequences) sequence.reserve(1)
-    await ops.scope(() => {
-      const x = forward(
-        ops,
-        file.model,
-        sequences.map((sequence, i) => ({ sequence, ids: Uint32Array.of(100 + i) })),
-      )
-      return ops.read(file.model.logits(x))
-    })
-    if (step < 0) begun = performance.now() // the first one takes memory
-  }
-  return (performance.now() - begun) / steps / 1000
+  const token = 2 * (parameters + outputs) + attention * tokens
+  const operations = [tokens * (2 * parameters + (attention * tokens) / 2), token, together * token]
+  return names.map((name, i) => ({
+    name,
+    operations: operations[i] ?? Number.NaN,
+    bytes: weights + tokens * pairBytes,
+    seconds: seconds[i] ?? Number.NaN,
+  }))
 }
 
 export const run = async (args: string[]): Promise<void> => {
@@ -112,18 +70,18 @@ export const run = async (args: string[]): Promise<void> => {
   const path = modelFile(values.model)
   const subject = openSubject(path, { threads })
   const sizes = sizesOf(subject, path)
-  const rounds: Phase[][] = []
+  const tokens = Number(values.tokens)
+  const rounds: PhaseTime[][] = []
   const [peaks, readings] = [[] as number[], [] as number[]]
   for (let round = 0; round < Number(values.rounds); round++) {
     peaks.push(multiplyPeak(threads))
     readings.push(readBandwidth(threads))
-    rounds.push(await phasesOf(subject, sizes, Number(values.tokens)))
+    rounds.push(await timePhases(subject, { tokens }))
   }
   const [peak, bandwidth] = [median(peaks), median(readings)]
-  const phases = (rounds[0] ?? []).map((phase, i) => ({
-    ...phase,
-    seconds: median(rounds.map((round) => round[i]?.seconds ?? Number.NaN)),
-  }))
+  const names = (rounds[0] ?? []).map(({ name }) => name)
+  const seconds = names.map((_, i) => median(rounds.map((round) => round[i]?.seconds ?? Number.NaN)))
+  const phases = phasesOf(sizes, tokens, seconds, names)
   const limits = limitsOf(subject.ops.isa, peak)
   const most = Math.max(...limits.map(({ rate }) => rate))
   const rows = phases.map(({ name, operations, bytes, seconds }) => {

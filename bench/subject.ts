@@ -71,7 +71,8 @@ export const write = async (sequence: Sequence, question: Uint32Array, count: nu
   return { tokens, firstMs: begun - start, restMs: performance.now() - begun }
 }
 
-const largest = (logits: Float32Array): number => {
+/** The token with the largest logit. */
+export const largest = (logits: Float32Array): number => {
   let index = 0
   for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[index] ?? 0)) index = i
   return index

@@ -27,8 +27,9 @@ import { withFolderAdvice } from './too-long.ts'
 
 const help = `
 Tokens are counted exactly, bytes follow from them. Seconds come from short runs of the model on this machine (some
-seconds, for large models up to a minute), which are remembered and corrected by every document that is compressed: the
-next estimate with this model only looks, for about a second, how busy the machine is, and takes it to stay so.
+seconds, for large models up to a minute), which are remembered and corrected by every document that is compressed and
+every context that is asked: the next estimate with this model only looks, for some seconds, how busy the machine is, and
+takes it to stay so. Answers are the first of a process, as \`compactor ask\` gives them.
 
 Examples:
   compactor estimate report.txt

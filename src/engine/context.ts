@@ -8,7 +8,7 @@ import { Chat } from './chat.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { rememberHandle } from './context-handle.ts'
 import { type Extracted, type ExtractOptions, extract } from './extract.ts'
-import type { ContextInfo } from './protocol.ts'
+import type { ContextInfo, Results } from './protocol.ts'
 import type { ContextStats } from './stats.ts'
 import type { WorkerClient } from './worker-client.ts'
 
@@ -18,18 +18,24 @@ export interface SaveOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What is told of each answer. */
+export type OnAsked = (stats: ContextStats, asked: Results['ask']) => void
+
 export class Context {
   readonly stats: ContextStats
   /** What the caller should know about how this was made, a sentence each. */
   readonly warnings: readonly string[]
   readonly #client: WorkerClient
   readonly #context: Promise<number>
+  readonly #onAsked: OnAsked | undefined
 
   constructor(
     client: WorkerClient,
     info: Omit<ContextInfo, 'context'> & { readonly context: number | Promise<number> },
+    onAsked?: OnAsked,
   ) {
     this.#client = client
+    this.#onAsked = onAsked
     this.#context = Promise.resolve(info.context)
     rememberHandle(this, this.#context)
     this.#context.catch(() => undefined) // whoever uses a failed fork learns of it then
@@ -44,10 +50,13 @@ export class Context {
    */
   ask(question: string, options: AskOptions = {}): Answer {
     const { request, signal, onProgress } = askRequest('ask', question, options)
-    return new Answer(
-      async (call) => this.#client.call('ask', { ...request, context: await this.#context }, { ...call, onProgress }),
-      signal,
-    )
+    return new Answer(async (call) => {
+      const asked = { ...request, context: await this.#context }
+      const answered = await this.#client.call('ask', asked, { ...call, onProgress })
+      // Sources and schemas take time that other answers do not.
+      if (!request.sources && !request.schema) this.#onAsked?.(this.stats, answered)
+      return answered.info
+    }, signal)
   }
 
   /**
@@ -80,7 +89,7 @@ export class Context {
   /** Another handle on the same bytes, disposed of on its own. */
   fork(): Context {
     const copy = this.#context.then(async (context) => (await this.#client.call('fork', { context })).context)
-    return new Context(this.#client, { context: copy, stats: this.stats, warnings: this.warnings })
+    return new Context(this.#client, { context: copy, stats: this.stats, warnings: this.warnings }, this.#onAsked)
   }
 
   /**
@@ -92,7 +101,7 @@ export class Context {
   async shrink(keep: Keep, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<Context> {
     refuseUnknown('shrink', options, ['signal'])
     const request = { context: await this.#context, keep: checkKeep(keep) }
-    return new Context(this.#client, await this.#client.call('shrink', request, options))
+    return new Context(this.#client, await this.#client.call('shrink', request, options), this.#onAsked)
   }
 
   /** Frees the bytes once no fork needs them. */

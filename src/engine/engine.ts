@@ -3,6 +3,7 @@ import { homeDirectory } from '../hub/home.ts'
 import { type PullProgress, pullModel } from '../hub/pull.ts'
 import { defined, refuseUnknown, requireText } from './check-options.ts'
 import { LoadedModel } from './loaded-model.ts'
+import type { EngineSettings } from './protocol.ts'
 import { arithmeticOf, type Backend, type ComputeOptions, machineOf, settle } from './settings.ts'
 import { WorkerClient } from './worker-client.ts'
 
@@ -40,6 +41,7 @@ export const createEngine = async (options: EngineOptions = {}): Promise<Engine>
     home: options.home ?? homeDirectory(),
     arithmetic: arithmeticOf(settings),
     machine: machineOf(settings),
+    settings,
   })
 }
 
@@ -48,6 +50,7 @@ interface EngineParts {
   readonly home: string
   readonly arithmetic: string // what rounding depends on
   readonly machine: string // what speed depends on
+  readonly settings: EngineSettings
 }
 
 export class Engine {
@@ -57,13 +60,15 @@ export class Engine {
   readonly #client: WorkerClient
   readonly #arithmetic: string
   readonly #machine: string
+  readonly #settings: EngineSettings
 
-  constructor(client: WorkerClient, { backend, home, arithmetic, machine }: EngineParts) {
+  constructor(client: WorkerClient, { backend, home, arithmetic, machine, settings }: EngineParts) {
     this.#client = client
     this.backend = backend
     this.home = home
     this.#arithmetic = arithmetic
     this.#machine = machine
+    this.#settings = settings
   }
 
   /**
@@ -76,7 +81,7 @@ export class Engine {
     const { name, path, sha256 } = await pullModel(spec, { ...defined(options), home: this.home })
     const file = { path, name, fingerprint: sha256 }
     const info = await this.#client.call('loadModel', file, { signal: options.signal })
-    const facts = { arithmetic: this.#arithmetic, machine: this.#machine }
+    const facts = { arithmetic: this.#arithmetic, machine: this.#machine, settings: this.#settings }
     return new LoadedModel(this.#client, info, { ...file, ...facts, home: this.home })
   }
 

@@ -1,19 +1,29 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
+import type { AskingCalibration } from './asking-calibration.ts'
 import { type Calibration, calibrate, learn, readingCurve, secondsFor, type TimedRun } from './calibration.ts'
 import { createEngine } from './engine.ts'
 
 const toy = fileURLToPath(new URL('../../test/fixtures/toy-llama.gguf', import.meta.url))
 const text = 'The bridge was opened on the third of May by the mayor, who had rain on her speech.\n'
 
+/** Of one model by one method. */
+const rememberedIn = (home: string): { reading: Calibration; asking: AskingCalibration; key: string } => {
+  const all = Object.entries(JSON.parse(readFileSync(join(home, 'calibrations.json'), 'utf8')) as object)
+  const [key, reading] = all.find(([, value]) => 'whole' in value) ?? []
+  const [, asking] = all.find(([, value]) => 'asked' in value && !('whole' in value)) ?? []
+  assert.ok(key && reading)
+  return { reading, asking, key }
+}
+
 const run = (tokens: number, processorSeconds: number, isFirst = false): TimedRun => ({
   ...{ tokens, processorSeconds, isFirst, seconds: processorSeconds / 2 },
-  asked: { keptTokens: tokens, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 },
-  asking: { seconds: 0.2, processorSeconds: 0.4 },
+  asked: [{ keptTokens: tokens, isWhole: true, firstTokenSeconds: 0.1, nextTokenSeconds: 0.01 }],
+  asking: [{ seconds: 0.2, processorSeconds: 0.4 }],
 })
 
 test('calibration: a slow model is measured on fewer tokens, and never on more than it can read', async () => {
@@ -77,16 +87,59 @@ test('estimate: tokens and bytes are those of compress, the file within 2 pages,
   assert.equal(again.isRemembered, true)
   assert.equal(again.measuredAt, estimate.measuredAt)
   assert.equal(again.seconds.compress, again.seconds.prefill)
-  const [learnt] = Object.values(JSON.parse(readFileSync(join(home, 'calibrations.json'), 'utf8'))) as Calibration[]
+  const { reading } = rememberedIn(home)
   assert.deepEqual(
-    [learnt?.chosenSince.map(({ tokens, isFirst }) => [tokens, isFirst]), learnt?.wholeSince.length],
+    [reading.chosenSince.map(({ tokens, isFirst }) => [tokens, isFirst]), reading.wholeSince.length],
     [[[stats.originalTokens, false]], 0],
   )
-  for (const damage of ['', '[]', '{"a":1}', '\0']) {
+  for (const damage of ['[]', '\0']) {
     writeFileSync(join(home, 'calibrations.json'), damage)
     assert.equal((await model.estimate(options)).isRemembered, false, damage)
   }
   assert.equal((await model.estimate({ ...options, measureAgain: true })).isRemembered, false)
+})
+
+test('estimate: learns from the first answer of a process about a saved context, and from no other', async (t) => {
+  const home = temporaryFolder(t)
+  const path = join(home, 'a.cctx')
+  const ask = { maxTokens: 9 }
+  {
+    await using engine = await createEngine({ home })
+    const model = await engine.loadModel(toy)
+    await using context = await model.compress({ document: text, reserve: 100 })
+    await context.save(path)
+    await context.ask('Who?', ask).done
+    assert.ok(!existsSync(join(home, 'calibrations.json')), 'nothing is remembered before the first estimate')
+    await model.estimate({ document: text, reserve: 100 })
+    assert.deepEqual([rememberedIn(home).asking.asked.length, rememberedIn(home).asking.askedSince.length], [9, 0])
+  }
+  await using engine = await createEngine({ home })
+  const model = await engine.loadModel(toy)
+  await using context = await model.openContext(path)
+  const info = await context.ask('Who?', ask).done
+  assert.deepEqual(Object.keys(info).sort(), ['finishReason', 'timings', 'usage'])
+  await context.ask('When?', ask).done
+  const { askedSince } = rememberedIn(home).asking
+  assert.deepEqual(
+    askedSince.map(({ keptTokens }) => keptTokens),
+    [context.stats.keptTokens],
+  )
+  assert.ok((askedSince[0]?.firstTokenSeconds ?? 0) > 0)
+})
+
+test('estimate: a measurement of an older form is made anew, and what was learnt in it stays', async (t) => {
+  const home = temporaryFolder(t)
+  await using engine = await createEngine({ home })
+  const model = await engine.loadModel(toy)
+  const options = { document: text, reserve: 100 }
+  await model.estimate(options)
+  await (await model.compress(options)).dispose()
+  const { reading, key } = rememberedIn(home)
+  writeFileSync(join(home, 'calibrations.json'), JSON.stringify({ [key]: { ...reading, asked: [] } }))
+  assert.equal((await model.estimate(options)).isRemembered, false)
+  assert.deepEqual(rememberedIn(home).reading.chosenSince, reading.chosenSince)
+  assert.equal(reading.chosenSince.length, 1)
+  assert.equal((await model.estimate(options)).isRemembered, true)
 })
 
 test('estimate: what compress would refuse is refused before anything is measured', async (t) => {

@@ -1,9 +1,11 @@
 /** What a document will cost before it is paid: tokens counted exactly, bytes planned, seconds from a calibration. */
+
+import type { Precision } from '../backends/ops.ts'
 import { version } from '../version.ts'
+import { type AskingCalibration, answerSeconds, askedOf, askingRun, learnAsking } from './asking-calibration.ts'
 import { describeKeep } from './budget.ts'
 import {
-  type AskingRun,
-  answerSeconds,
+  type Calibrated,
   type Calibration,
   calibrate,
   learn,
@@ -13,12 +15,13 @@ import {
   secondsFor,
   type TimedRun,
 } from './calibration.ts'
-import { recallCalibration, rememberCalibration } from './calibration-memory.ts'
+import { recallAsking, recallCalibration, rememberCalibrations } from './calibration-memory.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
-import type { Context } from './context.ts'
 import type { CompressRequest, Reading, Results } from './protocol.ts'
+import { mostTokens, type ShortModel, shortRuns } from './short-runs.ts'
 import type { SizePlan } from './size-plan.ts'
-import { type Spent, spending } from './spending.ts'
+import type { Spent } from './spending.ts'
+import type { ContextStats } from './stats.ts'
 
 export interface EstimateOptions extends Omit<CompressOptions, 'remember'> {
   /** Measure this machine again although a measurement is remembered. Default false. */
@@ -37,7 +40,7 @@ export interface Estimate extends SizePlan {
     readonly compress: number
     /** From a short question to the first token of its answer. */
     readonly firstToken: number
-    /** Each token after that. */
+    /** Each token after that, in an answer of some twenty. The first answer of a process, as both are. */
     readonly nextToken: number
   }
   readonly measuredAt: string // ISO 8601, when this machine was measured
@@ -45,12 +48,10 @@ export interface Estimate extends SizePlan {
 }
 
 /** What an estimate asks of its model. */
-export interface Estimated {
+export interface Estimated extends ShortModel {
   readonly name: string
-  readonly contextLength: number
   readonly place: CalibrationPlace
   readonly plan: (request: CompressRequest) => Promise<Results['plan']>
-  readonly compress: (options: CompressOptions) => Promise<{ readonly context: Context; readonly reading: Reading }>
 }
 
 /** Where a model's calibrations are. */
@@ -68,42 +69,72 @@ export const estimate = async (
   if ('remember' in options) throw new TypeError('estimate has no option "remember"; nothing is made that could be')
   const request = compressRequest(options)
   const { planSeconds, ...size } = await model.plan(request)
-  const key = keyOf(model.place, request)
-  const { home } = model.place
   const run = shortRuns(model, options, size)
-  const remembered = measureAgain ? undefined : await recallCalibration(home, key)
-  const { calibration, runs } = remembered
-    ? { calibration: remembered, runs: await probe(run, remembered) }
-    : await calibrate(run, mostTokens(model, size))
-  if (!remembered) await rememberCalibration(home, key, calibration)
+  const remembered = measureAgain ? {} : recall(model.place, request)
+  const { calibration, asking } = remembered
+  const known = calibration && asking && { calibration, asking, runs: await probe(run, calibration) }
+  const calibrated = known ?? withLearnt(await calibrate(run, mostTokens(model, size)), remembered)
+  if (!known) remember(model.place, request, calibrated)
   return {
     model: model.name,
     method: request.method,
     keep: describeKeep(request.keep),
     ...size,
-    seconds: secondsOf(calibration, { runs, size, planSeconds }),
-    measuredAt: calibration.measuredAt,
-    isRemembered: remembered !== undefined,
+    seconds: secondsOf(calibrated, { size, planSeconds }),
+    measuredAt: calibrated.calibration.measuredAt,
+    isRemembered: known !== undefined,
   }
 }
 
+interface Remembered {
+  readonly calibration?: Calibration | undefined
+  readonly asking?: AskingCalibration | undefined
+}
+
+const recall = (place: CalibrationPlace, request: CompressRequest): Remembered => ({
+  calibration: recallCalibration(place.home, keyOf(place, request)),
+  asking: recallAsking(place.home, askingKeyOf(place, request.precision)),
+})
+
+/** What was learnt from real work is not forgotten where only a part of the measurement is there, or one of an older form. */
+const withLearnt = (measured: Calibrated, { calibration, asking }: Remembered): Calibrated => ({
+  ...measured,
+  calibration: {
+    ...measured.calibration,
+    wholeSince: calibration?.wholeSince ?? [],
+    chosenSince: calibration?.chosenSince ?? [],
+  },
+  asking: { ...measured.asking, askedSince: asking?.askedSince ?? [] },
+})
+
+const remember = (place: CalibrationPlace, request: CompressRequest, { calibration, asking }: Calibrated): void =>
+  rememberCalibrations(place.home, {
+    [keyOf(place, request)]: calibration,
+    [askingKeyOf(place, request.precision)]: asking,
+  })
+
 interface Now {
-  readonly runs: readonly TimedRun[] // done just now
   readonly size: SizePlan
   readonly planSeconds: number // counting the document's tokens
 }
 
-const secondsOf = (calibration: Calibration, { runs, size, planSeconds }: Now): Estimate['seconds'] => {
-  const { chosen, chosenSince, whole, wholeSince, asked } = calibration
+/** @param runs done just now */
+const secondsOf = ({ calibration, asking, runs }: Calibrated, { size, planSeconds }: Now): Estimate['seconds'] => {
+  const { chosen, chosenSince, whole, wholeSince } = calibration
   const { documentTokens, keptTokens } = size
   const compress = readingCurve([...chosen, ...chosenSince])
   const clock = clockOf(runs.slice(1))
-  const before = planSeconds + startSeconds(runs[0], compress, clock)
+  const before = planSeconds + clock * compress.start
   const reading = (curve: ReadingCurve): number => before + clock * secondsFor(curve, documentTokens)
   const prefill = reading(readingCurve([...whole, ...wholeSince]))
-  // Threads wait for one another at every token: other work costs answers more than reading.
-  const askingClock = clockOf(runs.slice(1).map(({ asking }) => asking))
-  const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asked, keptTokens)
+  // Threads wait for one another at every token: other work costs answers more than reading. It comes in bursts, which
+  // one answer of three may meet, so the one in the middle counts.
+  const askingClocks = runs.flatMap((run) => run.asking.map((answer) => clockOf([answer]))).sort((a, b) => a - b)
+  const askingClock = askingClocks[askingClocks.length >> 1] ?? clock
+  const { firstTokenSeconds, nextTokenSeconds } = answerSeconds(asking, {
+    keptTokens,
+    isWhole: keptTokens === documentTokens,
+  })
   return {
     prefill,
     // Where everything stays nothing is chosen.
@@ -113,74 +144,37 @@ const secondsOf = (calibration: Calibration, { runs, size, planSeconds }: Now): 
   }
 }
 
-/** The first run of a process waits more than later ones, for pages of the weights. Between bounds, for it is one run. */
-const startSeconds = (first: TimedRun | undefined, curve: ReadingCurve, clock: number): number => {
-  if (!first?.isFirst) return 0
-  const more = first.seconds - clock * secondsFor(curve, first.tokens)
-  const usual = clock * curve.start
-  return Math.min(3 * usual, Math.max(usual, more))
-}
-
 const keyOf = ({ fingerprint, machine }: CalibrationPlace, request: CompressRequest): string => {
   const { method, methodOptions, precision, selection } = request
   return JSON.stringify([fingerprint, machine, version, method, methodOptions, precision, selection.heads])
 }
 
+const askingKeyOf = ({ fingerprint, machine }: CalibrationPlace, precision: Precision): string =>
+  JSON.stringify([fingerprint, machine, version, 'answers', precision])
+
 /** A document that was really read makes the calibration better, if there is one. */
-export const learnReading = async (
+export const learnReading = (
   place: CalibrationPlace,
   request: CompressRequest,
   read: { readonly reading: Reading; readonly tokens: number; readonly keptTokens: number },
-): Promise<void> => {
+): void => {
   const key = keyOf(place, request)
-  const calibration = await recallCalibration(place.home, key)
+  const calibration = recallCalibration(place.home, key)
   if (!calibration) return
   const { tokens, keptTokens } = read
   const { processorSeconds, isFirst } = read.reading
   const learnt = learn(calibration, { tokens, processorSeconds, isFirst }, keptTokens < tokens)
-  await rememberCalibration(place.home, key, learnt)
+  rememberCalibrations(place.home, { [key]: learnt })
 }
 
-const reserve = 64 // for the question of a measurement
-const question = 'What is the most important thing said here?'
-const answerTokens = 12
-const measuredKeep = 0.25
-const otherWords = 0.8 // the same number of characters may be more tokens
-
-const mostTokens = ({ contextLength }: Estimated, { headTokens }: SizePlan): number =>
-  Math.max(1, Math.floor((contextLength - headTokens - 2 * reserve) * otherWords))
-
-/** With the document's own words, repeated when there are too few: how long they take does not depend on them. */
-const shortRuns = (model: Estimated, options: CompressOptions, size: SizePlan): RunTimed => {
-  const { signal, method, methodOptions, heads, precision } = options
-  const chosen = { reserve, signal, method, methodOptions, precision, ...(heads && { heads }) }
-  const document = typeof options.document === 'string' ? options.document : options.document.text
-  const charactersPerToken = document.length / size.documentTokens
-  return async (tokens, choosing) => {
-    const length = Math.max(1, Math.floor(tokens * charactersPerToken))
-    const text = document.repeat(Math.ceil(length / document.length)).slice(0, length)
-    const { context, reading } = await model.compress({ ...chosen, document: text, keep: choosing ? measuredKeep : 1 })
-    try {
-      const { originalTokens, keptTokens } = context.stats
-      const { asked, asking } = await askShort(context, signal)
-      return { tokens: originalTokens, ...reading, asked: { keptTokens, ...asked }, asking }
-    } finally {
-      await context.dispose()
-    }
-  }
-}
-
-const askShort = async (
-  context: Context,
-  signal: AbortSignal | undefined,
-): Promise<{ readonly asked: Omit<AskingRun, 'keptTokens'>; readonly asking: Spent }> => {
-  const spent = spending()
-  const { usage, timings } = await context.ask(question, { maxTokens: answerTokens, signal }).done
-  const asking = spent()
-  const { questionMs, answerMs } = timings
-  const perMs = asking.processorSeconds / (questionMs + answerMs)
-  const steps = Math.max(1, usage.outputTokens - 1)
-  return { asked: { firstTokenSeconds: perMs * questionMs, nextTokenSeconds: (perMs * answerMs) / steps }, asking }
+/** So does the first answer of a process, if answers were measured. */
+export const learnAnswer = (place: CalibrationPlace, stats: ContextStats, answered: Results['ask']): void => {
+  if (!answered.asking.isFirst) return
+  const key = askingKeyOf(place, stats.precision)
+  const calibration = recallAsking(place.home, key)
+  if (!calibration) return
+  const learnt = learnAsking(calibration, askingRun(askedOf(stats), answered))
+  rememberCalibrations(place.home, { [key]: learnt })
 }
 
 const probeSeconds = 1 // of all threads together
@@ -190,7 +184,7 @@ const [leastProbe, mostProbe] = [32, 384]
 const probe = async (run: RunTimed, { chosen }: Calibration): Promise<TimedRun[]> => {
   const { perToken } = readingCurve(chosen)
   const tokens = Math.min(mostProbe, Math.max(leastProbe, Math.round(probeSeconds / perToken)))
-  return [await run(tokens, true), await run(tokens, true)]
+  return [await run(tokens, { choosing: true }), await run(tokens, { choosing: true, firstAnswers: 3 })]
 }
 
 /** How fast the clock runs beside the processors: other work on the machine takes its share. */

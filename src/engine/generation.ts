@@ -22,6 +22,7 @@ export interface Generated {
   readonly tokens: readonly number[] // without the end token
   readonly questionMs: number // until the first token was known
   readonly answerMs: number // all after that
+  readonly steps: number // of the model, in answerMs; one more than tokens show where the last was an end token
 }
 
 export class Generation {
@@ -33,6 +34,7 @@ export class Generation {
   #unread: Uint32Array
   #shown = '' // text that was not handed out yet
   #first: number | undefined // when the first token was known
+  #steps = -1 // after the first token
   #result: Generated | undefined
 
   constructor(tokenizer: Tokenizer, options: GenerationOptions) {
@@ -63,6 +65,7 @@ export class Generation {
   /** The logits after everything was read → text that can be shown now. */
   take(logits: Float32Array): string {
     this.#first ??= performance.now()
+    this.#steps++
     const token = this.#choose(logits)
     // A control token (end of turn, another role's header) is never part of an answer.
     if (this.#tokenizer.endTokens.has(token) || this.#tokenizer.isControl(token)) return this.#finish('stop')
@@ -113,6 +116,7 @@ export class Generation {
       tokens: this.#tokens,
       questionMs: first - this.#begun,
       answerMs: now - first,
+      steps: this.#steps,
     }
     return this.#show() + this.#text.finish()
   }

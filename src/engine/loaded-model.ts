@@ -6,14 +6,32 @@ import type { Answer } from './answer.ts'
 import { type BatchAsk, type BatchOptions, batch } from './batch.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { type CompressOptions, compressRequest } from './compress-request.ts'
-import { Context } from './context.ts'
+import { Context, type OnAsked } from './context.ts'
 import { contextKey } from './context-key.ts'
-import { type CalibrationPlace, type Estimate, type EstimateOptions, estimate, learnReading } from './estimate.ts'
-import type { CompressRequest, ModelInfo, Reading, Results } from './protocol.ts'
+import {
+  type CalibrationPlace,
+  type Estimate,
+  type EstimateOptions,
+  estimate,
+  learnAnswer,
+  learnReading,
+} from './estimate.ts'
+import { firstAnswer } from './first-answer.ts'
+import type { CompressRequest, EngineSettings, ModelInfo, Reading, Results } from './protocol.ts'
 import type { WorkerClient } from './worker-client.ts'
 
 export interface OpenOptions {
   readonly signal?: AbortSignal | undefined
+}
+
+interface ModelFacts {
+  readonly path: string
+  readonly name: string
+  readonly fingerprint: string
+  readonly home: string
+  readonly arithmetic: string // what rounding depends on
+  readonly machine: string // what speed depends on
+  readonly settings: EngineSettings
 }
 
 export class LoadedModel {
@@ -28,12 +46,9 @@ export class LoadedModel {
   readonly #arithmetic: string
   readonly #home: string
   readonly #machine: string
+  readonly #settings: EngineSettings
 
-  constructor(
-    client: WorkerClient,
-    info: ModelInfo,
-    file: { path: string; name: string; fingerprint: string; home: string; arithmetic: string; machine: string },
-  ) {
+  constructor(client: WorkerClient, info: ModelInfo, file: ModelFacts) {
     this.#client = client
     this.#model = info.model
     this.config = info.config
@@ -43,6 +58,7 @@ export class LoadedModel {
     this.#arithmetic = file.arithmetic
     this.#home = file.home
     this.#machine = file.machine
+    this.#settings = file.settings
     this.#store = folderStore(contextsDirectory(file.home))
   }
 
@@ -76,8 +92,16 @@ export class LoadedModel {
       const info = await this.#read(compressRequest(short), short)
       return { context: new Context(this.#client, info), reading: info.reading }
     }
+    const { path, fingerprint } = this
+    const beginning = { settings: this.#settings, file: { path, name, fingerprint } }
     const { contextLength } = this.config
-    return estimate({ name, contextLength, place: this.#place, plan, compress }, options)
+    return estimate(
+      {
+        ...{ name, contextLength, place: this.#place, plan, compress },
+        firstAnswer: (saved, asked) => firstAnswer(beginning, saved, asked),
+      },
+      options,
+    )
   }
 
   /**
@@ -87,7 +111,9 @@ export class LoadedModel {
   async openContext(path: string, options: OpenOptions = {}): Promise<Context> {
     refuseUnknown('openContext', options, ['signal'])
     requireText('path', path)
-    return new Context(this.#client, await this.#client.call('openContext', { model: this.#model, path }, options))
+    const info = await this.#client.call('openContext', { model: this.#model, path }, options)
+    const onAsked: OnAsked = (stats, answered) => learnAnswer(this.#place, stats, answered)
+    return new Context(this.#client, info, onAsked)
   }
 
   /**
@@ -117,7 +143,7 @@ export class LoadedModel {
   async #compress(request: CompressRequest, options: CompressOptions): Promise<Results['compress']> {
     const info = await this.#read(request, options)
     const { originalTokens: tokens, keptTokens } = info.stats
-    await learnReading(this.#place, request, { reading: info.reading, tokens, keptTokens })
+    learnReading(this.#place, request, { reading: info.reading, tokens, keptTokens })
     return info
   }
 

@@ -88,6 +88,14 @@ export interface Reading extends Spent {
   readonly isFirst: boolean
 }
 
+/** What an answer took, from its question on. */
+export interface Asking extends Spent {
+  /** Of the model, after the first token. */
+  readonly steps: number
+  /** Nothing was read with the model before in this process. */
+  readonly isFirst: boolean
+}
+
 export interface ContextInfo {
   readonly context: number
   readonly stats: ContextStats
@@ -131,7 +139,7 @@ export interface Results {
   compress: ContextInfo & { readonly reading: Reading }
   plan: SizePlan & { readonly planSeconds: number }
   openContext: ContextInfo
-  ask: AnswerInfo
+  ask: { readonly info: AnswerInfo; readonly asking: Asking }
   batch: undefined // each answer's end is a message of its own
   save: { readonly bytes: number }
   fork: { readonly context: number }

@@ -19,16 +19,24 @@ export const robustFit = (points: readonly Measured[]): number[] => {
   let fitted = new Array<number>(width).fill(0)
   for (let round = 0; round < rounds; round++) {
     fitted = leastOf(points, shares, width)
-    const errors = points.map((point) => Math.abs(relativeError(point, fitted)))
+    const sums = points.map((point) => weightedSum(point, fitted))
+    const errors = points.map(({ value }, index) => Math.abs(value / (sums[index] || value) - 1))
     const usual = [...errors].sort((a, b) => a - b)[Math.floor(errors.length / 2)] ?? 0
     const most = Math.max(trust, 1.5 * usual)
-    shares = errors.map((error) => Math.min(1, most / error))
+    // In proportion to the sum: in proportion to the values themselves, small values would count more than large ones.
+    shares = points.map(({ value }, index) => {
+      const error = errors[index] ?? 0
+      return Math.min(1, most / error) ** 2 * (value / (sums[index] || value)) ** 2
+    })
   }
   return fitted
 }
 
-const relativeError = ({ columns, value }: Measured, weights: readonly number[]): number =>
-  columns.reduce((sum, column, index) => sum + column * (weights[index] ?? 0), 0) / value - 1
+const weightedSum = ({ columns }: Measured, weights: readonly number[]): number =>
+  columns.reduce((sum, column, index) => sum + column * (weights[index] ?? 0), 0)
+
+const relativeError = (point: Measured, weights: readonly number[]): number =>
+  weightedSum(point, weights) / point.value - 1
 
 /** Every choice of columns is tried: the best without a negative weight is what non-negative least squares would find. */
 const leastOf = (points: readonly Measured[], shares: readonly number[], width: number): number[] => {

@@ -13,9 +13,10 @@ import {
   tellContext,
 } from './context-state.ts'
 import { Control } from './control.ts'
+import type { Generation } from './generation.ts'
 import { Handles } from './handles.ts'
 import { type ModelFile, openModelFile } from './model-file.ts'
-import { type Kind, type Outcome, type Requests, type Results, toWire } from './protocol.ts'
+import { type AnswerInfo, type Kind, type Outcome, type Requests, type Results, toWire } from './protocol.ts'
 import { createOps } from './settings.ts'
 import { shrinkContext } from './shrink-context.ts'
 import { spending } from './spending.ts'
@@ -31,7 +32,7 @@ type Handlers = { readonly [K in Kind]: (request: Requests[K], call: Call) => Pr
 
 export class Session {
   #ops: CpuOps | undefined
-  readonly #read = new WeakSet<ModelFile>() // models that have read something
+  readonly #used = new WeakSet<ModelFile>() // models that have read something
   readonly #models = new Handles<ModelFile>('model')
   readonly #contexts = new Handles<ContextState>('context')
   readonly #chats = new Handles<ChatState>('conversation')
@@ -49,8 +50,7 @@ export class Session {
 
     compress: async ({ model, ...request }, { control }) => {
       const file = this.#models.get(model)
-      const isFirst = !this.#read.has(file)
-      this.#read.add(file)
+      const isFirst = this.#isFirstUse(file)
       const { state, spent } = await compressDocument(this.#backend, file, request, control)
       return { ...tellContext(this.#contexts.add(state), state), reading: { ...spent, isFirst } }
     },
@@ -68,8 +68,16 @@ export class Session {
 
     ask: async ({ context, ...ask }, { control, onPiece }) => {
       const state = this.#contexts.get(context)
+      const isFirst = this.#isFirstUse(state.model)
+      const spent = spending()
       return new Promise((resolve, reject) => {
-        const listeners = { control, onPiece: (text: string) => onPiece(text, 0), onEnd: resolve, onError: reject }
+        const listeners = {
+          control,
+          onPiece: (text: string) => onPiece(text, 0),
+          onEnd: (info: AnswerInfo, { result }: Generation) =>
+            resolve({ info, asking: { ...spent(), steps: result?.steps ?? 0, isFirst } }),
+          onError: reject,
+        }
         const job = askJob(state, ask, firstBeginning(this.#backend, state), listeners)
         answerTogether(this.#backend, state.model.model, [job], { maxBytes: 0, control }).catch(reject)
       })
@@ -134,6 +142,12 @@ export class Session {
     call.control.check()
     this.#ops?.watchAbort(call.control.words)
     return this.#handlers[kind](request, call)
+  }
+
+  #isFirstUse(model: ModelFile): boolean {
+    const isFirst = !this.#used.has(model)
+    this.#used.add(model)
+    return isFirst
   }
 
   #removed(request: Requests['release']): ModelFile | ContextState | undefined {

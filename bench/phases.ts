@@ -23,6 +23,7 @@ const scoring = ['leverage', 'chunkAttentionMass', 'norms', 'zScore', 'addScaled
 const untimed = ['scope', 'slice', 'reshape', 'from', 'weight', 'watchAbort', 'dispose']
 
 const kindOf = (op: string, args: readonly unknown[], outputRows: number): Kind => {
+  if (op === 'matmulEach') return 'products'
   if (op === 'matmul') return (args[1] as Weight).shape[0] === outputRows ? 'output matrix' : 'products'
   if (op === 'attend') return 'attention'
   return scoring.includes(op) ? 'scoring' : 'other ops'

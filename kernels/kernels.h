@@ -36,6 +36,22 @@ bool embed(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t c
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8);
 
+// One of several matrices that the same x is multiplied with; bias [rows] may be null, out [n][rows].
+struct Product {
+  WeightType type;
+  const uint8_t* weight;
+  size_t rows;
+  const float* bias;
+  float* out;
+};
+
+constexpr size_t kMostProducts = 3;
+
+// As matmul_f32 for each of up to kMostProducts, to the bit. For few tokens in one go: each ending would cost as much as a small
+// matrix does.
+bool matmul_each_f32(Pool& pool, Isa isa, const Product* products, size_t count, size_t columns, const float* x, size_t n,
+                     bool int8);
+
 // out = x / sqrt(mean(x²) + eps) * gain
 bool rms_norm_f32(Pool& pool, Isa isa, const float* x, const float* gain, float eps, size_t n, size_t dim, float* out);
 

@@ -10,6 +10,18 @@ namespace compactor {
 // From how many tokens on the panels are as fast as rows by themselves. Measured: with AVX-512 2 (Q4_1) to 5 (Q8_0), with
 // AVX2 5 (blocks of 32) to 8 (Q8_0).
 static size_t fewest_panel_tokens(Isa isa) { return isa >= Isa::avx512 ? 4 : 6; }
+
+static bool is_quantised(WeightType type) {
+  return type != WeightType::F32 && type != WeightType::F16 && type != WeightType::BF16;
+}
+
+static bool is_for_rows(Isa isa, WeightType type, size_t n, bool int8) {
+  return isa >= Isa::avx2 && int8 && is_quantised(type) && n < fewest_panel_tokens(isa);
+}
+
+static bool multiply_rows_of(Pool& pool, Isa isa, const Matmul* matmuls, size_t count) {
+  return isa >= Isa::avx512 ? matmul_int8_avx512(pool, matmuls, count) : matmul_int8_avx2(pool, matmuls, count);
+}
 #endif
 
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
@@ -17,16 +29,33 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   if (rows == 0 || n == 0) return true;
   const Matmul matmul{isa, type, weight, rows, columns, x, n, bias, add, out};
 #if COMPACTOR_X86
-  const bool is_quantised = type != WeightType::F32 && type != WeightType::F16 && type != WeightType::BF16;
+  if (is_for_rows(isa, type, n, int8)) return multiply_rows_of(pool, isa, &matmul, 1);
   if (isa >= Isa::avx2) {
-    if (!int8 || !is_quantised) return matmul_panel_avx2(pool, matmul);
-    const bool wide = isa >= Isa::avx512;
-    if (n < fewest_panel_tokens(isa)) return wide ? matmul_int8_avx512(pool, matmul) : matmul_int8_avx2(pool, matmul);
-    return wide ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
+    if (!int8 || !is_quantised(type)) return matmul_panel_avx2(pool, matmul);
+    return isa >= Isa::avx512 ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif
   (void)int8;
   return matmul_scalar(pool, matmul);
+}
+
+bool matmul_each_f32(Pool& pool, Isa isa, const Product* products, size_t count, size_t columns, const float* x, size_t n,
+                     bool int8) {
+#if COMPACTOR_X86
+  Matmul matmuls[kMostProducts];
+  bool together = n > 0;
+  for (size_t i = 0; i < count; i++) {
+    const Product& product = products[i];
+    matmuls[i] = {isa, product.type, product.weight, product.rows, columns, x, n, product.bias, nullptr, product.out};
+    together = together && is_for_rows(isa, product.type, n, int8);
+  }
+  if (together) return multiply_rows_of(pool, isa, matmuls, count);
+#endif
+  for (size_t i = 0; i < count; i++)
+    if (!matmul_f32(pool, isa, products[i].type, products[i].weight, products[i].rows, columns, x, n, products[i].bias,
+                    nullptr, products[i].out, int8))
+      return false;
+  return true;
 }
 
 }  // namespace compactor

@@ -23,8 +23,9 @@ bool matmul_scalar(Pool& pool, const Matmul& matmul);      // any n, f32 activat
 bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activations; made for many tokens
 
 // Quantised types only, int8 activations
-bool matmul_int8_avx2(Pool& pool, const Matmul& matmul);          // made for few tokens
-bool matmul_int8_avx512(Pool& pool, const Matmul& matmul);        // the same
+// Up to kMostProducts of one x; made for few tokens
+bool matmul_int8_avx2(Pool& pool, const Matmul* matmuls, size_t count);
+bool matmul_int8_avx512(Pool& pool, const Matmul* matmuls, size_t count);
 bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
 

@@ -15,7 +15,9 @@
 
 namespace compactor {
 
-bool matmul_int8_avx512(Pool& pool, const Matmul& matmul) { return multiply_int8(pool, matmul); }
+bool matmul_int8_avx512(Pool& pool, const Matmul* matmuls, size_t count) {
+  return multiply_int8(pool, matmuls, count);
+}
 
 }  // namespace compactor
 #endif

@@ -329,13 +329,32 @@ Task task_for(WeightType type) {
   return nullptr;
 }
 
-bool multiply_int8(Pool& pool, const Matmul& matmul) {
+struct Int8Runs {
+  Int8Run runs[kMostProducts];
+  size_t count;
+};
+
+void int8_tasks(void* arguments, size_t own, int thread) {
+  Int8Runs& all = *static_cast<Int8Runs*>(arguments);
+  for (size_t i = 0; i < all.count; i++) task_for(all.runs[i].matmul.type)(&all.runs[i], own, thread);
+}
+
+// Products of one x: its activations are made once, and a thread that has no rows of one matrix left goes on with the next.
+bool multiply_int8(Pool& pool, const Matmul* matmuls, size_t count) {
+  const Matmul& any = matmuls[0];
+  const size_t threads = size_t(pool_thread_count(pool));
   uint8_t* activations = static_cast<uint8_t*>(pool_shared_scratch(pool));
-  for (size_t t = 0; t < matmul.n; t++)
-    quantise_token_avx2(matmul.x + t * matmul.columns, matmul.columns, activations_memory(activations, matmul.columns, t));
-  const size_t rows_per_piece = kPieceBytes / blocks_bytes(matmul.type, matmul.columns) + 1;
-  Int8Run run{matmul, activations, RowRanges(matmul.rows, rows_per_piece, size_t(pool_thread_count(pool)))};
-  return pool_run(pool, size_t(pool_thread_count(pool)), task_for(matmul.type), &run);
+  for (size_t t = 0; t < any.n; t++)
+    quantise_token_avx2(any.x + t * any.columns, any.columns, activations_memory(activations, any.columns, t));
+  Int8Runs all;
+  all.count = count;
+  for (size_t i = 0; i < count; i++) {
+    const size_t rows_per_piece = kPieceBytes / blocks_bytes(matmuls[i].type, any.columns) + 1;
+    all.runs[i].matmul = matmuls[i];
+    all.runs[i].activations = activations;
+    all.runs[i].ranges.share_out(matmuls[i].rows, rows_per_piece, threads);
+  }
+  return pool_run(pool, threads, int8_tasks, &all);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ constexpr Export kExports[] = {
     {"embed", compactor::embed_call},
     {"decode", compactor::decode_call},
     {"matmul", compactor::matmul_call},
+    {"matmulEach", compactor::matmul_each_call},
     {"rmsNorm", compactor::rms_norm_call},
     {"swiglu", compactor::swiglu_call},
     {"geglu", compactor::geglu_call},

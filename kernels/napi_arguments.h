@@ -42,7 +42,7 @@ size_t product(size_t a, size_t b, size_t c = 1, size_t d = 1);
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 16;
+  static constexpr size_t kMost = 24;
 
   Arguments(napi_env env, napi_callback_info info, const char* op, size_t count);
 

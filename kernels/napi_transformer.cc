@@ -60,6 +60,36 @@ napi_value decode_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// matmulEach(pool, x, int8, then of each matrix: type, bytes, rows, columns, bias | undefined, out)
+napi_value matmul_each_call(napi_env env, napi_callback_info info) {
+  constexpr size_t kFirst = 3, kOfEach = 6;
+  size_t given = 0;
+  napi_get_cb_info(env, info, &given, nullptr, nullptr, nullptr);
+  const size_t count = given < kFirst + kOfEach ? 1 : (given - kFirst) / kOfEach;
+  Arguments arguments(env, info, "matmulEach", kFirst + (count < kMostProducts ? count : kMostProducts) * kOfEach);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const bool int8 = arguments.boolean(2, "int8");
+  Product products[kMostProducts];
+  size_t columns = 0, n = 0;
+  for (size_t i = 0; arguments.ok() && i < count; i++) {
+    const size_t at = kFirst + i * kOfEach;
+    const WeightArgument weight = weight_argument(arguments, at);
+    const Span<float> bias = arguments.optional_f32(at + 4, "bias"), out = arguments.f32(at + 5, "out");
+    if (!arguments.ok()) return nullptr;
+    arguments.require(i == 0 || weight.columns == columns, "matrices have %zu and %zu columns", columns, weight.columns);
+    columns = weight.columns;
+    n = x.count / columns;
+    arguments.require(n * columns == x.count, "x has %zu values, not a multiple of %zu columns", x.count, columns);
+    arguments.require(out.count == product(n, weight.rows), "out has %zu values for %zu × %zu", out.count, n, weight.rows);
+    arguments.require(arguments.absent(at + 4) || bias.count == weight.rows, "bias has %zu values for %zu rows", bias.count,
+                      weight.rows);
+    products[i] = {weight.type, weight.data, weight.rows, bias.data, out.data};
+  }
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, matmul_each_f32(*handle.pool, handle.isa, products, count, columns, x.data, n, int8));
+}
+
 // matmul(pool, type, bytes, rows, columns, x, bias | undefined, add | undefined, out, int8)
 napi_value matmul_call(napi_env env, napi_callback_info info) {
   Arguments arguments(env, info, "matmul", 10);

@@ -12,9 +12,14 @@ class RowRanges {
  public:
   static constexpr size_t kMost = 64;  // stretches; more threads than that begin by helping
 
+  RowRanges() = default;  // of no rows
+  RowRanges(size_t rows, size_t rows_per_piece, size_t count) { share_out(rows, rows_per_piece, count); }
+
   // `count` stretches of whole pieces of `rows_per_piece` rows
-  RowRanges(size_t rows, size_t rows_per_piece, size_t count)
-      : rows_(rows), rows_per_piece_(rows_per_piece), count_(count < kMost ? count : kMost) {
+  void share_out(size_t rows, size_t rows_per_piece, size_t count) {
+    rows_ = rows;
+    rows_per_piece_ = rows_per_piece;
+    count_ = count < kMost ? count : kMost;
     const size_t pieces = task_count(rows, rows_per_piece);
     for (size_t i = 0; i < count_; i++) {
       stretches_[i].next.store(pieces * i / count_, std::memory_order_relaxed);
@@ -44,9 +49,9 @@ class RowRanges {
     size_t end;
   };
 
-  size_t rows_;
-  size_t rows_per_piece_;
-  size_t count_;
+  size_t rows_ = 0;
+  size_t rows_per_piece_ = 1;
+  size_t count_ = 0;
   Stretch stretches_[kMost];
 };
 

@@ -54,6 +54,32 @@ const outOfRange: Readonly<Record<string, Call>> = {
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), floats(2), undefined, floats(1), true),
   'matmul: add too short': (b, p) =>
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(64), undefined, floats(1), floats(2), true),
+  'matmulEach: x not rows': (b, p) =>
+    b.matmulEach(p, floats(33), true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
+  'matmulEach: 32 and 64 columns': (b, p) => {
+    const [first, second] = [new Uint8Array(34), new Uint8Array(68)]
+    return b.matmulEach(
+      p,
+      floats(64),
+      true,
+      q8,
+      first,
+      1,
+      32,
+      undefined,
+      floats(2),
+      q8,
+      second,
+      1,
+      64,
+      undefined,
+      floats(1),
+    )
+  },
+  'matmulEach: out too short': (b, p) =>
+    b.matmulEach(p, floats(64), true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
+  'matmulEach: bias too long': (b, p) =>
+    b.matmulEach(p, floats(32), true, q8, new Uint8Array(34), 1, 32, floats(2), floats(1)),
   'rmsNorm: rows of another width': (b, p) => b.rmsNorm(p, floats(5), floats(2), 1e-5, floats(5)),
   'rmsNorm: gain of 0': (b, p) => b.rmsNorm(p, floats(0), floats(0), 1e-5, floats(0)),
   'swiglu: lengths 2 and 3': (b, p) => b.swiglu(p, floats(2), floats(3), floats(3)),
@@ -202,6 +228,14 @@ const wrongKinds: Readonly<Record<string, Call>> = {
   'maximum as 1': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([1])], 1, 0, wrong(1), floats(1), false),
   'an array for picks': (b, p) => b.describeRows(p, floats(2), 2, floats(2), wrong([0]), floats(4)),
   'bf16 as 1': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 0, floats(2), wrong(1)),
+  'matmulEach: no matrix': (b, p) => b.matmulEach(p, floats(32), true),
+  'matmulEach: four matrices': (b, p) =>
+    b.matmulEach(
+      p,
+      floats(32),
+      true,
+      ...[1, 2, 3, 4].flatMap(() => [q8, new Uint8Array(34), 1, 32, undefined, floats(1)]),
+    ),
   'int8 as 1': (b, p) =>
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(32), undefined, undefined, floats(1), wrong(1)),
   'convert f32 to f32': (b, p) => b.convert(p, floats(1), floats(1)),

@@ -27,6 +27,9 @@ export interface SegmentArguments {
   readonly queryCount: number | undefined
 }
 
+/** Of each matrix: type, bytes, rows, columns, bias, out. */
+export type ProductArgument = number | Uint8Array | Float32Array | undefined
+
 /** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */
 export interface Binding {
   machine(): { readonly isas: readonly string[]; readonly features: readonly string[] } // isas: best last
@@ -46,6 +49,7 @@ export interface Binding {
       int8: boolean,
     ]
   ): boolean
+  matmulEach(pool: PoolHandle, x: Float32Array, int8: boolean, ...products: readonly ProductArgument[]): boolean
   rmsNorm(pool: PoolHandle, x: Float32Array, gain: Float32Array, eps: number, out: Float32Array): boolean
   swiglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
   geglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean

@@ -59,6 +59,21 @@ export const checkCopy = (target: Tensor, source: Tensor): void =>
 export const checkEmbed = (weight: Weight, ids: Uint32Array): void =>
   expectBelow('embed: a token id', ids, weight.shape[0])
 
+const mostProducts = 3
+
+export const checkMatmulEach = (
+  x: Tensor,
+  weights: readonly Weight[],
+  biases: readonly Tensor[] = [],
+): { n: number } => {
+  if (weights.length < 1 || weights.length > mostProducts)
+    throw new RangeError(`matmulEach takes 1 to ${mostProducts} weights, got ${weights.length}`)
+  if (biases.length > weights.length)
+    throw new RangeError(`matmulEach: ${biases.length} biases for ${weights.length} weights`)
+  for (const [i, weight] of weights.entries()) checkMatmul(x, weight, biases[i] ? { bias: biases[i] } : {})
+  return { n: x.shape[0] ?? 0 }
+}
+
 export const checkMatmul = (
   x: Tensor,
   weight: Weight,

@@ -188,6 +188,29 @@ const notFiniteCases: OpCase[] = types.flatMap((type) =>
   ),
 )
 
+/** A matrix between others of other types and sizes, all multiplied with the same tokens. */
+const eachCases: OpCase[] = types.flatMap((type, i) =>
+  [1, 3, 17].map((n): OpCase => {
+    const columns = 512
+    const matrix: Matrix = { type, rows: 19, columns, seed: 71 }
+    const around = [-1, 1].map((step, seed): Matrix => {
+      const other = types[(i + step + types.length) % types.length] ?? type
+      return { type: other, rows: 40 * seed + 1, columns, seed: 72 + seed }
+    })
+    const product = { matrix, n, x: () => normals(n * columns, columns), independent: true }
+    const weightOf = (ops: Ops, each: Matrix) => ops.weight(each.type, [each.rows, columns], bytesOf(each))
+    return {
+      ...matmul(`${type} between ${around.map((each) => each.type).join(' and ')}, ${n} tokens`, product),
+      op: 'matmulEach',
+      run: (ops) => {
+        const weights = [around[0], matrix, around[1]].map((each) => weightOf(ops, each as Matrix))
+        const [, out] = ops.matmulEach(ops.from(product.x(), [n, columns]), weights)
+        return out as ReturnType<Ops['matmul']>
+      },
+    }
+  }),
+)
+
 const decodeCases: OpCase[] = types.flatMap((type) =>
   [0, 1, 2].map((seed) => ({
     op: 'embed',
@@ -207,4 +230,10 @@ const decodeCases: OpCase[] = types.flatMap((type) =>
   })),
 )
 
-export const matmulCases: readonly OpCase[] = [...decodeCases, ...sizeCases, ...extremeCases, ...notFiniteCases]
+export const matmulCases: readonly OpCase[] = [
+  ...decodeCases,
+  ...sizeCases,
+  ...eachCases,
+  ...extremeCases,
+  ...notFiniteCases,
+]

@@ -24,7 +24,8 @@ const missing = (isa: Isa): string | undefined => {
 const roundingOps = (isa: Isa): readonly OpName[] => {
   const available = nativeAvailable()
   const isBf16 = isa === 'avx512' && available.available && available.features.includes('avx512bf16')
-  return isBf16 ? ['matmul', 'attend', 'attentionReceived'] : ['matmul']
+  const products = ['matmul', 'matmulEach'] as const
+  return isBf16 ? [...products, 'attend', 'attentionReceived'] : products
 }
 
 for (const isa of isas) {

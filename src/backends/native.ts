@@ -5,7 +5,14 @@
  * this one is absent.
  */
 import { CompactorError } from '../error.ts'
-import { type Binding, loadBinding, type PoolHandle, type SegmentArguments, weightTypes } from './binding.ts'
+import {
+  type Binding,
+  loadBinding,
+  type PoolHandle,
+  type ProductArgument,
+  type SegmentArguments,
+  weightTypes,
+} from './binding.ts'
 import {
   checkAttend,
   checkAveragePool,
@@ -15,6 +22,7 @@ import {
   checkGather,
   checkLeverage,
   checkMatmul,
+  checkMatmulEach,
   checkNorms,
   checkPair,
   checkRmsNorm,
@@ -23,7 +31,7 @@ import {
   checkStore,
 } from './checks.ts'
 import { checkDigests, digestBytes, digests } from './digests.ts'
-import { type Ops, rowFigures, type Segment, type Weight } from './ops.ts'
+import { type EachOf, type Ops, rowFigures, type Segment, type Tensor, type Weight } from './ops.ts'
 import {
   checkCosine,
   checkDescribeRows,
@@ -163,7 +171,7 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
     : digests,
 })
 
-type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'>
+type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'matmulEach' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'>
 
 const transformerOps = ({ binding, handle, pool, isRounding }: Context): TransformerOps => ({
   embed: (weight, ids) => {
@@ -179,6 +187,17 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     const out = pool.take([n, weight.shape[0]], 'f32')
     finished(binding.matmul(handle, ...weightArguments(weight), f32(x), bias, add, f32(out), isRounding))
     return out
+  },
+  matmulEach: <const W extends readonly Weight[]>(x: Tensor, weights: W, biases: readonly Tensor[] = []): EachOf<W> => {
+    const { n } = checkMatmulEach(x, weights, biases)
+    const outs = weights.map(({ shape }) => pool.take([n, shape[0]], 'f32'))
+    const products = weights.flatMap((weight, i): ProductArgument[] => [
+      ...weightArguments(weight),
+      biases[i] && f32(biases[i]),
+      outs[i] && f32(outs[i]),
+    ])
+    finished(binding.matmulEach(handle, f32(x), isRounding, ...products))
+    return outs as unknown as EachOf<W>
   },
   rmsNorm: (x, gain, eps) => {
     checkRmsNorm(x, gain)

@@ -9,15 +9,16 @@ import { CompactorError } from '../error.ts'
 import { attentionCases } from './attention-cases.conformance.ts'
 import { compare, type Deviation } from './deviation.conformance.ts'
 import { digestCases } from './digest-cases.conformance.ts'
+import { normals } from './draw.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
-import type { Ops, Tensor } from './ops.ts'
+import type { Ops, Tensor, Weight } from './ops.ts'
 import { receivedCases } from './received-cases.conformance.ts'
 import { createReferenceOps } from './reference.ts'
 import { refusals } from './refusals.conformance.ts'
 import { rowCases } from './row-cases.conformance.ts'
 import { scoringCases } from './scoring-cases.conformance.ts'
-import { type CpuOps, cpu } from './tensor.ts'
+import { blockLayout, type CpuOps, cpu } from './tensor.ts'
 import { type Family, tolerances } from './tolerances.ts'
 import { transformerCases } from './transformer-cases.conformance.ts'
 
@@ -128,6 +129,7 @@ export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOpt
       assert.deepEqual(read, Float32Array.of(1, 2, 3))
       ops.dispose()
     })
+    testEach(name, createOps)
     testRefusals(name, createOps)
     testStopping(name, createOps)
     testRepeats(name, createOps)
@@ -170,6 +172,29 @@ const testRefusals = (name: string, createOps: () => CpuOps): void => {
   test(`${name}: ${refusals.length} wrong calls are refused with a sentence`, () => {
     const ops = createOps()
     for (const { what, call, error } of refusals) assert.throws(() => call(ops), error, what)
+    ops.dispose()
+  })
+}
+
+const testEach = (name: string, createOps: () => CpuOps): void => {
+  test(`${name}: matmulEach of three weights of three types gives the bits of three products, of 1 to 17 tokens`, () => {
+    const ops = createOps()
+    const columns = 512
+    const weights = (['Q4_K', 'Q8_0', 'F16'] as const).map((type, i) => {
+      const { values, bytes } = blockLayout[type]
+      const zeros = new Uint8Array((30 * (i + 1) * columns * bytes) / values)
+      return ops.weight(type, [30 * (i + 1), columns], zeros.fill(i + 7))
+    })
+    const biases = weights.map(({ shape: [rows] }) => ops.from(normals(rows, rows), [rows]))
+    for (const n of [1, 2, 3, 5, 17])
+      for (const count of [1, 2, 3]) {
+        const x = ops.from(normals(n * columns, n), [n, columns])
+        const outs = ops.matmulEach(x, weights.slice(0, count), biases.slice(0, count))
+        for (const [i, out] of outs.entries()) {
+          const alone = ops.matmul(x, weights[i] as Weight, { bias: biases[i] as Tensor })
+          assert.deepEqual(out, alone, `${n} tokens, weight ${i} of ${count}`)
+        }
+      }
     ops.dispose()
   })
 }

@@ -108,6 +108,9 @@ export interface ExpectedAttentionOptions {
 /** How many numbers describeRows gives for a row. */
 export const rowFigures = 4
 
+/** A tensor for each of them. */
+export type EachOf<W extends readonly unknown[]> = { readonly [I in keyof W]: Tensor }
+
 export interface Ops {
   readonly name: string
 
@@ -136,6 +139,11 @@ export interface Ops {
   embed(weight: Weight, ids: Uint32Array): Tensor
   /** x [n, columns] · Wᵀ (+ bias [rows]) (+ add [n, rows]) → [n, rows] f32 */
   matmul(x: Tensor, weight: Weight, options?: { readonly bias?: Tensor; readonly add?: Tensor }): Tensor
+  /**
+   * As matmul with each of one to three weights, to the bit, and the bias of the same index, if any: a few tokens take less time than one
+   * product after another.
+   */
+  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, biases?: readonly Tensor[]): EachOf<W>
   /** x [n, dim] → x / √(mean(x²) + eps) · gain [dim] */
   rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
   /** silu(gate) · up, same shapes [n, m]; silu(gate) = gate / (1 + e^−gate) may be 0 for gates below −87.3 (1.1e-36) */

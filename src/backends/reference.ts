@@ -9,7 +9,7 @@ import { CompactorError } from '../error.ts'
 import * as check from './checks.ts'
 import { digests } from './digests.ts'
 import { f16FromF32 } from './half.ts'
-import type { Ops, RopeOptions } from './ops.ts'
+import type { EachOf, Ops, RopeOptions, Tensor, Weight } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
 import { referenceExpected } from './reference-expected.ts'
@@ -110,7 +110,7 @@ const movement = ({ pool }: Workplace): Pick<Ops, 'copy' | 'store' | 'gather'> =
 const transformer = ({
   pool,
   pause,
-}: Workplace): Pick<Ops, 'embed' | 'matmul' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'> => ({
+}: Workplace): Pick<Ops, 'embed' | 'matmul' | 'matmulEach' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'> => ({
   embed(weight, ids) {
     check.checkEmbed(weight, ids)
     const columns = weight.shape[1]
@@ -137,6 +137,12 @@ const transformer = ({
       }
     }
     return out
+  },
+
+  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, biases: readonly Tensor[] = []): EachOf<W> {
+    check.checkMatmulEach(x, weights, biases)
+    const outs = weights.map((weight, i) => this.matmul(x, weight, biases[i] ? { bias: biases[i] } : {}))
+    return outs as unknown as EachOf<W>
   },
 
   rmsNorm(x, gain, eps) {

@@ -204,6 +204,26 @@ export const refusals: readonly Refusal[] = [
     error: range(/add must be \[2,4\]/),
   },
   {
+    what: 'matmulEach: no weights',
+    call: (ops) => ops.matmulEach(f32(ops, 2, 1), []),
+    error: { name: 'RangeError', message: /1 to 3 weights, got 0/ },
+  },
+  {
+    what: 'matmulEach: columns of the second',
+    call: (ops) =>
+      ops.matmulEach(
+        f32(ops, 2, 1),
+        [1, 2].map((columns) => ops.weight('F32', [4, columns], new Uint8Array(16 * columns))),
+      ),
+    error: { name: 'RangeError', message: /matmul: x/ },
+  },
+  {
+    what: 'matmulEach: more biases than weights',
+    call: (ops) =>
+      ops.matmulEach(f32(ops, 2, 1), [ops.weight('F32', [4, 1], new Uint8Array(16))], [f32(ops, 4), f32(ops, 4)]),
+    error: { name: 'RangeError', message: /2 biases for 1 weights/ },
+  },
+  {
     what: 'matmul: f16 activations',
     call: (ops) => ops.matmul(f16(ops, 2, 1), ops.weight('F32', [4, 1], new Uint8Array(16))),
     error: kind(/must be f32, got f16/),

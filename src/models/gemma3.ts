@@ -88,8 +88,8 @@ const create = (ops: Ops, config: Gemma3Config, weights: Weights): Model => {
 
   const feedForward = (w: DecoderLayer & Norms, x: Tensor): Tensor => {
     const before = ops.rmsNorm(x, w.feedForwardNorm, epsilon)
-    const inner = ops.geglu(ops.matmul(before, w.gate), ops.matmul(before, w.up))
-    return ops.rmsNorm(ops.matmul(inner, w.down), w.afterFeedForwardNorm, epsilon)
+    const [gate, up] = ops.matmulEach(before, [w.gate, w.up])
+    return ops.rmsNorm(ops.matmul(ops.geglu(gate, up), w.down), w.afterFeedForwardNorm, epsilon)
   }
 
   const layer = (index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined => {
@@ -98,10 +98,11 @@ const create = (ops: Ops, config: Gemma3Config, weights: Weights): Model => {
     const n = positions.length
     const rope = windows[index] === undefined ? ropes.whole : ropes.windowed
     const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const unscaled = normHeads(ops, ops.matmul(hidden, w.q), { gain: w.qNorm, epsilon })
+    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v])
+    const unscaled = normHeads(ops, queries, { gain: w.qNorm, epsilon })
     const q = queryScale === 1 ? unscaled : scaled(unscaled, queryScale)
-    const k = normHeads(ops, ops.matmul(hidden, w.k), { gain: w.kNorm, epsilon })
-    const v = ops.reshape(ops.matmul(hidden, w.v), [n, kvHeadCount, headDim])
+    const k = normHeads(ops, keys, { gain: w.kNorm, epsilon })
+    const v = ops.reshape(values, [n, kvHeadCount, headDim])
     const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
     const attended = attend(index, { raw: { q, k }, rotated, v })
     if (!attended) return undefined

@@ -47,15 +47,17 @@ const create = (ops: Ops, config: Qwen2Config, weights: Weights): Model => {
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
     const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const q = ops.reshape(ops.matmul(hidden, w.q, { bias: w.qBias }), [n, headCount, headDim])
-    const k = ops.reshape(ops.matmul(hidden, w.k, { bias: w.kBias }), [n, kvHeadCount, headDim])
-    const v = ops.reshape(ops.matmul(hidden, w.v, { bias: w.vBias }), [n, kvHeadCount, headDim])
+    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v], [w.qBias, w.kBias, w.vBias])
+    const q = ops.reshape(queries, [n, headCount, headDim])
+    const k = ops.reshape(keys, [n, kvHeadCount, headDim])
+    const v = ops.reshape(values, [n, kvHeadCount, headDim])
     const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
     const attended = attend(index, { raw: { q, k }, rotated, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
     const normed = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
-    return ops.matmul(ops.swiglu(ops.matmul(normed, w.gate), ops.matmul(normed, w.up)), w.down, { add: mixed })
+    const [gate, up] = ops.matmulEach(normed, [w.gate, w.up])
+    return ops.matmul(ops.swiglu(gate, up), w.down, { add: mixed })
   }
 
   return {

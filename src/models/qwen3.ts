@@ -45,16 +45,17 @@ const create = (ops: Ops, config: Qwen3Config, weights: Weights): Model => {
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
     const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const q = normHeads(ops, ops.matmul(hidden, w.q), { gain: w.qNorm, epsilon })
-    const k = normHeads(ops, ops.matmul(hidden, w.k), { gain: w.kNorm, epsilon })
-    const v = ops.reshape(ops.matmul(hidden, w.v), [n, kvHeadCount, headDim])
+    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v])
+    const q = normHeads(ops, queries, { gain: w.qNorm, epsilon })
+    const k = normHeads(ops, keys, { gain: w.kNorm, epsilon })
+    const v = ops.reshape(values, [n, kvHeadCount, headDim])
     const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
     const attended = attend(index, { raw: { q, k }, rotated, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
     const beforeFeedForward = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
-    const inner = ops.swiglu(ops.matmul(beforeFeedForward, w.gate), ops.matmul(beforeFeedForward, w.up))
-    return ops.matmul(inner, w.down, { add: mixed })
+    const [gate, up] = ops.matmulEach(beforeFeedForward, [w.gate, w.up])
+    return ops.matmul(ops.swiglu(gate, up), w.down, { add: mixed })
   }
 
   return {

@@ -21,7 +21,8 @@ constexpr napi_type_tag kMappedTag = {0x5b0e7d92c4f14a68u, 0x93d6a27f18e54cb1u};
 struct Mapping {
   void* address;
   size_t bytes;
-  int holders;  // the call that makes the buffer, and the buffer's finalizer
+  int holders;        // the call that makes the buffer, and the buffer's finalizer
+  bool is_uncounted;  // its bytes are taken off the runtime's count, see uncount
 };
 
 void unmap(Mapping* mapping) {
@@ -34,15 +35,27 @@ void let_go(Mapping* mapping) {
 }
 
 // A runtime counts a buffer's bytes as its own memory and collects garbage the sooner, which no garbage would call for: these
-// are the system's, pages of a file. So they are taken off that count, and put back before the runtime subtracts them
-// itself; in the other order the count would sink to where every allocation behind it seems a large one.
-void count(napi_env env, int64_t bytes) {
+// are the system's, pages of a file. So they are taken off that count, and put back when the runtime subtracts them itself:
+// a count that sinks below zero makes every allocation behind it seem a large one.
+void adjust(napi_env env, int64_t bytes) {
   int64_t counted = 0;
   napi_adjust_external_memory(env, bytes, &counted);
 }
 
-void finalize_mapping(napi_env, void*, void* hint) {
+void uncount(napi_env env, Mapping& mapping) {
+  adjust(env, -int64_t(mapping.bytes));
+  mapping.is_uncounted = true;
+}
+
+void count_again(napi_env env, Mapping& mapping) {
+  if (mapping.is_uncounted) adjust(env, int64_t(mapping.bytes));
+  mapping.is_uncounted = false;
+}
+
+// Of a buffer that was never unmapped the runtime has subtracted the bytes a moment ago.
+void finalize_mapping(napi_env env, void*, void* hint) {
   Mapping* mapping = static_cast<Mapping*>(hint);
+  count_again(env, *mapping);
   unmap(mapping);
   let_go(mapping);
 }
@@ -85,7 +98,7 @@ Mapping map_path(napi_env env, const char* path) {
     if (address == MAP_FAILED)
       fail(env, code_of(errno), strerror(errno));
     else
-      mapping = {address, size_t(status.st_size), 2};
+      mapping = {address, size_t(status.st_size), 2, false};
   }
   close(file);
   return mapping;
@@ -122,7 +135,8 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   if (is_pending) return nullptr;
   if (!made) return fail(env, "EXTERNAL", "this runtime does not allow memory that it has not allocated");
   napi_type_tag_object(env, buffer, &kMappedTag);
-  count(env, -int64_t(mapped.bytes));
+  // For unmapFile; where a runtime cannot remember it, its count stays as it is.
+  if (napi_wrap(env, buffer, mapping, nullptr, nullptr, nullptr) == napi_ok) uncount(env, *mapping);
   return buffer;
 }
 
@@ -134,10 +148,11 @@ napi_value unmap_file(napi_env env, napi_callback_info info) {
   const bool fits = napi_is_arraybuffer(env, arguments.value(0), &is_buffer) == napi_ok && is_buffer &&
                     napi_check_object_type_tag(env, arguments.value(0), &kMappedTag, &tagged) == napi_ok && tagged;
   if (!arguments.require_type(fits, "expected an ArrayBuffer made by mapFile")) return nullptr;
-  void* bytes = nullptr;
-  size_t length = 0;
-  napi_get_arraybuffer_info(env, arguments.value(0), &bytes, &length);  // none if it was detached already
-  count(env, int64_t(length));
+  bool is_detached = false;  // unmapped already, or transferred: its mapping may be gone
+  void* mapping = nullptr;
+  napi_is_detached_arraybuffer(env, arguments.value(0), &is_detached);
+  if (!is_detached && napi_remove_wrap(env, arguments.value(0), &mapping) == napi_ok)
+    count_again(env, *static_cast<Mapping*>(mapping));
   arguments.require_type(napi_detach_arraybuffer(env, arguments.value(0)) == napi_ok, "the buffer cannot be detached");
   return nullptr;
 }

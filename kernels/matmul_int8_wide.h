@@ -1,5 +1,6 @@
 // The products of matmul_int8_task.h in vectors of 512 bits: two groups of 32 at a time, for rows with up to four tokens.
-// The same integers as there; sums of floats are added in another order, the same one for every count of tokens.
+// The same integers as there. One to three tokens have the same bits: for blocks of 32, where one token goes the narrow way,
+// sums of floats are added in its order; for blocks of 256 in another, the same one for every count of tokens.
 //
 // Included by matmul_int8_task.h where there is AVX-512 VNNI.
 #pragma once
@@ -90,12 +91,14 @@ void wide_dot_32(const uint8_t* row, size_t columns, const Activations* x, float
   __m128 offsets[kTokens] = {};
   size_t g = 0;
   for (; g + 4 <= groups; g += 4) add_four_blocks<kType, kTokens>(row + g * block_bytes, g, x, wide, offsets);
-  // Each half is a chain of the narrow way: one token alone has the same bits.
+  // Each half is a chain of the narrow way, which four tokens have one of: up to three tokens round as one does there.
   for (int t = 0; t < kTokens; t++) {
-    const __m256 even = _mm512_castps512_ps256(wide[t]);
-    const __m256 odd = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(wide[t]), 1));
-    totals.at(t, 0) = even;
-    totals.at(t, 1) = kTokens <= 3 ? odd : _mm256_add_ps(even, odd);
+    if constexpr (Totals<kTokens>::kChains == 1) {
+      totals.at(t, 0) = halves_added(wide[t]);
+    } else {
+      totals.at(t, 0) = _mm512_castps512_ps256(wide[t]);
+      totals.at(t, 1) = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(wide[t]), 1));
+    }
   }
   for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals, offsets);
 #pragma GCC unroll 4

@@ -145,15 +145,22 @@ const listGguf = async (request: HubRequest, options: HubOptions): Promise<ListF
   return askPatiently(() => listOnce(request, options), options)
 }
 
-/** A hub that is busy is asked again; one that cannot be reached is not worth the wait. */
+/** What a connection ends with that was there: servers close those that were quiet for a while, maybe just as one is used again. */
+const brokenOff = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
+
+const mayAnswerLater = (cause: unknown): boolean => {
+  const { statusCode = 0 } = (cause ?? {}) as FailedRequest
+  const { code = '' } = ((cause as { cause?: unknown } | undefined)?.cause ?? {}) as { code?: string }
+  return statusCode === 429 || statusCode >= 500 || brokenOff.includes(code)
+}
+
+/** A hub that is busy or breaks off is asked again; one that cannot be reached is not worth the wait. */
 const askPatiently = async <T>(ask: () => Promise<T>, options: HubOptions): Promise<T> => {
   for (let attempt = 1; ; attempt++)
     try {
       return await ask()
     } catch (error) {
-      if (!(error instanceof CompactorError)) throw error
-      const { statusCode = 0 } = (error.cause ?? {}) as FailedRequest
-      if (statusCode !== 429 && statusCode < 500) throw error
+      if (!(error instanceof CompactorError) || !mayAnswerLater(error.cause)) throw error
       await waitForRetry(error, attempt, options)
     }
 }

@@ -242,6 +242,14 @@ test('download: a busy server is asked again after the time it names, and left a
   await assert.rejects(pullModel(spec, { ...options, update: true }), /left alone for 3600 s/)
 })
 
+test('download: a connection that breaks at the first question to the hub is no end; with 0 retries it is', async (t) => {
+  const { hub, options, notes } = await setUp(t, 'drop-first')
+  await assert.rejects(pullModel(spec, { ...options, retries: 0 }), /could not be reached or broke off/)
+  hub.behaviour = 'drop-first'
+  assert.equal((await pullModel(spec, options)).sha256, sha256Of(bytes))
+  assert.match(notes.join('\n'), /broke off .*; trying again in 0\.0 s \(1 of 5\)/)
+})
+
 /** Over four connections; → what lies on disk then. */
 const downloadInPieces = async (
   { home, options }: Awaited<ReturnType<typeof setUp>>,

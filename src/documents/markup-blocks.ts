@@ -231,10 +231,13 @@ class Page {
 
 /** An image is described for who cannot see it, often in the words of the caption that stands beside it: once is enough. */
 const withoutRepeatedImages = (blocks: readonly Block[]): Block[] => {
-  const says = (block: Block | undefined, words: string): boolean => oneLine(block?.text ?? '').includes(words)
+  const describedBy = (text: string): string | undefined => /^\[image: (.+?)\.?\]$/s.exec(text.trim())?.[1]
+  // Not another image: of two that are described alike neither would be left.
+  const says = (block: Block | undefined, words: string): boolean =>
+    block !== undefined && describedBy(block.text) === undefined && oneLine(block.text).includes(words)
   return blocks.filter(({ text }, index) => {
-    const [, words] = /^\[image: (.+?)\.?\]$/s.exec(text.trim()) ?? []
-    return words === undefined || !(says(blocks[index - 1], oneLine(words)) || says(blocks[index + 1], oneLine(words)))
+    const words = oneLine(describedBy(text) ?? '')
+    return words === '' || !(says(blocks[index - 1], words) || says(blocks[index + 1], words))
   })
 }
 

@@ -166,6 +166,13 @@ test('html: of 3 images one is described in the words of its caption, which are 
   assert.equal(text, `# Harbour\n\n${captions}\n\nPress [image: OK] or leave, OK?`)
 })
 
+test('html: 2 images that stand side by side and are described alike are both read', async (t) => {
+  const path = join(temporaryFolder(t), 'a.html')
+  writeFileSync(path, `<main>${'<p><img src="a.png" alt="A gull"></p>'.repeat(2)}<p>Birds</p></main>`)
+  const { text } = await readDocument(path, { name: 'a.html' })
+  assert.equal(text, '[image: A gull]\n\n[image: A gull]\n\nBirds')
+})
+
 test('text: Windows-1252 is guessed and said, or read as what the caller says; UTF-16 with its mark needs no guess', async () => {
   const guessed = await read('latin1.txt')
   assert.match(guessed.text, /^Die Straße führt über die Brücke zum schönen Café/)

@@ -1,6 +1,6 @@
 /** Short documents read and short questions asked, to measure by. Not here: how many of them, what is made of the times. */
-import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CompactorError } from '../error.ts'
@@ -66,29 +66,50 @@ const askFirst = async (
   { count, signal }: { readonly count: number; readonly signal: AbortSignal | undefined },
 ): Promise<Answers> => {
   if (count === 0) return { asked: [], asking: [] }
-  const path = join(tmpdir(), `compactor-${randomUUID()}.cctx`)
   const { request } = askRequest('ask', question, { maxTokens: answerTokens })
-  try {
-    const isSaved = await context.save(path, { signal }).then(
-      () => true,
-      (error) => {
-        if (error instanceof CompactorError && error.code === 'write-failed') return false
-        throw error
-      },
-    )
+  const answers = await withSaved(context, signal, async (path) => {
     const answers: Results['ask'][] = []
     for (let asked = 0; asked < count; asked++)
       answers.push(
-        isSaved ? await model.firstAnswer(path, { request, signal }) : await laterAnswer(context, request, signal),
+        path === undefined
+          ? await laterAnswer(context, request, signal)
+          : await model.firstAnswer(path, { request, signal }),
       )
-    return {
-      asked: answers.map((answer) => askingRun(askedOf(context.stats), answer)),
-      asking: answers.map(({ asking }) => asking),
-    }
-  } finally {
-    await rm(path, { force: true })
+    return answers
+  })
+  return {
+    asked: answers.map((answer) => askingRun(askedOf(context.stats), answer)),
+    asking: answers.map(({ asking }) => asking),
   }
 }
+
+/** Saved for as long as `body` runs, in a folder that is the user's alone. `body` gets no path where nothing can be written. */
+const withSaved = async <T>(
+  context: Context,
+  signal: AbortSignal | undefined,
+  body: (path: string | undefined) => Promise<T>,
+): Promise<T> => {
+  const folder = await mkdtemp(join(tmpdir(), 'compactor-')).catch(() => undefined)
+  if (folder === undefined) return body(undefined)
+  const removeNow = (): void => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', removeNow) // a process that ends on a signal does not wait for `finally`
+  try {
+    const path = join(folder, 'context.cctx')
+    return await body((await isSaved(context, path, signal)) ? path : undefined)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+    process.off('exit', removeNow)
+  }
+}
+
+const isSaved = (context: Context, path: string, signal: AbortSignal | undefined): Promise<boolean> =>
+  context.save(path, { signal }).then(
+    () => true,
+    (error) => {
+      if (error instanceof CompactorError && error.code === 'write-failed') return false
+      throw error
+    },
+  )
 
 const laterAnswer = async (
   context: Context,

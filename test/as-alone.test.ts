@@ -1,13 +1,16 @@
 /** Answers that grow together with the bits that each has by itself, on smollm2-135m over a memory of random numbers. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { normals } from '../src/backends/draw.conformance.ts'
+import { bytesOf, types } from '../src/backends/matmul-cases.conformance.ts'
 import { createNativeOps, type Isa, nativeAvailable } from '../src/backends/native.ts'
-import type { CpuOps } from '../src/backends/tensor.ts'
+import { type CpuOps, cpu } from '../src/backends/tensor.ts'
 import type { Block } from '../src/cache/block.ts'
 import { answerTogether, type Job } from '../src/engine/answer-together.ts'
 import { blockShapeOf } from '../src/engine/block-shape.ts'
 import { Constraint } from '../src/engine/constraint.ts'
 import { Control } from '../src/engine/control.ts'
+import { rowTokens } from '../src/engine/forward.ts'
 import { Generation } from '../src/engine/generation.ts'
 import { type ModelFile, openModelFile } from '../src/engine/model-file.ts'
 import { argmax } from '../src/engine/sampler.ts'
@@ -118,3 +121,25 @@ test('as alone: where all 7 grow at every step some rows round otherwise', { ski
   const same = exact.reduce((sum, rows, i) => sum + sameRows(rows, together[i] ?? []), 0)
   assert.ok(same < count, `${same} of ${count}`)
 })
+
+/** Blocks of 32 in fours and a rest of 3; blocks of 256 twice. */
+const columnsOf = (type: string): number => (type.endsWith('_K') ? 512 : 224)
+
+for (const each of isas as readonly Isa[])
+  for (const activations of ['int8', 'f32'] as const)
+    test(`as alone: products of 1 to ${rowTokens} tokens, ${types.length} types of weights: each token has the bits of it alone (${each}, ${activations})`, () => {
+      const native = createNativeOps({ threads: 1, isa: each, activations })
+      for (const type of types) {
+        const columns = columnsOf(type)
+        const weight = native.weight(type, [19, columns], bytesOf({ type, rows: 19, columns, seed: 5 }))
+        const x = normals(rowTokens * columns, 6)
+        const product = (start: number, count: number): Buffer => {
+          const rows = native.from(x.slice(start * columns, (start + count) * columns), [count, columns])
+          return native.scope(() => Buffer.from(cpu(native.matmul(rows, weight)).data.slice().buffer))
+        }
+        const alone = Array.from({ length: rowTokens }, (_, token) => product(token, 1))
+        for (let count = 2; count <= rowTokens; count++)
+          assert.ok(product(0, count).equals(Buffer.concat(alone.slice(0, count))), `${type}, ${count} tokens`)
+      }
+      native.dispose()
+    })

@@ -21,10 +21,10 @@ const halvesAt: Record<WeightType, readonly number[]> = {
   Q6_K: [208],
 }
 
-const types = Object.keys(halvesAt) as WeightType[]
+export const types: readonly WeightType[] = Object.keys(halvesAt) as WeightType[]
 const isQuantised = (type: WeightType): boolean => !['F32', 'F16', 'BF16'].includes(type)
 
-interface Matrix {
+export interface Matrix {
   readonly type: WeightType
   readonly rows: number
   readonly columns: number
@@ -35,7 +35,7 @@ interface Matrix {
   readonly seed: number
 }
 
-const bytesOf = ({ type, rows, columns, fill, halves, seed }: Matrix): Uint8Array => {
+export const bytesOf = ({ type, rows, columns, fill, halves, seed }: Matrix): Uint8Array => {
   if (type === 'F32') return new Uint8Array(normals(rows * columns, seed).buffer)
   if (type === 'BF16') {
     const words = new Uint16Array(normals(rows * columns, seed).buffer).filter((_, i) => i % 2 === 1) // upper halves

@@ -58,7 +58,8 @@ void merge_task(void* arguments, size_t task, int) {
   }
 }
 
-// Tasks of few rows in stretches, one for each thread: what a task asks for ahead is then what its thread does next.
+// Tasks of few rows in stretches, one for each thread: what a task asks for ahead is then what its thread does next. An abort
+// waits for the whole of it, which is no longer than keys and values of a layer take to be read: 50 ms for 512 MB on one thread.
 struct Stretches {
   RowRanges tasks;
   Task task;

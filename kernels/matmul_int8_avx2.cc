@@ -4,6 +4,7 @@
 #include "matmul.h"
 #include "matmul_int8.h"
 #include "pool.h"
+#include "row_ranges.h"
 #include "tasks.h"
 
 #if COMPACTOR_X86

@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "matmul.h"
 #include "matmul_int8_panel.h"
+#include "row_ranges.h"
 #include "tasks.h"
 
 #if COMPACTOR_X86

@@ -1,5 +1,7 @@
 // Rows of a matrix shared out so that each thread reads memory in one direction: a thread takes pieces of its own stretch
 // in ascending order, and pieces of the others' when its own is done. Which thread computes a row decides nothing.
+//
+// Included before anything that asks for an instruction set: a linker may keep any file's copy for all of them (lanes.h).
 #pragma once
 #include <atomic>
 #include <cstddef>

@@ -87,6 +87,7 @@ export class Session {
       const [first] = asks
       if (!first) return undefined
       const file = model === undefined ? this.#contexts.get(first.context).model : this.#models.get(model)
+      this.#used.add(file)
       const jobs = asks.flatMap(({ context, control: own, ...ask }, index) => {
         const onError = (error: unknown): void => onAnswered(index, { error: toWire(error) })
         try {
@@ -129,8 +130,11 @@ export class Session {
       return { chat: this.#chats.add(chat) }
     },
 
-    say: async ({ chat, ...ask }, { control, onPiece }) =>
-      this.#chats.get(chat).say(ask, { control, onPiece: (text) => onPiece(text, 0) }),
+    say: async ({ chat, ...ask }, { control, onPiece }) => {
+      const state = this.#chats.get(chat)
+      this.#used.add(state.context.model)
+      return state.say(ask, { control, onPiece: (text) => onPiece(text, 0) })
+    },
 
     release: async (request) => {
       this.#removed(request)?.owners.release()

@@ -83,6 +83,7 @@ export const run = async (args: string[]): Promise<void> => {
   process.stdout.write(`${writeResult('phases', values.model, { ...values, phases: shown })}\n`)
   const picture = drawBars(`Where the time of each phase goes: ${values.model}, keep ${values.keep}`, kinds, bars)
   if (values.write) writeFileSync(new URL('../docs/phases.svg', import.meta.url), picture)
+  ops.dispose()
 }
 
 const percent = (share = 0): string => `${(share * 100).toFixed(1)} %`

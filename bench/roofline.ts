@@ -101,6 +101,7 @@ export const run = async (args: string[]): Promise<void> => {
   process.stdout.write(`${writeResult('roofline', values.model, { ...values, peaks, readings, phases })}\n`)
   if (values.write)
     writeFileSync(new URL('../docs/roofline.svg', import.meta.url), draw(phases, limits, bandwidth, values.model))
+  subject.ops.dispose()
 }
 
 interface Limit {

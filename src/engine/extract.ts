@@ -42,8 +42,8 @@ export const extract = async (
   const fields = fieldsOf(schema)
   const asked = longestFirst(fields)
   const asks = asked.map(({ question, schema }) => ({
-    maxTokens: defaultMaxTokens,
     ...options,
+    maxTokens: options.maxTokens ?? defaultMaxTokens,
     context,
     question,
     schema,

@@ -20,7 +20,7 @@ export { type CompressOptions, checkCompressOptions } from './engine/compress-re
 export { Context, type SaveOptions } from './engine/context.ts'
 export { createEngine, Engine, type EngineOptions, type LoadOptions } from './engine/engine.ts'
 export type { Estimate, EstimateOptions } from './engine/estimate.ts'
-export type { Extracted, ExtractOptions } from './engine/extract.ts'
+export { checkExtractSchema, type Extracted, type ExtractOptions } from './engine/extract.ts'
 export type { FinishReason } from './engine/generation.ts'
 export { type KeptDocument, type KeptDocumentOptions, readKeptDocument } from './engine/kept-document.ts'
 export { LoadedModel, type OpenOptions } from './engine/loaded-model.ts'

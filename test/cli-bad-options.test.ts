@@ -33,6 +33,28 @@ describe('options of answers, refused before the model is looked for', { concurr
   }
 })
 
+describe('a schema is refused before the document is read, by the name of the property', { concurrency: 2 }, () => {
+  const dated = JSON.stringify({ properties: { total: { type: 'number' }, day: { type: 'string', format: 'date' } } })
+  const files = { 'a.txt': text, 'fields.json': dated }
+  const refusal = {
+    code: 2,
+    sentence: /: \/properties\/day has format, which is not understood here; known are type/,
+  } as const
+  const missing = ['-m', 'no-such-model']
+  refuses('extract', refusal, { files, words: () => ['extract', 'a.txt', '--schema', 'fields.json', ...missing] })
+  refuses('ask', refusal, { files, words: () => ['ask', 'a.txt', 'When?', '--schema', 'fields.json', ...missing] })
+  refuses(
+    'a schema in place of its file',
+    { code: 2, sentence: /: --schema takes the path of a file, not the schema itself/ },
+    { files, words: () => ['extract', 'a.txt', '--schema', dated, ...missing] },
+  )
+  refuses(
+    'a schema without its flag',
+    { code: 2, sentence: /'--schema <file>' not specified; the command's --help shows how/ },
+    { files, words: () => ['extract', 'a.txt', 'fields.json', ...missing] },
+  )
+})
+
 describe('options of compress and estimate, refused before the model is looked for', { concurrency: 2 }, () => {
   const cases = [
     ['--keep', '2', /: --keep takes a share above 0 up to 1/],

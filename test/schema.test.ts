@@ -139,6 +139,8 @@ test('extract: 14 fields with one signal leave no warning of a leak, and stop wh
 test('extract: a schema that is not of an object, or has no field, and an unknown option are refused', async () => {
   await assert.rejects(context.extract({ type: 'string' }), { code: 'usage', message: /object with properties/ })
   await assert.rejects(context.extract({ properties: {} }), { code: 'usage', message: /at least one field/ })
+  const dated = { properties: { mood: { type: 'string' }, day: { type: 'string', format: 'date' } } }
+  await assert.rejects(context.extract(dated), { code: 'usage', message: /: \/properties\/day has format/ })
   await assert.rejects(context.extract(schema, { stop: 'x' } as never), { name: 'TypeError', message: /stop/ })
   await assert.rejects(context.extract(schema, { signal: AbortSignal.abort() }), { code: 'aborted' })
 })

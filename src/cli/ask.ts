@@ -77,6 +77,7 @@ const ask = async (
   const text = question === '-' ? await readQuestion(terminal) : question
   if (text.trim() === '') throw new CompactorError('question-invalid', 'the question is empty; ask something')
   const schema = flags.schema === undefined ? undefined : await readSchema(flags.schema, terminal)
+  if (schema !== undefined) (await import('../index.ts')).checkAskOptions({ schema })
   const begun = performance.now()
   const opened = await openAskedSource(asked, flags, terminal)
   try {

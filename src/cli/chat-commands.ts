@@ -79,13 +79,23 @@ const keep: ChatCommand = {
       return undefined
     }
     const { parseKeep } = await import('../index.ts')
-    const context = await conversation.shrink(parseKeep(words), signal)
+    const context = await conversation.shrink(parseKeep(words), signal).catch((error: unknown) => {
+      throw withWayBack(error, conversation.source, words)
+    })
     for (const warning of context.warnings) terminal.note(warning)
     terminal.say(contextText(context))
     terminal.note('the conversation begins anew with that')
     return undefined
   },
 }
+
+/** A document can be read again with more of it; of a context it is not known where its document is. */
+const withWayBack = (error: unknown, source: string, words: string): unknown =>
+  error instanceof CompactorError && error.code === 'budget-invalid' && !/\.cctx$|^[0-9a-f]{4,64}$/.test(source)
+    ? new CompactorError(error.code, `${error.message} (\`compactor chat ${source} --keep ${words}\`)`, {
+        cause: error,
+      })
+    : error
 
 const save: ChatCommand = {
   names: ['/save'],

@@ -14,7 +14,9 @@ import { checkOutput, writeOutput } from './write-output.ts'
 
 const help = `
 FIELDS is a JSON Schema of an object: each property is a field, its description says what to look for. A field that is not
-required is left out where the document does not say. SOURCE is what \`compactor ask\` takes. --sources [COUNT] prints, on
+required is left out where the document does not say. Understood are type, properties, required, items, enum, const, anyOf,
+oneOf, $ref, lengths of texts and lists, bounds of whole numbers; what is not, such as format and pattern, is refused before
+anything is read. SOURCE is what \`compactor ask\` takes. --sources [COUNT] prints, on
 stderr, the passages that each field comes from and where they stand.
 
 A schema of three fields, one of them required:
@@ -70,6 +72,8 @@ const extractFields = async (asked: Asked, flags: ExtractFlags, terminal: Termin
   const output = { path: flags.output, flag: '-o', force: flags.force ?? false }
   await checkOutput(output)
   const schema = await readSchema(flags.schema, terminal)
+  const { checkExtractSchema } = await import('../index.ts')
+  checkExtractSchema(schema)
   const opened = await openAskedSource(asked, flags, terminal)
   try {
     for (const warning of opened.context.warnings) terminal.note(warning)

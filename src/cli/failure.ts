@@ -37,7 +37,9 @@ export const describeFailure = (
 /** What to do about it, where the parser's own sentence only says what is wrong. The first that fits both code and message. */
 const advice: readonly (readonly [code: string, message: RegExp, advice: string])[] = [
   ['missingArgument', /./, "the command's --help shows how it is called"],
+  ['excessArguments', /'compress'/, '-o names the output, and a path with spaces in it needs quotes'],
   ['excessArguments', /./, 'a question or a path with spaces in it needs quotes'],
+  ['missingMandatoryOptionValue', /./, "the command's --help shows how it is called"],
   ['unknownOption', /'--version'/, '`compactor --version` prints it'],
   ['unknownCommand', /'version'/, '`compactor --version` prints it'],
   [

@@ -25,6 +25,12 @@ const readText = async (path: string): Promise<string> => {
   try {
     return await readFile(path, 'utf8')
   } catch (cause) {
+    if (/^\s*\{/.test(path))
+      throw new CompactorError(
+        'usage',
+        '--schema takes the path of a file, not the schema itself; write it into a file, or give - and pipe it in',
+        { cause },
+      )
     throw new CompactorError('file-unreadable', `${path} cannot be read: ${fileReason(cause)}`, { cause })
   }
 }

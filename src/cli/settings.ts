@@ -65,9 +65,11 @@ export const applySettings = (command: Command, env: NodeJS.ProcessEnv, config: 
     if (command.getOptionValueSource(key) === 'cli') continue
     const variable = variableOf(option)
     const fromEnv = env[variable]
-    if (fromEnv !== undefined && fromEnv !== '')
-      command.setOptionValueWithSource(key, read(option, listed(option, fromEnv, variable), variable), 'env')
-    else if (config && Object.hasOwn(config, key))
+    if (fromEnv !== undefined && fromEnv !== '') {
+      const value = read(option, listed(option, fromEnv, variable), variable)
+      // The variable is named as the flag is, COMPACTOR_NO_…; the key of the file as what the flag turns off.
+      command.setOptionValueWithSource(key, option.negate ? !value : value, 'env')
+    } else if (config && Object.hasOwn(config, key))
       command.setOptionValueWithSource(key, read(option, config[key], `${key} in ${configFile}`), 'config')
   }
 }
@@ -86,7 +88,7 @@ const listed = (option: Option, text: string, variable: string): string | string
 }
 
 const read = (option: Option, value: unknown, where: string): unknown => {
-  if (option.isBoolean()) return readSwitch(value, where)
+  if (option.isBoolean() || option.negate) return readSwitch(value, where)
   const isList = takesList(option)
   const values = Array.isArray(value) ? value : [value]
   if (values.some((one) => !['string', 'number'].includes(typeof one)) || (values.length !== 1 && !isList))

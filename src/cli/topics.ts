@@ -116,7 +116,8 @@ Examples:
 
 const environment = `
 Every flag of every command can be set as COMPACTOR_<FLAG> in the environment (--max-tokens: COMPACTOR_MAX_TOKENS) and in
-compactor.config.json in the working folder, with its name in camelCase ({"maxTokens": 200}). A flag wins over the
+compactor.config.json in the working folder, with its name in camelCase ({"maxTokens": 200}). A switch is 1 or 0, true or
+false; what --no-NAME turns off is COMPACTOR_NO_NAME=1 there and {"name": false} here. A flag wins over the
 environment, the environment over the file, the file over the default. Unknown keys of the file are refused.
 
   COMPACTOR_HOME     where models and remembered contexts live (default ~/.compactor)

@@ -1,5 +1,5 @@
 /** What may be said with a question, checked and made ready for the worker. */
-import type { JsonSchema } from '../grammar/json-schema.ts'
+import { type JsonSchema, ruleOfSchema } from '../grammar/json-schema.ts'
 import { checkStops } from './answer-text.ts'
 import { refuseUnknown, requireText } from './check-options.ts'
 import { checkMaxTokens } from './fit.ts'
@@ -31,16 +31,17 @@ export interface AskOptions extends SamplingOptions {
 const batchOptions = ['maxTokens', 'stop', 'schema', 'sources', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
 
 /**
- * Throws what a question with these options would be refused with, TypeError and RangeError: before a model is loaded, and
- * before anybody has typed a question. What only model and question can tell is found when it is asked.
+ * Throws what a question with these options would be refused with, TypeError, RangeError and, for a schema that cannot be kept
+ * to, CompactorError 'usage': before a model is loaded, and before anybody has typed a question. What only model and question can tell is found when it is asked.
  */
 export const checkAskOptions = (options: AskOptions): void => {
   const { request } = askRequest('ask', '', options)
-  const { stop, maxTokens, sources, schema: _, question: __, ...sampling } = request
+  const { stop, maxTokens, sources, schema, question: _, ...sampling } = request
   checkStops(stop)
   checkMaxTokens(maxTokens)
   checkSourceCount(sources)
   samplingOf(sampling)
+  if (schema !== undefined) ruleOfSchema(schema)
 }
 
 /** Throws TypeError for an unknown option or a text that is none. */

@@ -1,6 +1,6 @@
 /** Many fields of one document at once: a question for each property of a schema, answered together over the same memory. */
 import { CompactorError } from '../error.ts'
-import type { JsonSchema } from '../grammar/json-schema.ts'
+import { type JsonSchema, ruleOfSchema } from '../grammar/json-schema.ts'
 import type { Answer } from './answer.ts'
 import { batch } from './batch.ts'
 import { refuseUnknown } from './check-options.ts'
@@ -31,6 +31,14 @@ export interface Extracted {
 
 const defaultMaxTokens = 128
 const optionNames = ['maxTokens', 'sources', 'asAlone', 'temperature', 'topK', 'topP', 'minP', 'seed', 'signal']
+
+/**
+ * Throws what `extract` would refuse this schema with, before a document is read: CompactorError('usage'), naming the property
+ * and what of it is not understood.
+ */
+export const checkExtractSchema = (schema: JsonSchema): void => {
+  fieldsOf(schema)
+}
 
 export const extract = async (
   client: WorkerClient,
@@ -90,7 +98,7 @@ const shortTypes = ['integer', 'number', 'boolean', 'null']
 
 type SchemaObject = Exclude<JsonSchema, boolean>
 
-/** Throws CompactorError('usage') for a schema that is not of an object with properties. */
+/** Throws CompactorError('usage') for a schema that is not of an object with properties, or cannot be kept to. */
 const fieldsOf = (schema: JsonSchema): Field[] => {
   const properties = typeof schema === 'object' && schema !== null ? schema.properties : undefined
   if (typeof schema !== 'object' || typeof properties !== 'object' || properties === null)
@@ -105,6 +113,7 @@ const fieldsOf = (schema: JsonSchema): Field[] => {
   if (entries.length === 0) throw new CompactorError('usage', 'the schema has no property; name at least one field')
   return entries.map(([name, own]) => {
     const isNeeded = needed.includes(name)
+    ruleOfSchema(withShared(own, shared), `/properties/${name}`) // by the place that the caller knows, not by that in a question's schema
     const schema = isNeeded ? withShared(own, shared) : { ...shared, anyOf: [own, { type: 'null' }] }
     return { name, question: questionOf(name, own, isNeeded), schema, isNeeded, mostText: mostTextOf(own) }
   })

@@ -31,24 +31,29 @@ const keywordsOf: Readonly<Record<string, readonly string[]>> = {
 const refuse = (path: string, what: string): CompactorError =>
   new CompactorError('usage', `the schema cannot be kept to: ${path === '' ? 'it' : `${path}`} ${what}`)
 
-/** Throws CompactorError('usage') for a schema that is malformed, or has what is not known here, naming it. */
-export const ruleOfSchema = (schema: JsonSchema): Rule => {
-  const rule = new Compiler(schema).rule
+/**
+ * Throws CompactorError('usage') for a schema that is malformed, or has what is not known here, naming it.
+ * @param at where the schema stands in a larger one, for these sentences: `/properties/date`
+ */
+export const ruleOfSchema = (schema: JsonSchema, at = ''): Rule => {
+  const rule = new Compiler(schema, at).rule
   if (!Number.isFinite(leastBytes(rule).get(rule) ?? Number.POSITIVE_INFINITY))
-    throw refuse('', 'allows no value that ends; give a reference to itself a way out, such as an optional property')
+    throw refuse(at, 'allows no value that ends; give a reference to itself a way out, such as an optional property')
   return rule
 }
 
 class Compiler {
   readonly #root: JsonSchema
+  readonly #at: string
   readonly #references = new Map<string, Rule>()
 
-  constructor(root: JsonSchema) {
+  constructor(root: JsonSchema, at: string) {
     this.#root = root
+    this.#at = at
   }
 
   get rule(): Rule {
-    return this.#rule(this.#root, '')
+    return this.#rule(this.#root, this.#at)
   }
 
   #rule(schema: unknown, path: string): Rule {

@@ -6,7 +6,8 @@ import { fileReason } from '../file-reason.ts'
 /** Size in bytes; throws what is wrong with the file otherwise. */
 export const checkGgufFile = async (path: string): Promise<number> => {
   const unreadable = (cause: unknown): never => {
-    throw new CompactorError('file-unreadable', `model file ${path} cannot be read: ${fileReason(cause)}`, { cause })
+    const sentence = `model file ${path} cannot be read: ${fileReason(cause)}${hubAdvice(path)}`
+    throw new CompactorError('file-unreadable', sentence, { cause })
   }
   const stats = await stat(path).catch(unreadable)
   // Before it is opened: opening a named pipe waits for somebody to write into it.
@@ -29,3 +30,9 @@ export const checkGgufFile = async (path: string): Promise<number> => {
     await file.close()
   }
 }
+
+/** user/repo:QUANT as Hugging Face's pages write it. */
+const hubAdvice = (path: string): string =>
+  /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(:\w+)?$/.test(path) && !/\.gguf$/i.test(path)
+    ? `; a repository on Hugging Face is named as hf:${path}${path.includes(':') ? '' : ':QUANT'}`
+    : ''

@@ -48,6 +48,15 @@ test('models: names, hf: sources and paths are resolved without the network', as
   })
 })
 
+test('models: a repository as the pages of Hugging Face write it is refused with the name to give', async () => {
+  const advised = (spec: string, advice: RegExp): Promise<void> =>
+    assert.rejects(resolveModel(spec), { code: 'file-unreadable', message: advice })
+  await advised('nobody/No-Such-7B-GGUF', /does not exist; .* is named as hf:nobody\/No-Such-7B-GGUF:QUANT$/)
+  await advised('nobody/No-Such-7B-GGUF:Q4_0', /does not exist; .* is named as hf:nobody\/No-Such-7B-GGUF:Q4_0$/)
+  await advised('nobody/model.gguf', /does not exist$/)
+  await advised('./nobody/model', /does not exist$/)
+})
+
 test('models: a model is found by its sha256, hashed now if it never was', async (t) => {
   const home = homeWithModels(t)
   writeFileSync(join(home, 'models', 'other.gguf'), fakeGguf(200))

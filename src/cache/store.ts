@@ -175,7 +175,7 @@ const failed = (code: ErrorCode, what: string, cause: unknown): CompactorError =
 const unknownContext = (id: string, reason: string, cause?: unknown): CompactorError =>
   new CompactorError(
     'context-unknown',
-    `there is no context "${id}": ${reason}; "compactor context list" shows them.`,
+    `there is no context "${id}": ${reason}; \`compactor context list\` shows them`,
     { cause },
   )
 

@@ -71,7 +71,8 @@ COMPACTOR_INLINE void spread_row(const Factor* q, size_t height, Factor* spread)
 // The sums over quads, one for each of four keys.
 COMPACTOR_INLINE void save_logits(Lanes sums, float* logits) {
 #if defined(COMPACTOR_LANES_AVX512)
-  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(sums), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1)));
+  const __m256 upper = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(sums), 1));
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(sums), upper);
   _mm_storeu_ps(logits, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 #elif defined(COMPACTOR_LANES_AVX2)
   _mm_storeu_ps(logits, _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1)));
@@ -171,13 +172,6 @@ COMPACTOR_INLINE void put_in_order(Lanes& first, Lanes& second) {
 #endif
 }
 
-COMPACTOR_INLINE bool is_finite(Lanes lanes) {
-  const IntLanes magnitudes = bits_of_lanes(lanes) & 0x7fffffff;
-  bool finite = true;
-  for (size_t i = 0; i < kLanes; i++) finite = finite && magnitudes[i] < 0x7f800000;
-  return finite;
-}
-
 // out[r] = out[r] · scales[r] + Σ weights[r][i] · values[i] for kWidth · kLanes columns from `at` on. False, with nothing
 // written, if that is not finite: a value may not be that no row is to see.
 template <size_t kRows, size_t kWidth>
@@ -208,9 +202,9 @@ COMPACTOR_INLINE bool add_columns(const Factor* weights, const Rows& values, siz
 #pragma GCC unroll 2
     for (size_t c = 0; c < kWidth; c += 2) {
       put_in_order(sums[r][c], sums[r][c + 1]);
-      all_sums += sums[r][c] * 0.0f + sums[r][c + 1] * 0.0f;
+      all_sums += sums[r][c] * 0.0f + sums[r][c + 1] * 0.0f;  // 0, or NaN
     }
-  if (!is_finite(all_sums)) return false;
+  if (!are_finite(larger_magnitude(all_sums, IntLanes{}))) return false;
 #pragma GCC unroll 12
   for (size_t r = 0; r < kRows; r++)
 #pragma GCC unroll 4

@@ -6,18 +6,16 @@
  *   npm run bench estimate -- [--models smollm2-135m] [--tokens 500,2000,6000] [--keep 0.25] [--rounds 3] [--document FILE]
  *     [--home FOLDER]   where measurements are remembered between runs; default: a new one, so that the first is measured
  */
-import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import type { Estimate } from '../src/index.ts'
+import { compactor } from './command.ts'
 import { documentOf, modelFile } from './document.ts'
 import { median, table, writeResult } from './table.ts'
 
-const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const questions = ['What is the name of the station dog?', 'Give a long summary of the whole text.']
 
 interface Compressed {
@@ -32,15 +30,7 @@ interface Asked {
   readonly usage: { readonly outputTokens: number }
 }
 
-const called = <T>(args: readonly string[], home: string): T => {
-  const env = { ...process.env, COMPACTOR_HOME: home }
-  const { stdout, stderr, status } = spawnSync(process.execPath, [command, ...args, '--json'], {
-    encoding: 'utf8',
-    env,
-  })
-  if (status !== 0) throw new Error(`compactor ${args.join(' ')} ended with status ${status}: ${stderr}`)
-  return JSON.parse(stdout) as T
-}
+const called = <T>(args: readonly string[], home: string): T => JSON.parse(compactor([...args, '--json'], home)) as T
 
 interface Round {
   readonly estimate: Estimate

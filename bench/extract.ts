@@ -1,11 +1,12 @@
 /**
  * Twelve fields of examples/document.txt found together, all at every step and with the bits of single questions (asAlone),
  * against twelve single questions: the time, the values, and whether what is drawn at temperature 1 keeps to the schema (by
- * ajv), with the usual filters and with none. The ways take turns.
+ * ajv), with the usual filters and with none. The ways take turns. The same as commands, each a process: `compactor extract`
+ * against twelve `compactor ask --schema`; that needs a build (`npm run build`).
  *
- *   npm run bench extract -- [--model qwen2.5-coder-0.5b] [--keep 0.25] [--rounds 3] [--runs 50] [--fields FILE] [--threads 2]
+ *   npm run bench extract -- [--model qwen2.5-coder-0.5b] [--keep 0.25] [--rounds 3] [--commands 1] [--runs 50] [--fields FILE] [--threads 2]
  *
- * FILE is a JSON Schema of an object, as `compactor extract` takes it.
+ * --commands: rounds of these. FILE is a JSON Schema of an object, as `compactor extract` takes it.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -14,6 +15,7 @@ import { questionOf } from '../src/engine/extract.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { type Context, createEngine, type ExtractOptions, type JsonSchema } from '../src/index.ts'
 import { exampleText, modelFile } from './document.ts'
+import { extractCommands } from './extract-commands.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 const text = (description: string, maxLength: number): JsonSchema => ({ type: 'string', maxLength, description })
@@ -116,6 +118,7 @@ export const run = async (args: string[]): Promise<void> => {
       model: { type: 'string', default: 'qwen2.5-coder-0.5b' },
       keep: { type: 'string', default: '0.25' },
       rounds: { type: 'string', default: '3' },
+      commands: { type: 'string', default: '1' },
       runs: { type: 'string', default: '50' },
       fields: { type: 'string' },
       threads: { type: 'string', default: '2' },
@@ -137,6 +140,22 @@ export const run = async (args: string[]): Promise<void> => {
       spread(ratios, 2),
       `${same} of ${count}`,
     ])
+    const commands = extractCommands({
+      model: modelFile(values.model),
+      ...{ keep: values.keep, threads: values.threads, document: exampleText(0), fields },
+      rounds: Number(values.commands),
+    })
+    if (commands.together.length > 0)
+      greedy.push([
+        'commands',
+        spread(commands.together, 2),
+        spread(commands.alone, 2),
+        spread(
+          commands.alone.map((alone, i) => alone / (commands.together[i] ?? Number.NaN)),
+          2,
+        ),
+        `${sameCount(commands.values.together, commands.values.alone)} of ${count}`,
+      ])
     process.stdout.write(`${table(['fields', 's', 'single questions, s', 'times as fast', 'same values'], greedy)}\n\n`)
     process.stdout.write(`${JSON.stringify(ways.together?.values)}\n\n`)
     const runs = Number(values.runs)
@@ -155,7 +174,7 @@ export const run = async (args: string[]): Promise<void> => {
       (median(seconds) / median(ways.together?.seconds ?? [])).toFixed(2),
     ])
     if (runs > 0) process.stdout.write(`${table(['at temperature 1', 'valid', 's', 'of greedy'], rows)}\n\n`)
-    process.stdout.write(`${writeResult('extract', values.model, { ...values, alone, ways, draws })}\n`)
+    process.stdout.write(`${writeResult('extract', values.model, { ...values, alone, ways, commands, draws })}\n`)
     const wrong = Object.values(draws).flatMap((draw) => draw.wrong)
     if (wrong.length > 0) throw new TypeError(`not valid: ${JSON.stringify(wrong[0])}`)
   } finally {

@@ -11,13 +11,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
+import { commandPath } from './command.ts'
 import { documentOf } from './document.ts'
 import { table, writeResult } from './table.ts'
 
-const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const sampleMs = 5
 
 /** Resident anonymous memory in bytes; undefined once the process is gone. */
@@ -68,7 +67,7 @@ export const run = async (args: string[]): Promise<void> => {
     writeFileSync(input, documentOf(values.model, Number(values.tokens)))
     const idle = await peak(['-e', 'setTimeout(() => {}, 60000)'], 2000)
     const flags = ['-m', values.model, '--keep', values.keep, '--threads', values.threads]
-    const compress = await peak([path('../dist/cli/main.js'), 'compress', input, '-o', output, ...flags])
+    const compress = await peak([commandPath, 'compress', input, '-o', output, ...flags])
     const aboveBytes = compress.bytes - idle.bytes
     const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0)
     process.stdout.write(`${values.model}, ${values.tokens} tokens, keep ${values.keep}; ${machineLine(machine())}\n`)

@@ -1,5 +1,5 @@
 /**
- * Where the time of each phase goes: products with weights, with the output matrix, attention, what scores the document, the
+ * Where the time of each phase goes: products with weights (and the norms and gates between them), with the output matrix, attention, what scores the document, the
  * other ops, and what is between ops. Each op is timed from JavaScript, which adds about a microsecond to it. Draws docs/phases.svg.
  *
  *   npm run bench phases -- [--model qwen2.5-coder-0.5b] [--tokens 4000] [--keep 0.25] [--write]
@@ -18,13 +18,16 @@ import { timePhases } from './three-phases.ts'
 const kinds = ['products', 'output matrix', 'attention', 'scoring', 'other ops', 'between ops'] as const
 type Kind = (typeof kinds)[number]
 
-const scoring = ['leverage', 'chunkAttentionMass', 'norms', 'zScore', 'addScaled', 'averagePool', 'meanOverHeads']
+const scoring = [
+  ...['leverage', 'chunkAttentionMass', 'cosineToMean', 'norms', 'zScore', 'addScaled', 'averagePool', 'meanOverHeads'],
+]
 /** These run others, or only make another view. */
 const untimed = ['scope', 'slice', 'reshape', 'from', 'weight', 'watchAbort', 'dispose']
 
 const kindOf = (op: string, args: readonly unknown[], outputRows: number): Kind => {
-  if (op === 'matmulEach') return 'products'
-  if (op === 'matmul') return (args[1] as Weight).shape[0] === outputRows ? 'output matrix' : 'products'
+  if (op === 'matmul' || op === 'feedForward') return 'products'
+  if (op === 'matmulEach')
+    return (args[1] as readonly Weight[])[0]?.shape[0] === outputRows ? 'output matrix' : 'products'
   if (op === 'attend') return 'attention'
   return scoring.includes(op) ? 'scoring' : 'other ops'
 }

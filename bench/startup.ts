@@ -11,10 +11,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { machine, machineLine } from '../src/eval/machine.ts'
+import { commandPath } from './command.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const command = path('../dist/cli/main.js')
 
 interface Asked {
   readonly timings: { readonly questionMs: number; readonly answerMs: number }
@@ -41,9 +41,9 @@ interface Measured {
 
 const measure = (model: string, threads: string, runs: number, context: string): Measured => {
   const document = path('../examples/document.txt')
-  timed([command, 'compress', document, '-m', model, '-o', context, '--threads', threads])
+  timed([commandPath, 'compress', document, '-m', model, '-o', context, '--threads', threads])
   const question = 'What is the name of the station dog?'
-  const ask = [command, 'ask', context, question, '--max-tokens', '16', '--json', '--threads', threads]
+  const ask = [commandPath, 'ask', context, question, '--max-tokens', '16', '--json', '--threads', threads]
   timed(ask) // warms the page cache
   return {
     asked: times(runs, () => {
@@ -53,7 +53,7 @@ const measure = (model: string, threads: string, runs: number, context: string):
       return { whole: ms, arithmetic, beyond: ms - arithmetic, outputTokens: usage.outputTokens }
     }),
     bare: times(runs, () => timed(['-e', '0']).ms),
-    help: times(runs, () => timed([command, '--version']).ms),
+    help: times(runs, () => timed([commandPath, '--version']).ms),
     parts: times(runs, () => JSON.parse(timed([path('startup-parts.mjs'), model, context]).stdout)),
   }
 }

@@ -36,6 +36,27 @@ bool embed(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t c
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8);
 
+// A gated feed-forward network: what its norm multiplies with, and matrices [hidden][dim], [hidden][dim], [dim][hidden].
+struct FeedForward {
+  struct Matrix {
+    WeightType type;
+    const uint8_t* data;
+  };
+  size_t dim;
+  size_t hidden;
+  const float* gain;
+  float eps;
+  Matrix gate;
+  Matrix up;
+  Matrix down;
+  bool gelu;
+};
+
+// out = gated(normed · gateᵀ, normed · upᵀ) · downᵀ (+ add), see feedForward in ops.ts; x, out [n][dim], add the same or null;
+// between [n · (dim + 2 · hidden)]
+bool feed_forward_f32(Pool& pool, Isa isa, const FeedForward& layer, const float* x, size_t n, const float* add,
+                      float* between, float* out, bool int8);
+
 // One of several matrices that the same x is multiplied with; bias [rows] may be null, out [n][rows].
 struct Product {
   WeightType type;
@@ -61,10 +82,19 @@ bool swiglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t 
 // out = gelu(gate) * up by the tanh formula (geglu in ops.ts), count values
 bool geglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out);
 
-// x, out [n][heads][head_dim]; angles in f64 or by an accurate recurrence: position up to 2^20 must stay within 1e-6.
-// factors [head_dim / 2] or null: what the angle of each pair is divided by.
-bool rope_f32(Pool& pool, Isa isa, const float* x, const uint32_t* positions, size_t n, size_t heads, size_t head_dim,
-              double theta, const float* factors, bool interleaved, float* out);
+// x, out [n][heads][head_dim]
+struct Rotated {
+  const float* x;
+  size_t heads;
+  float* out;
+};
+
+constexpr size_t kMostRotated = 4;
+
+// Each of them; frequencies [head_dim / 2] are the angles at position 1. Angles in f64 or by an accurate recurrence: position up
+// to 2^20 must stay within 1e-6.
+bool rope_f32(Pool& pool, const Rotated* rotated, size_t count, const uint32_t* positions, size_t n, size_t head_dim,
+              const double* frequencies, bool interleaved);
 
 // Of a segment without a window: as far back as an index can be.
 constexpr uint32_t kNoWindow = UINT32_MAX;

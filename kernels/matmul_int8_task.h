@@ -248,14 +248,14 @@ void dot_q6_k(const uint8_t* row, size_t columns, const Activations* x, float* s
 namespace compactor {
 namespace {
 
-// Wide vectors do not pay for blocks of 32 and one token, nor for Q8_0, whose codes need no unpacking.
+// Wide vectors do not pay for Q8_0, whose codes need no unpacking.
 template <WeightType kType, int kTokens>
 inline void dot_row(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
   constexpr bool kBlocksOf32 = block_layout(kType).values == kGroup;
 #if defined(COMPACTOR_VNNI)
   if constexpr (kType == WeightType::Q6_K) return wide_dot_q6_k<kTokens>(row, columns, x, sums);
   else if constexpr (!kBlocksOf32) return wide_dot_k45<kType, kTokens>(row, columns, x, sums);
-  else if constexpr (kType != WeightType::Q8_0 && kTokens > 1) return wide_dot_32<kType, kTokens>(row, columns, x, sums);
+  else if constexpr (kType != WeightType::Q8_0) return wide_dot_32<kType, kTokens>(row, columns, x, sums);
 #else
   if constexpr (kType == WeightType::Q6_K) return dot_q6_k<kTokens>(row, columns, x, sums);
   else if constexpr (!kBlocksOf32) return dot_k45<kType, kTokens>(row, columns, x, sums);
@@ -339,6 +339,15 @@ void int8_tasks(void* arguments, size_t own, int thread) {
   for (size_t i = 0; i < all.count; i++) task_for(all.runs[i].matmul.type)(&all.runs[i], own, thread);
 }
 
+#if defined(COMPACTOR_VNNI)
+bool has_quads(const Matmul* matmuls, size_t count) {
+  bool some = false;
+  for (size_t i = 0; i < count; i++)
+    some = some || (kBlockLayouts[size_t(matmuls[i].type)].values == kGroup && matmuls[i].type != WeightType::Q8_0);
+  return some;
+}
+#endif
+
 // Products of one x: its activations are made once, and a thread that has no rows of one matrix left goes on with the next.
 bool multiply_int8(Pool& pool, const Matmul* matmuls, size_t count) {
   const Matmul& any = matmuls[0];
@@ -346,6 +355,10 @@ bool multiply_int8(Pool& pool, const Matmul* matmuls, size_t count) {
   uint8_t* activations = static_cast<uint8_t*>(pool_shared_scratch(pool));
   for (size_t t = 0; t < any.n; t++)
     quantise_token_avx2(any.x + t * any.columns, any.columns, activations_memory(activations, any.columns, t));
+#if defined(COMPACTOR_VNNI)
+  for (size_t t = 0; t < any.n && has_quads(matmuls, count); t++)
+    lay_quads(any.columns, activations_memory(activations, any.columns, t));
+#endif
   Int8Runs all;
   all.count = count;
   for (size_t i = 0; i < count; i++) {

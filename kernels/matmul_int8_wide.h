@@ -1,6 +1,5 @@
-// The products of matmul_int8_task.h in vectors of 512 bits: two groups of 32 at a time, for rows with up to four tokens.
-// The same integers as there. One to three tokens have the same bits: for blocks of 32, where one token goes the narrow way,
-// sums of floats are added in its order; for blocks of 256 in another, the same one for every count of tokens.
+// The products of matmul_int8_task.h in vectors of 512 bits: two groups of 32 at a time, or four blocks of 32, for rows with up
+// to four tokens. The same integers as there, sums of floats in another order, which is the same one for every count of tokens.
 //
 // Included by matmul_int8_task.h where there is AVX-512 VNNI.
 #pragma once
@@ -44,66 +43,107 @@ inline void add_wide(__m512i w, const int8_t* q, __m512 scales, __m512& total) {
   total = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(products), total);
 }
 
-// The codes of two neighbouring blocks of 32
+// Where the words of 16 bits of four neighbouring blocks of 32 stand in two overlapping vectors: their first 64 bytes and
+// their last.
 template <WeightType kType>
-inline __m512i quants_of_two(const uint8_t* blocks) {
-  constexpr size_t block_bytes = block_layout(kType).bytes;
-  constexpr bool kFifth = kType == WeightType::Q5_0 || kType == WeightType::Q5_1;
-  constexpr size_t nibbles = block_bytes - 16, fifth = nibbles - 4;
-  const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks + nibbles));
-  const __m128i second = _mm_loadu_si128(reinterpret_cast<const __m128i*>(blocks + block_bytes + nibbles));
-  const __m512i bytes = _mm512_mask_broadcast_i32x4(_mm512_broadcast_i32x4(first), 0xff00, second);
-  const __m512i shifted = _mm512_srlv_epi64(bytes, _mm512_set_epi64(4, 4, 0, 0, 4, 4, 0, 0));
-  const __m512i low = _mm512_and_si512(shifted, _mm512_set1_epi8(15));
-  if constexpr (!kFifth) return low;
-  uint32_t bits[2];
-  memcpy(&bits[0], blocks + fifth, 4);
-  memcpy(&bits[1], blocks + block_bytes + fifth, 4);
-  return _mm512_mask_add_epi8(low, uint64_t{bits[1]} << 32 | bits[0], low, _mm512_set1_epi8(16));
-}
+struct QuadWords {
+  static constexpr size_t kBytes = block_layout(kType).bytes;
+  static constexpr bool kFifth = kType == WeightType::Q5_0 || kType == WeightType::Q5_1;
+  static constexpr size_t kNibbles = (kBytes - 16) / 2, kFifthBits = kNibbles - 2;  // words before them in a block
 
-// Four groups of a row of blocks of 32, as add_blocks of matmul_int8_task.h
-template <WeightType kType, int kTokens>
-inline void add_four_blocks(const uint8_t* blocks, size_t group, const Activations* x, __m512 (&totals)[kTokens],
-                            __m128* offsets) {
-  constexpr size_t block_bytes = block_layout(kType).bytes;
-  ask_for<4 * block_bytes>(blocks);
-  const __m128 d = halves_at<4>(blocks, block_bytes);
-  const __m128 offset = kHasMinimum<kType> ? halves_at<4>(blocks + 2, block_bytes) : d;
-  const __m512i w[2] = {quants_of_two<kType>(blocks), quants_of_two<kType>(blocks + 2 * block_bytes)};
-#pragma GCC unroll 4
-  for (int t = 0; t < kTokens; t++) {
-    const __m512 scales = _mm512_castps128_ps512(_mm_mul_ps(d, _mm_loadu_ps(x[t].scales + group)));
-    offsets[t] = _mm_fmadd_ps(offset, _mm_loadu_ps(x[t].sums_32 + group), offsets[t]);
-    const int8_t* q = x[t].q + group * kGroup;
-    add_wide(w[0], q, scales_of_pair(scales, 0), totals[t]);
-    add_wide(w[1], q + 64, scales_of_pair(scales, 1), totals[t]);
-  }
-}
+  alignas(64) uint16_t nibbles[32] = {};
+  // d and m of each block, or d twice; then the fifth bits of the first halves, and of the second
+  alignas(64) uint16_t rest[32] = {};
 
-// As dot_32; what four blocks do not divide goes the narrow way.
-template <WeightType kType, int kTokens>
-void wide_dot_32(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
-  constexpr size_t block_bytes = block_layout(kType).bytes;
-  const size_t groups = columns / kGroup;
-  __m512 wide[kTokens] = {};
-  Totals<kTokens> totals;
-  __m128 offsets[kTokens] = {};
-  size_t g = 0;
-  for (; g + 4 <= groups; g += 4) add_four_blocks<kType, kTokens>(row + g * block_bytes, g, x, wide, offsets);
-  // Each half is a chain of the narrow way, which four tokens have one of: up to three tokens round as one does there.
-  for (int t = 0; t < kTokens; t++) {
-    if constexpr (Totals<kTokens>::kChains == 1) {
-      totals.at(t, 0) = halves_added(wide[t]);
-    } else {
-      totals.at(t, 0) = _mm512_castps512_ps256(wide[t]);
-      totals.at(t, 1) = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(wide[t]), 1));
+  constexpr QuadWords() {
+    for (size_t block = 0; block < 4; block++) {
+      for (size_t word = 0; word < 8; word++) nibbles[block * 8 + word] = at(block, kNibbles + word);
+      rest[2 * block] = at(block, 0);
+      rest[2 * block + 1] = at(block, kHasMinimum<kType> ? 1 : 0);
+      rest[8 + block] = at(block, kFifth ? kFifthBits : 0);
+      rest[12 + block] = at(block, kFifth ? kFifthBits + 1 : 0);
     }
   }
-  for (; g < groups; g++) add_blocks<kType, kTokens, 1>(row + g * block_bytes, g, x, totals, offsets);
+
+  static constexpr uint16_t at(size_t block, size_t word) {
+    const size_t place = block * kBytes / 2 + word;
+    return uint16_t(place < 32 ? place : place - (4 * kBytes - 64) / 2 + 32);
+  }
+};
+
+template <WeightType kType>
+constexpr QuadWords<kType> kQuadWords{};
+
+struct QuadBytes {
+  __m512i start, end;
+};
+
+template <WeightType kType>
+inline QuadBytes load_quad(const uint8_t* blocks) {
+  return {load_64(blocks), load_64(blocks + 4 * block_layout(kType).bytes - 64)};
+}
+
+// `count` blocks, and zeros for the others
+template <WeightType kType>
+inline QuadBytes load_part_of_quad(const uint8_t* blocks, size_t count) {
+  constexpr size_t block_bytes = block_layout(kType).bytes, second = 4 * block_bytes - 64;
+  const size_t bytes = count * block_bytes;
+  const __mmask64 start = bytes < 64 ? (__mmask64{1} << bytes) - 1 : ~__mmask64{0};
+  const __mmask64 end = bytes > second ? (__mmask64{1} << (bytes - second)) - 1 : 0;
+  return {_mm512_maskz_loadu_epi8(start, blocks), _mm512_maskz_loadu_epi8(end, blocks + second)};
+}
+
+// Sums of one row with one token: lane 4j + i belongs to block j of a quad; the second, fourth … lane of `offsets` has d or m
+// times the sum of the activations.
+struct QuadTotals {
+  __m512 products = {};
+  __m256 offsets = {};
+};
+
+template <WeightType kType, int kTokens>
+inline void add_quad(const QuadBytes& bytes, size_t quad, const Activations* x, QuadTotals* totals) {
+  constexpr const QuadWords<kType>& words = kQuadWords<kType>;
+  const __m512i nibbles = _mm512_permutex2var_epi16(bytes.start, load_64(words.nibbles), bytes.end);
+  const __m256i rest = _mm512_castsi512_si256(_mm512_permutex2var_epi16(bytes.start, load_64(words.rest), bytes.end));
+  __m512i first = _mm512_and_si512(nibbles, _mm512_set1_epi8(15));
+  __m512i second = _mm512_and_si512(_mm512_srli_epi16(nibbles, 4), _mm512_set1_epi8(15));
+  if constexpr (QuadWords<kType>::kFifth) {
+    const __m128i bits = _mm256_extracti128_si256(rest, 1);
+    const __m512i sixteen = _mm512_set1_epi8(16);
+    first = _mm512_mask_add_epi8(first, __mmask64(_mm_cvtsi128_si64(bits)), first, sixteen);
+    second = _mm512_mask_add_epi8(second, __mmask64(_mm_extract_epi64(bits, 1)), second, sixteen);
+  }
+  const __m256 factors = _mm256_cvtph_ps(_mm256_castsi256_si128(rest));
+  const __m512i of_blocks = _mm512_set_epi32(6, 6, 6, 6, 4, 4, 4, 4, 2, 2, 2, 2, 0, 0, 0, 0);
 #pragma GCC unroll 4
   for (int t = 0; t < kTokens; t++) {
-    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), _mm256_zextps128_ps256(offsets[t]), totals.of(t)));
+    const ActivationQuad& own = x[t].quads[quad];
+    const __m512i half = _mm512_dpbusd_epi32(_mm512_setzero_si512(), first, load_64(own.first));
+    const __m512i products = _mm512_dpbusd_epi32(half, second, load_64(own.second));
+    const __m256 scaled = _mm256_mul_ps(factors, _mm256_load_ps(own.factors));
+    const __m512 scales = _mm512_permutexvar_ps(of_blocks, _mm512_castps256_ps512(scaled));
+    totals[t].products = _mm512_fmadd_ps(scales, _mm512_cvtepi32_ps(products), totals[t].products);
+    totals[t].offsets = _mm256_add_ps(totals[t].offsets, scaled);
+  }
+}
+
+// As dot_32; every token has the same bits, however many there are.
+template <WeightType kType, int kTokens>
+void wide_dot_32(const uint8_t* row, size_t columns, const Activations* x, float* sums) {
+  constexpr size_t quad_bytes = 4 * block_layout(kType).bytes;
+  const size_t groups = columns / kGroup;
+  QuadTotals totals[kTokens];
+  size_t quad = 0;
+  for (; quad < groups / 4; quad++) {
+    ask_for<quad_bytes>(row + quad * quad_bytes);
+    add_quad<kType, kTokens>(load_quad<kType>(row + quad * quad_bytes), quad, x, totals);
+  }
+  if (groups % 4 != 0)
+    add_quad<kType, kTokens>(load_part_of_quad<kType>(row + quad * quad_bytes, groups % 4), quad, x, totals);
+#pragma GCC unroll 4
+  for (int t = 0; t < kTokens; t++) {
+    const __m256 offsets = _mm256_blend_ps(_mm256_setzero_ps(), totals[t].offsets, 0xaa);
+    sums[t] = sum_of(_mm256_fmadd_ps(_mm256_set1_ps(kOffset<kType>), offsets, halves_added(totals[t].products)));
   }
 }
 

@@ -18,6 +18,7 @@ constexpr Export kExports[] = {
     {"decode", compactor::decode_call},
     {"matmul", compactor::matmul_call},
     {"matmulEach", compactor::matmul_each_call},
+    {"feedForward", compactor::feed_forward_call},
     {"rmsNorm", compactor::rms_norm_call},
     {"swiglu", compactor::swiglu_call},
     {"geglu", compactor::geglu_call},

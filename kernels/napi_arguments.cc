@@ -137,6 +137,13 @@ Span<uint32_t> Arguments::u32_of(napi_value value, const char* name) {
 
 Span<uint32_t> Arguments::u32(size_t i, const char* name) { return u32_of(values_[i], name); }
 
+Span<double> Arguments::f64(size_t i, const char* name) {
+  Typed typed{};
+  const bool fits = typed_array(values_[i], &typed) && typed.type == napi_float64_array;
+  if (!require_type(fits, "%s must be a Float64Array", name)) return {};
+  return {static_cast<double*>(typed.data), typed.count};
+}
+
 Indices Arguments::indices_of(napi_value value, const char* name) {
   const Span<uint32_t> span = u32_of(value, name);
   return Indices(span.data, span.data + span.count);
@@ -171,10 +178,10 @@ Arguments::Text Arguments::text(size_t i, const char* name) {
   return text;
 }
 
-napi_value Arguments::property(napi_value object, const char* name) {
+napi_value Arguments::element(napi_value array, uint32_t i) {
   napi_value value = nullptr;
   if (!ok_) return nullptr;
-  require_type(napi_get_named_property(env_, object, name, &value) == napi_ok, "expected an object with %s", name);
+  require_type(napi_get_element(env_, array, i, &value) == napi_ok, "expected an array with element %u", i);
   return value;
 }
 

@@ -64,6 +64,7 @@ class Arguments {
   Span<float> f32(size_t i, const char* name);
   Span<float> optional_f32(size_t i, const char* name);
   Span<uint32_t> u32(size_t i, const char* name);
+  Span<double> f64(size_t i, const char* name);
   Indices indices(size_t i, const char* name);  // of a Uint32Array
   Span<uint8_t> bytes(size_t i, const char* name);
   Values values(size_t i, const char* name);
@@ -73,17 +74,17 @@ class Arguments {
   };
   Text text(size_t i, const char* name);
 
-  // The same readers for a property of an object argument. `property` may run JavaScript (a getter), which can dispose
-  // pools and detach buffers: fetch every property before the first pool, tensor or index is read.
-  napi_value property(napi_value object, const char* name);
+  // The same readers for an element of an array argument. `element` may run JavaScript (a getter), which can dispose pools
+  // and detach buffers: fetch every element before the first pool, tensor or index is read.
+  napi_value element(napi_value array, uint32_t i);
   Values values_of(napi_value value, const char* name);
+  Span<uint32_t> u32_of(napi_value value, const char* name);
   Indices indices_of(napi_value value, const char* name);
   Span<float> f32_of(napi_value value, const char* name);
   double number_of(napi_value value, const char* name);
   bool is_absent(napi_value value) const;
 
  private:
-  Span<uint32_t> u32_of(napi_value value, const char* name);
   struct Typed {
     napi_typedarray_type type;
     void* data;

@@ -35,7 +35,8 @@ napi_value attend_call(napi_env env, napi_callback_info info) {
   read_segments(arguments, list, shape, n, segments);
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, attend_f32(*handle.pool, handle.isa, q.data, n, shape.heads, shape.kv_heads, shape.head_dim,
-                                       segments.list, segments.count, float(scale), first_index, out.data, bf16));
+                                       segments.list.data(), segments.list.size(), float(scale), first_index, out.data,
+                                       bf16));
 }
 
 // attentionReceived(pool, q, heads, kvHeads, headDim, segments, scale, firstIndex, maximum, out, bf16)
@@ -58,9 +59,9 @@ napi_value attention_received_call(napi_env env, napi_callback_info info) {
   Segments segments;
   read_segments(arguments, list, shape, n, segments);
   if (!arguments.ok()) return nullptr;
-  for (size_t i = 0; i < segments.count; i++)
+  for (size_t i = 0; i < segments.list.size(); i++)
     arguments.require(segments.list[i].query_count == kAllQueries, "segment %zu is not for every query", i);
-  const Indices& counts = segments.counts[0];
+  const uint32_t* counts = segments.list[0].counts;
   for (size_t head = 1; head < shape.kv_heads; head++)
     arguments.require(counts[head] == counts[0], "runs of the first segment must have one length, got %u and %u",
                       counts[0], counts[head]);
@@ -70,8 +71,8 @@ napi_value attention_received_call(napi_env env, napi_callback_info info) {
   arguments.require(out.count == keys, "out has %zu values for %zu × %u", out.count, shape.kv_heads, counts[0]);
   if (!arguments.ok()) return nullptr;
   return boolean_value(env, attention_received_f32(*handle.pool, handle.isa, q.data, n, shape.heads, shape.kv_heads,
-                                                   shape.head_dim, segments.list, segments.count, float(scale),
-                                                   first_index, maximum, out.data, bf16));
+                                                   shape.head_dim, segments.list.data(), segments.list.size(),
+                                                   float(scale), first_index, maximum, out.data, bf16));
 }
 
 }  // namespace compactor

@@ -1,6 +1,8 @@
 // Reading and checking segments; napi_segments.h says what they are.
 #include "napi_segments.h"
 
+#include <cstring>
+
 namespace compactor {
 namespace {
 
@@ -9,7 +11,7 @@ struct Queries {
   uint32_t count;
 };
 
-Queries queries_of(Arguments& arguments, const SegmentProperties& from, size_t n) {
+Queries queries_of(Arguments& arguments, const SegmentElements& from, size_t n) {
   const bool some = arguments.ok() && !arguments.is_absent(from.first_query);
   if (!arguments.ok() || !arguments.require(some == !arguments.is_absent(from.query_count),
                                             "firstQuery and queryCount of a segment go together") || !some)
@@ -22,12 +24,26 @@ Queries queries_of(Arguments& arguments, const SegmentProperties& from, size_t n
   return arguments.ok() ? Queries{uint32_t(first), uint32_t(count)} : Queries{0, kAllQueries};
 }
 
-// `starts` and `counts` receive what the segment points to.
-Segment segment_of(Arguments& arguments, const SegmentProperties& from, const HeadShape& shape, size_t n,
-                   Indices& starts, Indices& counts) {
+// [kv_heads] indices
+Span<uint32_t> indices_of_heads(Arguments& arguments, napi_value value, const char* name, const HeadShape& shape) {
+  const Span<uint32_t> indices = arguments.u32_of(value, name);
+  arguments.require(indices.count == shape.kv_heads, "%s has %zu values for %zu KV heads", name, indices.count,
+                    shape.kv_heads);
+  return indices;
+}
+
+// `indices` [2 · kv_heads] receives what the segment points to.
+Segment segment_of(Arguments& arguments, const SegmentElements& from, const HeadShape& shape, size_t n,
+                   uint32_t* indices) {
   const Values k = arguments.values_of(from.k, "segment k"), v = arguments.values_of(from.v, "segment v");
-  starts = arguments.indices_of(from.starts, "segment starts");
-  counts = arguments.indices_of(from.counts, "segment counts");
+  uint32_t* const starts = indices;
+  uint32_t* const counts = indices + shape.kv_heads;
+  // Copied before they are checked, see Indices.
+  const Span<uint32_t> all_starts = indices_of_heads(arguments, from.starts, "starts", shape);
+  const Span<uint32_t> all_counts = indices_of_heads(arguments, from.counts, "counts", shape);
+  if (!arguments.ok()) return {};
+  memcpy(starts, all_starts.data, shape.kv_heads * sizeof(uint32_t));
+  memcpy(counts, all_counts.data, shape.kv_heads * sizeof(uint32_t));
   const bool biased = arguments.ok() && !arguments.is_absent(from.bias);
   const bool causal = arguments.ok() && !arguments.is_absent(from.causal_from);
   const Span<float> bias = biased ? arguments.f32_of(from.bias, "segment bias") : Span<float>{};
@@ -41,9 +57,6 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
   arguments.require(rows * shape.head_dim == k.count && v.count == k.count,
                     "k has %zu and v %zu values, expected the same whole rows of %zu", k.count, v.count,
                     shape.head_dim);
-  arguments.require(starts.size() == shape.kv_heads && counts.size() == shape.kv_heads,
-                    "starts has %zu and counts %zu values for %zu KV heads", starts.size(), counts.size(),
-                    shape.kv_heads);
   arguments.require(!biased || bias.count == rows, "bias has %zu values for %zu rows", bias.count, rows);
   arguments.require(causal_from >= 0 && causal_from <= UINT32_MAX && causal_from == double(uint32_t(causal_from)),
                     "causalFrom must be an integer from 0 to 2^32 - 1, got %g", causal_from);
@@ -54,7 +67,7 @@ Segment segment_of(Arguments& arguments, const SegmentProperties& from, const He
     arguments.require(uint64_t{starts[head]} + counts[head] <= rows, "KV head %zu asks for rows %u to %llu of %zu",
                       head, starts[head], static_cast<unsigned long long>(uint64_t{starts[head]} + counts[head]), rows);
   if (!arguments.ok()) return {};
-  return {k.data, v.data, bias.data, starts.data(), counts.data(), k.half, causal, uint32_t(causal_from),
+  return {k.data, v.data, bias.data, starts, counts, k.half, causal, uint32_t(causal_from),
           uint32_t(window), queries.first, queries.count};
 }
 
@@ -67,34 +80,36 @@ bool check_heads(Arguments& arguments, const HeadShape& shape) {
                            "%zu heads are not a multiple of %zu KV heads", shape.heads, shape.kv_heads);
 }
 
-SegmentList fetch_segments(Arguments& arguments, napi_value list) {
+SegmentList fetch_segments(Arguments& arguments, napi_value array) {
+  constexpr uint32_t kElements = sizeof(SegmentElements) / sizeof(napi_value);
   bool is_array = false;
-  uint32_t count = 0;
+  uint32_t length = 0;
   if (!arguments.ok()) return {};
-  const bool fits = napi_is_array(arguments.env(), list, &is_array) == napi_ok && is_array &&
-                    napi_get_array_length(arguments.env(), list, &count) == napi_ok;
-  if (!arguments.require_type(fits, "segments must be an array") ||
+  const bool fits = napi_is_array(arguments.env(), array, &is_array) == napi_ok && is_array &&
+                    napi_get_array_length(arguments.env(), array, &length) == napi_ok;
+  const uint32_t count = length / kElements;
+  if (!arguments.require_type(fits && length % kElements == 0, "segments must be an array with %u values for each", kElements) ||
       !arguments.require(count <= kMostSegments, "at most %zu segments, got %u", kMostSegments, count))
     return {};
-  SegmentList segments;
-  for (uint32_t i = 0; arguments.ok() && i < count; i++) {
-    napi_value object = nullptr;
-    napi_valuetype type = napi_undefined;
-    const bool is_object = napi_get_element(arguments.env(), list, i, &object) == napi_ok &&
-                           napi_typeof(arguments.env(), object, &type) == napi_ok && type == napi_object;
-    if (!arguments.require_type(is_object, "segment %u must be an object", i)) break;
-    const auto fetch = [&](const char* name) { return arguments.property(object, name); };
-    segments.push_back({fetch("k"), fetch("v"), fetch("starts"), fetch("counts"), fetch("bias"), fetch("causalFrom"),
-                        fetch("window"), fetch("firstQuery"), fetch("queryCount")});
-  }
+  SegmentList segments(count);
+  uint32_t i = 0;
+  for (SegmentElements& segment : segments)
+    for (napi_value* value : {&segment.k, &segment.v, &segment.starts, &segment.counts, &segment.bias, &segment.causal_from,
+                              &segment.window, &segment.first_query, &segment.query_count})
+      *value = arguments.element(array, i++);
   return segments;
 }
 
 void read_segments(Arguments& arguments, const SegmentList& from, const HeadShape& shape, size_t n,
                    Segments& segments) {
-  for (size_t i = 0; arguments.ok() && i < from.size(); i++)
-    segments.list[i] = segment_of(arguments, from[i], shape, n, segments.starts[i], segments.counts[i]);
-  segments.count = from.size();
+  // Before there is room for as many indices: an array as long is there.
+  for (const SegmentElements& segment : from) indices_of_heads(arguments, segment.starts, "starts", shape);
+  if (!arguments.ok()) return;
+  segments.list.resize(from.size());
+  segments.indices.resize(from.size() * 2 * shape.kv_heads);
+  uint32_t* indices = segments.indices.data();
+  for (size_t i = 0; arguments.ok() && i < from.size(); i++, indices += 2 * shape.kv_heads)
+    segments.list[i] = segment_of(arguments, from[i], shape, n, indices);
 }
 
 }  // namespace compactor

@@ -16,9 +16,9 @@ struct HeadShape {
 
 bool check_heads(Arguments& arguments, const HeadShape& shape);
 
-// The properties of a segment of binding.ts, { k, v, starts, counts, bias?, causalFrom?, window?, firstQuery?,
-// queryCount? }, not yet looked at.
-struct SegmentProperties {
+// A segment as binding.ts has it, k, v, starts, counts, bias?, causalFrom?, window?, firstQuery?, queryCount? one after another
+// in the array of all segments, not yet looked at.
+struct SegmentElements {
   napi_value k;
   napi_value v;
   napi_value starts;
@@ -30,16 +30,15 @@ struct SegmentProperties {
   napi_value query_count;
 };
 
-using SegmentList = std::vector<SegmentProperties>;
+using SegmentList = std::vector<SegmentElements>;
 
-// Everything of the list that getters could compute.
-SegmentList fetch_segments(Arguments& arguments, napi_value list);
+// Everything of the array that getters could compute.
+SegmentList fetch_segments(Arguments& arguments, napi_value array);
 
 // Checked segments, with the indices they point to.
 struct Segments {
-  Segment list[kMostSegments];
-  Indices starts[kMostSegments], counts[kMostSegments];
-  size_t count = 0;
+  std::vector<Segment> list;
+  Indices indices;  // of each segment [kv_heads] starts, then [kv_heads] counts
 };
 
 // `n` queries look at them.

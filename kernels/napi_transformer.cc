@@ -1,4 +1,4 @@
-// embed, matmul, rmsNorm, swiglu, geglu and rope for JavaScript: check, then compute. Each gives false when it was aborted.
+// The ops of a transformer's layers but attention for JavaScript: check, then compute. Each gives false when it was aborted.
 #include "blocks.h"
 #include "napi.h"
 #include "napi_arguments.h"
@@ -60,16 +60,30 @@ napi_value decode_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// matmulEach(pool, x, int8, then of each matrix: type, bytes, rows, columns, bias | undefined, out)
-napi_value matmul_each_call(napi_env env, napi_callback_info info) {
-  constexpr size_t kFirst = 3, kOfEach = 6;
+namespace {
+
+// How many times `of_each` arguments follow the first ones: at least one, at most `most`; what does not fit is refused with them.
+size_t count_of_each(napi_env env, napi_callback_info info, size_t first, size_t of_each, size_t most) {
   size_t given = 0;
   napi_get_cb_info(env, info, &given, nullptr, nullptr, nullptr);
-  const size_t count = given < kFirst + kOfEach ? 1 : (given - kFirst) / kOfEach;
-  Arguments arguments(env, info, "matmulEach", kFirst + (count < kMostProducts ? count : kMostProducts) * kOfEach);
+  const size_t count = given < first + of_each ? 1 : (given - first) / of_each;
+  return count < most ? count : most;
+}
+
+}  // namespace
+
+// matmulEach(pool, x, gain | undefined, eps, normed | undefined, int8, then of each matrix: type, bytes, rows, columns, bias |
+// undefined, out)
+napi_value matmul_each_call(napi_env env, napi_callback_info info) {
+  constexpr size_t kFirst = 6, kOfEach = 6;
+  const size_t count = count_of_each(env, info, kFirst, kOfEach, kMostProducts);
+  Arguments arguments(env, info, "matmulEach", kFirst + count * kOfEach);
   const PoolHandle handle = arguments.pool(0);
   const Span<float> x = arguments.f32(1, "x");
-  const bool int8 = arguments.boolean(2, "int8");
+  const Span<float> gain = arguments.optional_f32(2, "gain");
+  const double eps = arguments.number(3, "eps");
+  const Span<float> normed = arguments.optional_f32(4, "normed");
+  const bool int8 = arguments.boolean(5, "int8");
   Product products[kMostProducts];
   size_t columns = 0, n = 0;
   for (size_t i = 0; arguments.ok() && i < count; i++) {
@@ -86,8 +100,46 @@ napi_value matmul_each_call(napi_env env, napi_callback_info info) {
                       weight.rows);
     products[i] = {weight.type, weight.data, weight.rows, bias.data, out.data};
   }
+  const bool is_normed = arguments.ok() && !arguments.absent(2);
+  arguments.require(!is_normed || gain.count == columns, "gain has %zu values for %zu columns", gain.count, columns);
+  arguments.require(!is_normed || normed.count == x.count, "normed has %zu values, x has %zu", normed.count, x.count);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, matmul_each_f32(*handle.pool, handle.isa, products, count, columns, x.data, n, int8));
+  Pool& pool = *handle.pool;
+  if (is_normed && !rms_norm_f32(pool, handle.isa, x.data, gain.data, float(eps), n, columns, normed.data))
+    return boolean_value(env, false);
+  const float* from = is_normed ? normed.data : x.data;
+  return boolean_value(env, matmul_each_f32(pool, handle.isa, products, count, columns, from, n, int8));
+}
+
+// feedForward(pool, x, gain, eps, then of gate, up and down: type, bytes, rows, columns; gelu, add | undefined, between, out, int8)
+napi_value feed_forward_call(napi_env env, napi_callback_info info) {
+  Arguments arguments(env, info, "feedForward", 21);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x"), gain = arguments.f32(2, "gain");
+  const double eps = arguments.number(3, "eps");
+  const WeightArgument gate = weight_argument(arguments, 4), up = weight_argument(arguments, 8);
+  const WeightArgument down = weight_argument(arguments, 12);
+  const bool gelu = arguments.boolean(16, "gelu");
+  const Span<float> add = arguments.optional_f32(17, "add");
+  const Span<float> between = arguments.f32(18, "between"), out = arguments.f32(19, "out");
+  const bool int8 = arguments.boolean(20, "int8");
+  const size_t dim = gate.columns, hidden = gate.rows;
+  if (!arguments.ok()) return nullptr;
+  const size_t n = x.count / dim;
+  arguments.require(up.rows == hidden && up.columns == dim && down.rows == dim && down.columns == hidden,
+                    "gate, up and down are %zu × %zu, %zu × %zu and %zu × %zu", hidden, dim, up.rows, up.columns, down.rows,
+                    down.columns);
+  arguments.require(gain.count == dim, "gain has %zu values for %zu columns", gain.count, dim);
+  arguments.require(n * dim == x.count, "x has %zu values, not a multiple of %zu columns", x.count, dim);
+  arguments.require(arguments.absent(17) || add.count == x.count, "add has %zu values, x has %zu", add.count, x.count);
+  arguments.require(between.count == product(n, dim + 2 * hidden), "between has %zu values for %zu × (%zu + 2 · %zu)",
+                    between.count, n, dim, hidden);
+  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  if (!arguments.ok()) return nullptr;
+  const FeedForward layer{dim, hidden, gain.data, float(eps), {gate.type, gate.data}, {up.type, up.data}, {down.type, down.data},
+                          gelu};
+  return boolean_value(env, feed_forward_f32(*handle.pool, handle.isa, layer, x.data, n, add.data, between.data, out.data,
+                                             int8));
 }
 
 // matmul(pool, type, bytes, rows, columns, x, bias | undefined, add | undefined, out, int8)
@@ -148,28 +200,33 @@ napi_value swiglu_call(napi_env env, napi_callback_info info) { return gated_cal
 
 napi_value geglu_call(napi_env env, napi_callback_info info) { return gated_call(env, info, "geglu", geglu_f32); }
 
-// rope(pool, x, positions, heads, headDim, theta, factors | undefined, interleaved, out)
+// rope(pool, positions, frequencies, interleaved, then of each tensor: x, out)
 napi_value rope_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "rope", 9);
+  constexpr size_t kFirst = 4, kOfEach = 2;
+  const size_t count = count_of_each(env, info, kFirst, kOfEach, kMostRotated);
+  Arguments arguments(env, info, "rope", kFirst + count * kOfEach);
   const PoolHandle handle = arguments.pool(0);
-  const Span<float> x = arguments.f32(1, "x");
-  const Span<uint32_t> positions = arguments.u32(2, "positions");
-  const size_t heads = arguments.size(3, "heads"), head_dim = arguments.size(4, "headDim");
-  const double theta = arguments.number(5, "theta");
-  const Span<float> factors = arguments.optional_f32(6, "factors");
-  const bool interleaved = arguments.boolean(7, "interleaved");
-  const Span<float> out = arguments.f32(8, "out");
-  arguments.require(arguments.absent(6) || factors.count == head_dim / 2, "factors has %zu values for %zu pairs",
-                    factors.count, head_dim / 2);
-  arguments.require(head_dim > 0 && head_dim <= kMostHeadDim && head_dim % 2 == 0,
-                    "headDim must be even and from 2 to %zu, got %zu", kMostHeadDim, head_dim);
-  arguments.require(theta > 0, "theta must be above 0, got %g", theta);
-  arguments.require(x.count == product(positions.count, heads, head_dim), "x has %zu values for %zu × %zu × %zu",
-                    x.count, positions.count, heads, head_dim);
-  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  const Span<uint32_t> positions = arguments.u32(1, "positions");
+  const Span<double> frequencies = arguments.f64(2, "frequencies");
+  const bool interleaved = arguments.boolean(3, "interleaved");
+  const size_t head_dim = product(frequencies.count, 2);
+  arguments.require(head_dim > 0 && head_dim <= kMostHeadDim, "frequencies must be 1 to %zu, got %zu", kMostHeadDim / 2,
+                    frequencies.count);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, rope_f32(*handle.pool, handle.isa, x.data, positions.data, positions.count, heads, head_dim,
-                                     theta, factors.data, interleaved, out.data));
+  Rotated rotated[kMostRotated];
+  for (size_t i = 0; i < count; i++) {
+    const Span<float> x = arguments.f32(kFirst + i * kOfEach, "x"), out = arguments.f32(kFirst + i * kOfEach + 1, "out");
+    if (!arguments.ok()) return nullptr;
+    const size_t row = product(positions.count, head_dim);
+    const size_t heads = row == 0 ? 0 : x.count / row;
+    arguments.require(product(row, heads) == x.count, "x has %zu values, not heads of %zu for %zu positions", x.count,
+                      head_dim, positions.count);
+    arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+    rotated[i] = {x.data, heads, out.data};
+  }
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, rope_f32(*handle.pool, rotated, count, positions.data, positions.count, head_dim,
+                                     frequencies.data, interleaved));
 }
 
 }  // namespace compactor

@@ -77,6 +77,20 @@ void quantise_token_avx2(const float* x, size_t columns, uint8_t* memory) {
   }
 }
 
+void lay_quads(size_t columns, uint8_t* memory) {
+  const Activations x = activations_at(memory, columns, 0);
+  ActivationQuad* quads = const_cast<ActivationQuad*>(x.quads);
+  const size_t groups = columns / kGroup;
+  if (groups % 4 != 0) memset(&quads[groups / 4], 0, sizeof(ActivationQuad));
+  for (size_t g = 0; g < groups; g++) {
+    ActivationQuad& quad = quads[g / 4];
+    memcpy(quad.first + g % 4 * 16, x.q + g * kGroup, 16);
+    memcpy(quad.second + g % 4 * 16, x.q + g * kGroup + 16, 16);
+    quad.factors[g % 4 * 2] = x.scales[g];
+    quad.factors[g % 4 * 2 + 1] = x.sums_32[g];
+  }
+}
+
 void quantise_panel_token_avx2(const float* x, size_t columns, WeightType type, PanelGroup* groups) {
   const int offset = code_offset(type);
   const bool halves = codes_of(type) == Codes::halves;

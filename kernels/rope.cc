@@ -3,6 +3,7 @@
 // the addition theorem. That costs one pair of sines per 64 positions, and the result depends on p alone, never on
 // which tokens are rotated together.
 #include <cmath>
+#include <cstring>
 
 #include "kernels.h"
 #include "pool.h"
@@ -23,13 +24,12 @@ static_assert(kMostPairs * (sizeof(Angle) + 2 * sizeof(float)) <= kScratchBytes,
 static_assert(kMostPairs * (sizeof(double) + kStep * sizeof(Angle)) <= kSharedScratchBytes, "the table fits");
 
 struct Rope {
-  const float* x;
+  const Rotated* rotated;
+  size_t count;
   const uint32_t* positions;
   size_t n;
-  size_t heads;
   size_t head_dim;
   bool interleaved;
-  float* out;
   size_t tokens;            // of one task
   const double* frequency;  // [pairs]
   const Angle* low;         // [kStep][pairs], angles of b = 0 … 63; null when few tokens are rotated
@@ -85,29 +85,32 @@ void rope_task(void* arguments, size_t task, int thread) {
   const size_t end = start + task_size(run.n, start, run.tokens);
   for (size_t token = start; token < end; token++) {
     angles_at(run, run.positions[token], &high_position, high, cosines, sines);
-    for (size_t head = 0; head < run.heads; head++) {
-      const size_t at = (token * run.heads + head) * run.head_dim;
-      if (run.interleaved)
-        rotate_interleaved(run.x + at, cosines, sines, pairs, run.out + at);
-      else
-        rotate_halves(run.x + at, cosines, sines, pairs, run.out + at);
+    for (size_t i = 0; i < run.count; i++) {
+      const Rotated& own = run.rotated[i];
+      for (size_t head = 0; head < own.heads; head++) {
+        const size_t at = (token * own.heads + head) * run.head_dim;
+        if (run.interleaved)
+          rotate_interleaved(own.x + at, cosines, sines, pairs, own.out + at);
+        else
+          rotate_halves(own.x + at, cosines, sines, pairs, own.out + at);
+      }
     }
   }
 }
 
 }  // namespace
 
-bool rope_f32(Pool& pool, Isa, const float* x, const uint32_t* positions, size_t n, size_t heads, size_t head_dim,
-              double theta, const float* factors, bool interleaved, float* out) {
+bool rope_f32(Pool& pool, const Rotated* rotated, size_t count, const uint32_t* positions, size_t n, size_t head_dim,
+              const double* frequencies, bool interleaved) {
   const size_t pairs = head_dim / 2;
+  // Copied: another thread of the host could change them while they are read.
   double* frequency = static_cast<double*>(pool_shared_scratch(pool));
+  memcpy(frequency, frequencies, pairs * sizeof(double));
   Angle* low = reinterpret_cast<Angle*>(frequency + pairs);
-  for (size_t i = 0; i < pairs; i++) frequency[i] = std::pow(theta, -2.0 * double(i) / double(head_dim));
-  for (size_t i = 0; factors != nullptr && i < pairs; i++) frequency[i] /= double(factors[i]);
   const bool tabled = n >= kStep;
   for (uint32_t b = 0; tabled && b < kStep; b++)
     for (size_t i = 0; i < pairs; i++) low[b * pairs + i] = angle_of(b, frequency[i]);
-  Rope run{x, positions, n, heads, head_dim, interleaved, out, kStep, frequency, tabled ? low : nullptr, &pool};
+  Rope run{rotated, count, positions, n, head_dim, interleaved, kStep, frequency, tabled ? low : nullptr, &pool};
   return pool_run(pool, task_count(n, run.tokens), rope_task, &run);
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { type Binding, loadBinding, type PoolHandle, weightTypes } from './binding.ts'
+import { type Binding, loadBinding, type PoolHandle, type SegmentArguments, weightTypes } from './binding.ts'
 import { createNativeOps } from './native.ts'
 import { f32 } from './tensor.ts'
 
@@ -29,8 +29,36 @@ const run = (counts: readonly number[], rows = 4) => ({
   queryCount: undefined,
 })
 
+type Run = { readonly [Name in keyof ReturnType<typeof run>]: SegmentArguments[number] }
+
+/** All segments in one array, as a call takes them. */
+const flat = (...runs: readonly Run[]): SegmentArguments[number][] =>
+  runs.flatMap(({ k, v, starts, counts, bias, causalFrom, window, firstQuery, queryCount }) => [
+    ...[k, v, starts, counts, bias],
+    ...[causalFrom, window, firstQuery, queryCount],
+  ])
+
 type Call = (binding: Binding, pool: PoolHandle) => unknown
 const huge = 2 ** 40
+
+const frequencies = Float64Array.of(1)
+const oneByOne = [q8, new Uint8Array(34), 1, 32, undefined, floats(1)]
+
+/** A feed-forward network of one token and matrices 32 × 32, some sizes of it changed. */
+const fed = (b: Binding, p: PoolHandle, sizes: Readonly<Record<string, number>>): unknown => {
+  const { x = 32, gain = 32, up = 32, down = 32, add = 32, between = 96, out = 32 } = sizes
+  const matrix = (rows: number, columns: number): [number, Uint8Array, number, number] => [
+    q8,
+    new Uint8Array((rows * columns * 34) / 32),
+    rows,
+    columns,
+  ]
+  const weights = [...matrix(32, 32), ...matrix(up, 32), ...matrix(32, down)] as const
+  return b.feedForward(
+    ...[p, floats(x), floats(gain), 1e-5, ...weights, false, floats(add)],
+    ...[floats(between), floats(out), true],
+  )
+}
 
 /** Wrong sizes: RangeError. */
 const outOfRange: Readonly<Record<string, Call>> = {
@@ -55,12 +83,15 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'matmul: add too short': (b, p) =>
     b.matmul(p, q8, new Uint8Array(34), 1, 32, floats(64), undefined, floats(1), floats(2), true),
   'matmulEach: x not rows': (b, p) =>
-    b.matmulEach(p, floats(33), true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
+    b.matmulEach(p, floats(33), undefined, 0, undefined, true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
   'matmulEach: 32 and 64 columns': (b, p) => {
     const [first, second] = [new Uint8Array(34), new Uint8Array(68)]
     return b.matmulEach(
       p,
       floats(64),
+      undefined,
+      0,
+      undefined,
       true,
       q8,
       first,
@@ -77,38 +108,49 @@ const outOfRange: Readonly<Record<string, Call>> = {
     )
   },
   'matmulEach: out too short': (b, p) =>
-    b.matmulEach(p, floats(64), true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
+    b.matmulEach(p, floats(64), undefined, 0, undefined, true, q8, new Uint8Array(34), 1, 32, undefined, floats(1)),
   'matmulEach: bias too long': (b, p) =>
-    b.matmulEach(p, floats(32), true, q8, new Uint8Array(34), 1, 32, floats(2), floats(1)),
+    b.matmulEach(p, floats(32), undefined, 0, undefined, true, q8, new Uint8Array(34), 1, 32, floats(2), floats(1)),
   'rmsNorm: rows of another width': (b, p) => b.rmsNorm(p, floats(5), floats(2), 1e-5, floats(5)),
   'rmsNorm: gain of 0': (b, p) => b.rmsNorm(p, floats(0), floats(0), 1e-5, floats(0)),
   'swiglu: lengths 2 and 3': (b, p) => b.swiglu(p, floats(2), floats(3), floats(3)),
-  'rope: odd headDim': (b, p) => b.rope(p, floats(3), indices(0), 1, 3, 1e4, undefined, true, floats(3)),
+  'matmulEach: gain of other columns': (b, p) =>
+    b.matmulEach(p, floats(32), floats(31), 1e-5, floats(32), true, ...oneByOne),
+  'matmulEach: normed too short': (b, p) =>
+    b.matmulEach(p, floats(64), floats(32), 1e-5, floats(63), true, ...oneByOne.slice(0, -1), floats(2)),
+  'feedForward: gate and up of 32 and 64 rows': (b, p) => fed(b, p, { up: 64 }),
+  'feedForward: down of 64 columns': (b, p) => fed(b, p, { down: 64 }),
+  'feedForward: gain of 31': (b, p) => fed(b, p, { gain: 31 }),
+  'feedForward: x not rows': (b, p) => fed(b, p, { x: 33 }),
+  'feedForward: add too short': (b, p) => fed(b, p, { add: 31 }),
+  'feedForward: between too short': (b, p) => fed(b, p, { between: 95 }),
+  'feedForward: out too long': (b, p) => fed(b, p, { out: 64 }),
+  'rope: no frequencies': (b, p) => b.rope(p, indices(0), new Float64Array(0), true, floats(2), floats(2)),
   'rope: headDim 200,000': (b, p) =>
-    b.rope(p, floats(64 * 200_000), new Uint32Array(64), 1, 200_000, 1e4, undefined, true, floats(64 * 200_000)),
-  'rope: headDim 2^30 of 0 tokens': (b, p) =>
-    b.rope(p, floats(0), indices(), 1, 2 ** 30, 1e4, undefined, true, floats(0)),
-  'rope: product past 2^64': (b, p) => b.rope(p, floats(0), indices(1, 2), huge, huge, 1e4, undefined, true, floats(0)),
-  'rope: positions missing': (b, p) => b.rope(p, floats(4), indices(0), 1, 2, 1e4, undefined, true, floats(4)),
-  'rope: theta 0': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 0, undefined, true, floats(2)),
-  'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, [run([1, 1])], 1, 0, floats(6), false),
-  'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([5])], 1, 0, floats(2), false),
+    b.rope(p, new Uint32Array(1), new Float64Array(100_000), true, floats(200_000), floats(200_000)),
+  'rope: x not heads': (b, p) => b.rope(p, indices(0, 1), frequencies, true, floats(6), floats(6)),
+  'rope: positions missing': (b, p) => b.rope(p, indices(), frequencies, true, floats(4), floats(4)),
+  'rope: out too short': (b, p) => b.rope(p, indices(0), frequencies, true, floats(4), floats(2)),
+  'rope: second out too short': (b, p) =>
+    b.rope(p, indices(0), frequencies, true, floats(2), floats(2), floats(4), floats(2)),
+  'attend: 3 heads on 2': (b, p) => b.attend(p, floats(6), 3, 2, 2, flat(run([1, 1])), 1, 0, floats(6), false),
+  'attend: run past the end': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([5])), 1, 0, floats(2), false),
   'attend: start + count past 2^32': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([2]), starts: indices(0xffffffff) }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([2]), starts: indices(0xffffffff) }), 1, 0, floats(2), false),
   'attend: v shorter than k': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: floats(6) }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), v: floats(6) }), 1, 0, floats(2), false),
   'attend: bias of other length': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), bias: floats(3) }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), bias: floats(3) }), 1, 0, floats(2), false),
   'attend: causalFrom -1': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: -1 }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), causalFrom: -1 }), 1, 0, floats(2), false),
   'attend: window 0': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), causalFrom: 0, window: 0 }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), causalFrom: 0, window: 0 }), 1, 0, floats(2), false),
   'attend: more queries than there are': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), firstQuery: 0, queryCount: 2 }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), firstQuery: 0, queryCount: 2 }), 1, 0, floats(2), false),
   'attend: firstQuery 2^32': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), firstQuery: 2 ** 32, queryCount: 1 }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), firstQuery: 2 ** 32, queryCount: 1 }), 1, 0, floats(2), false),
   'attend: queryCount without firstQuery': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), queryCount: 1 }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), queryCount: 1 }), 1, 0, floats(2), false),
   'attentionReceived: a segment for some queries': (b, p) =>
     b.attentionReceived(
       p,
@@ -116,7 +158,7 @@ const outOfRange: Readonly<Record<string, Call>> = {
       1,
       1,
       2,
-      [{ ...run([1]), firstQuery: 0, queryCount: 1 }],
+      flat({ ...run([1]), firstQuery: 0, queryCount: 1 }),
       1,
       0,
       false,
@@ -124,26 +166,14 @@ const outOfRange: Readonly<Record<string, Call>> = {
       false,
     ),
   'attend: window without causalFrom': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), window: 3 }], 1, 0, floats(2), false),
-  'rope: factors of other pairs': (b, p) => b.rope(p, floats(2), indices(0), 1, 2, 1e4, floats(2), true, floats(2)),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), window: 3 }), 1, 0, floats(2), false),
   'geglu: lengths 2 and 3': (b, p) => b.geglu(p, floats(2), floats(3), floats(3)),
   'softCap: cap 0': (b) => b.softCap(floats(2), 0, floats(2)),
-  'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], Number.NaN, 0, floats(2), false),
+  'attend: scale NaN': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([1])), Number.NaN, 0, floats(2), false),
   'attend: headDim 0': (b, p) => b.attend(p, floats(0), 1, 1, 0, [], 1, 0, floats(0), false),
   'attend: 257 segments': (b, p) =>
-    b.attend(
-      p,
-      floats(2),
-      1,
-      1,
-      2,
-      Array.from({ length: 257 }, () => run([1])),
-      1,
-      0,
-      floats(2),
-      false,
-    ),
-  'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 2 ** 32, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat(...Array.from({ length: 257 }, () => run([1]))), 1, 0, floats(2), false),
+  'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([1])), 1, 2 ** 32, floats(2), false),
   'store: past the capacity': (b, p) => b.store(p, floats(8), 4, 3, floats(4), 1, 2),
   'store: target of another size': (b, p) => b.store(p, floats(7), 4, 0, floats(2), 1, 2),
   'convert: lengths 2 and 3': (b, p) => b.convert(p, floats(2), new Uint16Array(3)),
@@ -157,20 +187,20 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'mass: 3 heads on 2': (b, p) => b.chunkAttentionMass(p, floats(6), floats(4), 1, 3, 2, 2, 1, 1, floats(2)),
   'received: no segment': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [], 1, 0, false, floats(0), false),
   'received: runs of 2 lengths': (b, p) =>
-    b.attentionReceived(p, floats(4), 2, 2, 2, [run([1, 2])], 1, 0, false, floats(3), false),
+    b.attentionReceived(p, floats(4), 2, 2, 2, flat(run([1, 2])), 1, 0, false, floats(3), false),
   'received: run past the end': (b, p) =>
-    b.attentionReceived(p, floats(2), 1, 1, 2, [run([5])], 1, 0, false, floats(5), false),
+    b.attentionReceived(p, floats(2), 1, 1, 2, flat(run([5])), 1, 0, false, floats(5), false),
   'received: out too short': (b, p) =>
-    b.attentionReceived(p, floats(2), 1, 1, 2, [run([4])], 1, 0, false, floats(3), false),
+    b.attentionReceived(p, floats(2), 1, 1, 2, flat(run([4])), 1, 0, false, floats(3), false),
   'received: 2^16 + 1 heads': (b, p) =>
-    b.attentionReceived(p, floats(2 * 65_537), 65_537, 1, 2, [run([4])], 1, 0, false, floats(4), false),
+    b.attentionReceived(p, floats(2 * 65_537), 65_537, 1, 2, flat(run([4])), 1, 0, false, floats(4), false),
   'received: 2^22 + 1 keys': (b, p) => {
     const keys = new Uint16Array(2 ** 22 + 1)
     const segment = { ...run([keys.length]), k: keys, v: keys }
-    return b.attentionReceived(p, floats(1), 1, 1, 1, [segment], 1, 0, false, floats(keys.length), false)
+    return b.attentionReceived(p, floats(1), 1, 1, 1, flat(segment), 1, 0, false, floats(keys.length), false)
   },
   'received: index past 2^32': (b, p) =>
-    b.attentionReceived(p, floats(4), 1, 1, 2, [run([1])], 1, 2 ** 32 - 2, false, floats(1), false),
+    b.attentionReceived(p, floats(4), 1, 1, 2, flat(run([1])), 1, 2 ** 32 - 2, false, floats(1), false),
   'cosine: out too short': (b, p) => b.cosineToMean(p, floats(4), 2, 1, 2, floats(1)),
   'cosine: headDim 1,025': (b, p) => b.cosineToMean(p, floats(1025), 1, 1, 1025, floats(1)),
   'lag: partition 0': (b, p) => b.lagSpread(p, floats(4), 2, 1, 2, 0, 0, floats(2)),
@@ -222,17 +252,27 @@ const wrongKinds: Readonly<Record<string, Call>> = {
   'segments that are not a list': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong({}), 1, 0, floats(2), false),
   'a segment of null': (b, p) => b.attend(p, floats(2), 1, 1, 2, wrong([null]), 1, 0, floats(2), false),
   'a segment without counts': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), counts: wrong(undefined) }], 1, 0, floats(2), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), counts: wrong(undefined) }), 1, 0, floats(2), false),
   'k f32 and v f16': (b, p) =>
-    b.attend(p, floats(2), 1, 1, 2, [{ ...run([1]), v: new Uint16Array(8) }], 1, 0, floats(2), false),
-  'maximum as 1': (b, p) => b.attentionReceived(p, floats(2), 1, 1, 2, [run([1])], 1, 0, wrong(1), floats(1), false),
+    b.attend(p, floats(2), 1, 1, 2, flat({ ...run([1]), v: new Uint16Array(8) }), 1, 0, floats(2), false),
+  'maximum as 1': (b, p) =>
+    b.attentionReceived(p, floats(2), 1, 1, 2, flat(run([1])), 1, 0, wrong(1), floats(1), false),
   'an array for picks': (b, p) => b.describeRows(p, floats(2), 2, floats(2), wrong([0]), floats(4)),
-  'bf16 as 1': (b, p) => b.attend(p, floats(2), 1, 1, 2, [run([1])], 1, 0, floats(2), wrong(1)),
-  'matmulEach: no matrix': (b, p) => b.matmulEach(p, floats(32), true),
+  'bf16 as 1': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([1])), 1, 0, floats(2), wrong(1)),
+  'rope: five tensors': (b, p) =>
+    b.rope(p, indices(0), frequencies, true, ...Array.from({ length: 10 }, () => floats(2))),
+  'rope: no tensor': (b, p) => b.rope(p, indices(0), frequencies, true),
+  'rope: f32 frequencies': (b, p) => b.rope(p, indices(0), wrong(floats(1)), true, floats(2), floats(2)),
+  'segments of eight values': (b, p) =>
+    b.attend(p, floats(2), 1, 1, 2, flat(run([1])).slice(1), 1, 0, floats(2), false),
+  'matmulEach: no matrix': (b, p) => b.matmulEach(p, floats(32), undefined, 0, undefined, true),
   'matmulEach: four matrices': (b, p) =>
     b.matmulEach(
       p,
       floats(32),
+      undefined,
+      0,
+      undefined,
       true,
       ...[1, 2, 3, 4].flatMap(() => [q8, new Uint8Array(34), 1, 32, undefined, floats(1)]),
     ),
@@ -295,7 +335,7 @@ test('addon: runs of keys that lie in the memory of the output are those of the 
   const starts = new Uint32Array(out.buffer, 0, 2)
   const counts = new Uint32Array(out.buffer, 8, 2).fill(4)
   const segment = { ...run([4, 4]), v: floats(8).fill(7), starts, counts }
-  binding().attend(pool, floats(out.length), 2, 2, 2, [segment], 1, 0, out, false)
+  binding().attend(pool, floats(out.length), 2, 2, 2, flat(segment), 1, 0, out, false)
   assert.ok(out.every((value) => value === 7))
   binding().disposePool(pool)
 })
@@ -307,19 +347,19 @@ test('addon: a getter that disposes the pool or detaches the queries is noticed 
   const q = new Float32Array(memory)
   const kept = binding().createPool(2, 'scalar')
   const lost = binding().createPool(2, 'scalar')
-  const segmentThat = (act: () => void) => ({
-    ...run([4]),
-    get causalFrom() {
-      act()
-      return undefined
-    },
-  })
+  const segmentThat = (act: () => void) =>
+    Object.defineProperty(flat(run([4])), 5, {
+      get: () => {
+        act()
+        return undefined
+      },
+    })
   const disposing = segmentThat(() => binding().disposePool(lost))
   const detaching = segmentThat(() => structuredClone(memory, { transfer: [memory] }))
-  assert.throws(() => binding().attend(lost, floats(2), 1, 1, 2, [disposing], 1, 0, floats(2), false), {
+  assert.throws(() => binding().attend(lost, floats(2), 1, 1, 2, disposing, 1, 0, floats(2), false), {
     name: 'TypeError',
   })
-  assert.throws(() => binding().attend(kept, q, 1, 1, 2, [detaching], 1, 0, floats(2), false), { name: 'RangeError' })
+  assert.throws(() => binding().attend(kept, q, 1, 1, 2, detaching, 1, 0, floats(2), false), { name: 'RangeError' })
   binding().disposePool(kept)
 })
 

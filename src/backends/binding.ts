@@ -14,18 +14,18 @@ export interface PoolHandle {
   readonly [poolBrand]: true
 }
 
-/** A Segment of ops.ts with plain arrays. */
-export interface SegmentArguments {
-  readonly k: Values
-  readonly v: Values
-  readonly starts: Uint32Array
-  readonly counts: Uint32Array
-  readonly bias: Float32Array | undefined
-  readonly causalFrom: number | undefined
-  readonly window: number | undefined
-  readonly firstQuery: number | undefined
-  readonly queryCount: number | undefined
-}
+/** A Segment of ops.ts with plain arrays. A call takes those of all segments in one flat array. */
+export type SegmentArguments = [
+  k: Values,
+  v: Values,
+  starts: Uint32Array,
+  counts: Uint32Array,
+  bias: Float32Array | undefined,
+  causalFrom: number | undefined,
+  window: number | undefined,
+  firstQuery: number | undefined,
+  queryCount: number | undefined,
+]
 
 /** Of each matrix: type, bytes, rows, columns, bias, out. */
 export type ProductArgument = number | Uint8Array | Float32Array | undefined
@@ -49,21 +49,44 @@ export interface Binding {
       int8: boolean,
     ]
   ): boolean
-  matmulEach(pool: PoolHandle, x: Float32Array, int8: boolean, ...products: readonly ProductArgument[]): boolean
-  rmsNorm(pool: PoolHandle, x: Float32Array, gain: Float32Array, eps: number, out: Float32Array): boolean
-  swiglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
-  geglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
-  rope(
+  matmulEach(
     ...arguments_: [
       pool: PoolHandle,
       x: Float32Array,
-      positions: Uint32Array,
-      heads: number,
-      headDim: number,
-      theta: number,
-      factors: Float32Array | undefined,
-      interleaved: boolean,
+      gain: Float32Array | undefined,
+      eps: number,
+      normed: Float32Array | undefined, // with gain, as long as x: room for its norm
+      int8: boolean,
+      ...products: readonly ProductArgument[],
+    ]
+  ): boolean
+  feedForward(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      gain: Float32Array,
+      eps: number,
+      ...gate: WeightArguments,
+      ...up: WeightArguments,
+      ...down: WeightArguments,
+      gelu: boolean,
+      add: Float32Array | undefined,
+      between: Float32Array, // [n, dim + 2 · hidden], room for what lies between
       out: Float32Array,
+      int8: boolean,
+    ]
+  ): boolean
+  rmsNorm(pool: PoolHandle, x: Float32Array, gain: Float32Array, eps: number, out: Float32Array): boolean
+  swiglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
+  geglu(pool: PoolHandle, gate: Float32Array, up: Float32Array, out: Float32Array): boolean
+  /** Of each tensor: x, out. */
+  rope(
+    ...arguments_: [
+      pool: PoolHandle,
+      positions: Uint32Array,
+      frequencies: Float64Array,
+      interleaved: boolean,
+      ...tensors: readonly Float32Array[],
     ]
   ): boolean
   attend(
@@ -73,7 +96,7 @@ export interface Binding {
       heads: number,
       kvHeads: number,
       headDim: number,
-      segments: readonly SegmentArguments[],
+      segments: readonly SegmentArguments[number][],
       scale: number,
       firstIndex: number,
       out: Float32Array,
@@ -87,7 +110,7 @@ export interface Binding {
       heads: number,
       kvHeads: number,
       headDim: number,
-      segments: readonly SegmentArguments[],
+      segments: readonly SegmentArguments[number][],
       scale: number,
       firstIndex: number,
       maximum: boolean,

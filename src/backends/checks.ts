@@ -6,12 +6,14 @@
 import {
   type AttendOptions,
   type ChunkMassOptions,
+  type FeedForward,
   type LeverageOptions,
   mostChunkKeys,
   mostChunkTokens,
   mostHeadDim,
   mostSegments,
   type Precision,
+  type ProductOptions,
   type RopeOptions,
   type Segment,
   type Tensor,
@@ -20,17 +22,28 @@ import {
 import { elementCount } from './tensor.ts'
 
 /** The sizes of a tensor of a given rank and dtype, e.g. `shapeOf('rope: x', x, ['n', 'heads', 'headDim'])`. */
-export const shapeOf = (what: string, tensor: Tensor, names: readonly string[], dtype: Precision = 'f32'): number[] => {
+export const shapeOf = (
+  what: string,
+  tensor: Tensor,
+  names: readonly string[],
+  dtype: Precision = 'f32',
+): readonly number[] => {
   if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
   if (tensor.shape.length !== names.length)
     throw new RangeError(`${what} must be [${names.join(', ')}], got [${tensor.shape}]`)
-  return [...tensor.shape]
+  return tensor.shape
 }
 
 export const expectShape = (what: string, tensor: Tensor, shape: readonly number[], dtype: Precision = 'f32'): void => {
   if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
-  if (tensor.shape.length !== shape.length || shape.some((size, axis) => size !== tensor.shape[axis]))
-    throw new RangeError(`${what} must be [${shape}], got [${tensor.shape}]`)
+  if (!isShape(tensor, shape)) throw new RangeError(`${what} must be [${shape}], got [${tensor.shape}]`)
+}
+
+// A loop: this is asked thousands of times a token.
+const isShape = (tensor: Tensor, shape: readonly number[]): boolean => {
+  if (tensor.shape.length !== shape.length) return false
+  for (let axis = 0; axis < shape.length; axis++) if (tensor.shape[axis] !== shape[axis]) return false
+  return true
 }
 
 export const expectBelow = (what: string, indices: Uint32Array, limit: number): void => {
@@ -64,14 +77,34 @@ const mostProducts = 3
 export const checkMatmulEach = (
   x: Tensor,
   weights: readonly Weight[],
-  biases: readonly Tensor[] = [],
+  { biases = [], norm }: ProductOptions = {},
 ): { n: number } => {
   if (weights.length < 1 || weights.length > mostProducts)
     throw new RangeError(`matmulEach takes 1 to ${mostProducts} weights, got ${weights.length}`)
   if (biases.length > weights.length)
     throw new RangeError(`matmulEach: ${biases.length} biases for ${weights.length} weights`)
-  for (const [i, weight] of weights.entries()) checkMatmul(x, weight, biases[i] ? { bias: biases[i] } : {})
+  for (const [i, weight] of weights.entries()) checkMatmul(x, weight, biases[i] && { bias: biases[i] })
+  if (norm) checkRmsNorm(x, norm.gain)
   return { n: x.shape[0] ?? 0 }
+}
+
+export const checkFeedForward = (
+  x: Tensor,
+  { norm, gate, up, down, activation }: FeedForward,
+  add: Tensor | undefined,
+): { n: number; dim: number; hidden: number } => {
+  const { n, dim } = checkRmsNorm(x, norm.gain)
+  checkMatmul(x, gate)
+  checkMatmul(x, up)
+  const hidden = gate.shape[0]
+  if (up.shape[0] !== hidden)
+    throw new RangeError(`feedForward: gate and up must have as many rows, got ${hidden} and ${up.shape[0]}`)
+  if (down.shape[0] !== dim || down.shape[1] !== hidden)
+    throw new RangeError(`feedForward: down must be [${dim},${hidden}], got [${down.shape}]`)
+  if (activation !== 'swiglu' && activation !== 'geglu')
+    throw new TypeError(`feedForward: activation must be 'swiglu' or 'geglu', got '${activation}'`)
+  if (add) expectShape('feedForward: add', add, x.shape)
+  return { n, dim, hidden }
 }
 
 export const checkMatmul = (
@@ -106,8 +139,19 @@ export interface HeadSizes {
   readonly headDim: number
 }
 
-export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOptions): HeadSizes => {
-  const [n = 0, heads = 0, headDim = 0] = shapeOf('rope: x', x, ['n', 'heads', 'headDim'])
+const mostRotated = 4
+const headNames = ['n', 'heads', 'headDim']
+
+export const checkRope = (
+  xs: readonly Tensor[],
+  positions: Uint32Array,
+  options: RopeOptions,
+): { readonly headDim: number } => {
+  const [x] = xs
+  if (x === undefined || xs.length > mostRotated)
+    throw new RangeError(`rope takes 1 to ${mostRotated} tensors, got ${xs.length}`)
+  const [n = 0, , headDim = 0] = shapeOf('rope: x', x, headNames)
+  for (const other of xs) expectShape('rope: x', other, [n, other.shape[1] ?? 0, headDim])
   if (positions.length !== n) throw new RangeError(`rope: expected ${n} positions, got ${positions.length}`)
   expectHeadDim('rope', headDim)
   expectMultiple('rope: headDim', headDim, 2)
@@ -115,7 +159,7 @@ export const checkRope = (x: Tensor, positions: Uint32Array, options: RopeOption
   if (options.layout !== 'interleaved' && options.layout !== 'halves')
     throw new TypeError(`rope: layout must be 'interleaved' or 'halves', got '${options.layout}'`)
   if (options.factors) expectShape('rope: factors', options.factors, [headDim / 2])
-  return { n, heads, headDim }
+  return { headDim }
 }
 
 /** For `attend` and what else looks at segments, which gives its name as `op`. */
@@ -150,8 +194,8 @@ const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: 
   if (window !== undefined) expectWindow(what, window, causalFrom)
   if (starts.length !== kvHeads || counts.length !== kvHeads)
     throw new RangeError(`${what}: expected ${kvHeads} runs, got ${starts.length} starts and ${counts.length} counts`)
-  for (const [head, start] of starts.entries()) {
-    const end = start + (counts[head] ?? 0)
+  for (let head = 0; head < kvHeads; head++) {
+    const end = (starts[head] ?? 0) + (counts[head] ?? 0)
     if (end > rows) throw new RangeError(`${what}: the run of head ${head} ends at row ${end} of ${rows}`)
   }
 }

@@ -84,7 +84,7 @@ export const testLayer14 = (name: string, createOps: () => CpuOps, skip: string 
     const ops = createOps()
     const k = layer(ops, 'rawK')
     const positions = Uint32Array.from({ length: k.shape[0] ?? 0 }, (_, i) => i)
-    const got = f32(ops.rope(k, positions, { theta: 100000, layout: 'halves' }))
+    const got = f32(ops.rope([k], positions, { theta: 100000, layout: 'halves' })[0])
     const want = f32(layer(ops, 'k'))
     const error = largest(want.map((value, i) => Math.abs((got[i] as number) - value))) / largest(want.map(Math.abs))
     context.diagnostic(`${name} rope: largest error ${error.toPrecision(3)} of the largest value`)

@@ -19,6 +19,7 @@ import {
   checkChunkMass,
   checkCopy,
   checkEmbed,
+  checkFeedForward,
   checkGather,
   checkLeverage,
   checkMatmul,
@@ -31,7 +32,17 @@ import {
   checkStore,
 } from './checks.ts'
 import { checkDigests, digestBytes, digests } from './digests.ts'
-import { type EachOf, type Ops, rowFigures, type Segment, type Tensor, type Weight } from './ops.ts'
+import {
+  type EachOf,
+  type Norm,
+  type Ops,
+  type ProductOptions,
+  type RopeOptions,
+  rowFigures,
+  type Segment,
+  type Tensor,
+  type Weight,
+} from './ops.ts'
 import {
   checkCosine,
   checkDescribeRows,
@@ -171,7 +182,10 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
     : digests,
 })
 
-type TransformerOps = Pick<Ops, 'embed' | 'matmul' | 'matmulEach' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'>
+type TransformerOps = Pick<
+  Ops,
+  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
+>
 
 const transformerOps = ({ binding, handle, pool, isRounding }: Context): TransformerOps => ({
   embed: (weight, ids) => {
@@ -188,16 +202,28 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     finished(binding.matmul(handle, ...weightArguments(weight), f32(x), bias, add, f32(out), isRounding))
     return out
   },
-  matmulEach: <const W extends readonly Weight[]>(x: Tensor, weights: W, biases: readonly Tensor[] = []): EachOf<W> => {
-    const { n } = checkMatmulEach(x, weights, biases)
-    const outs = weights.map(({ shape }) => pool.take([n, shape[0]], 'f32'))
-    const products = weights.flatMap((weight, i): ProductArgument[] => [
-      ...weightArguments(weight),
-      biases[i] && f32(biases[i]),
-      outs[i] && f32(outs[i]),
-    ])
-    finished(binding.matmulEach(handle, f32(x), isRounding, ...products))
+  matmulEach: <const W extends readonly Weight[]>(x: Tensor, weights: W, options: ProductOptions = {}): EachOf<W> => {
+    const { n } = checkMatmulEach(x, weights, options)
+    const { biases = [], norm } = options
+    const normed = norm && f32(pool.take(x.shape, 'f32'))
+    const products: ProductArgument[] = []
+    const outs = weights.map((weight, i) => {
+      const out = pool.take([n, weight.shape[0]], 'f32')
+      products.push(...weightArguments(weight), biases[i] && f32(biases[i]), f32(out))
+      return out
+    })
+    finished(binding.matmulEach(handle, f32(x), ...normArguments(norm), normed, isRounding, ...products))
     return outs as unknown as EachOf<W>
+  },
+  feedForward: (x, { norm, gate, up, down, activation }, { add } = {}) => {
+    const { n, dim, hidden } = checkFeedForward(x, { norm, gate, up, down, activation }, add)
+    const between = pool.take([n, dim + 2 * hidden], 'f32')
+    const out = pool.take(x.shape, 'f32')
+    const weights = [...weightArguments(gate), ...weightArguments(up), ...weightArguments(down)] as const
+    const isGelu = activation === 'geglu'
+    const rest = [isGelu, add && f32(add), f32(between), f32(out), isRounding] as const
+    finished(binding.feedForward(handle, f32(x), f32(norm.gain), norm.epsilon, ...weights, ...rest))
+    return out
   },
   rmsNorm: (x, gain, eps) => {
     checkRmsNorm(x, gain)
@@ -217,27 +243,57 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     finished(binding.geglu(handle, f32(gate), f32(up), f32(out)))
     return out
   },
-  rope: (x, positions, options) => {
-    const { heads, headDim } = checkRope(x, positions, options)
-    const out = pool.take(x.shape, 'f32')
+  rope: <const X extends readonly Tensor[]>(xs: X, positions: Uint32Array, options: RopeOptions): EachOf<X> => {
+    const { headDim } = checkRope(xs, positions, options)
+    const arrays: Float32Array[] = []
+    const outs = xs.map((x) => {
+      const out = pool.take(x.shape, 'f32')
+      arrays.push(f32(x), f32(out))
+      return out
+    })
     const interleaved = options.layout === 'interleaved'
-    const factors = options.factors && f32(options.factors)
-    finished(binding.rope(handle, f32(x), positions, heads, headDim, options.theta, factors, interleaved, f32(out)))
-    return out
+    finished(binding.rope(handle, positions, frequenciesOf(options, headDim), interleaved, ...arrays))
+    return outs as unknown as EachOf<X>
   },
 })
 
-const segmentArguments = ({ k, v, starts, counts, bias, ...sight }: Segment): SegmentArguments => ({
-  k: cpu(k).data,
-  v: cpu(v).data,
-  starts,
-  counts,
-  bias: bias && f32(bias),
-  causalFrom: sight.causalFrom,
-  window: sight.window,
-  firstQuery: sight.firstQuery,
-  queryCount: sight.queryCount,
-})
+const normArguments = (norm: Norm | undefined): [gain: Float32Array | undefined, epsilon: number] =>
+  norm ? [f32(norm.gain), norm.epsilon] : [undefined, 0]
+
+const frequencies = new WeakMap<RopeOptions, Float64Array>()
+
+/** [headDim / 2] angle of each pair at position 1, remembered with the options, which a model makes once. */
+const frequenciesOf = (options: RopeOptions, headDim: number): Float64Array => {
+  const known = frequencies.get(options)
+  if (known?.length === headDim / 2) return known
+  const factors = options.factors && f32(options.factors)
+  const made = Float64Array.from(
+    { length: headDim / 2 },
+    (_, pair) => options.theta ** ((-2 * pair) / headDim) / (factors?.[pair] ?? 1),
+  )
+  frequencies.set(options, made)
+  return made
+}
+
+// Pushed, here and above: flatMap takes a microsecond for each segment.
+const segmentArguments = (segments: readonly Segment[]): SegmentArguments[number][] => {
+  const all: SegmentArguments[number][] = []
+  for (const { k, v, starts, counts, bias, causalFrom, window, firstQuery, queryCount } of segments) {
+    const run: SegmentArguments = [
+      cpu(k).data,
+      cpu(v).data,
+      starts,
+      counts,
+      bias && f32(bias),
+      causalFrom,
+      window,
+      firstQuery,
+      queryCount,
+    ]
+    all.push(...run)
+  }
+  return all
+}
 
 type CacheOps = Pick<Ops, 'attend' | 'store' | 'gather'>
 
@@ -246,7 +302,7 @@ const cacheOps = ({ binding, handle, pool, isRounding }: Context): CacheOps => (
     const { heads, kvHeads, headDim } = checkAttend(q, segments, options)
     const { scale, firstIndex } = options
     const out = pool.take(q.shape, 'f32')
-    const runs = segments.map(segmentArguments)
+    const runs = segmentArguments(segments)
     finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, runs, scale, firstIndex, f32(out), isRounding))
     return out
   },
@@ -329,7 +385,7 @@ const methodOps = ({ binding, handle, pool, isRounding }: Context): MethodOps =>
     const { heads, kvHeads, headDim, count } = checkReceived(q, segments, options)
     const { scale, firstIndex, reduce } = options
     const out = pool.take([kvHeads, count], 'f32')
-    const runs = segments.map(segmentArguments)
+    const runs = segmentArguments(segments)
     const sizes = [heads, kvHeads, headDim] as const
     const places = [scale, firstIndex, reduce === 'max'] as const
     finished(binding.attentionReceived(handle, f32(q), ...sizes, runs, ...places, f32(out), isRounding))

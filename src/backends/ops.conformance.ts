@@ -10,6 +10,7 @@ import { attentionCases } from './attention-cases.conformance.ts'
 import { compare, type Deviation } from './deviation.conformance.ts'
 import { digestCases } from './digest-cases.conformance.ts'
 import { normals } from './draw.conformance.ts'
+import { feedForwardCases, testFeedForward } from './feed-forward-cases.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor, Weight } from './ops.ts'
@@ -52,6 +53,7 @@ export interface SuiteOptions {
 const cases: readonly OpCase[] = [
   ...transformerCases,
   ...matmulCases,
+  ...feedForwardCases,
   ...attentionCases,
   ...receivedCases,
   ...scoringCases,
@@ -130,6 +132,7 @@ export const testOps = (name: string, createOps: () => CpuOps, options: SuiteOpt
       ops.dispose()
     })
     testEach(name, createOps)
+    testFeedForward(name, createOps)
     testRefusals(name, createOps)
     testStopping(name, createOps)
     testRepeats(name, createOps)
@@ -177,7 +180,7 @@ const testRefusals = (name: string, createOps: () => CpuOps): void => {
 }
 
 const testEach = (name: string, createOps: () => CpuOps): void => {
-  test(`${name}: matmulEach of three weights of three types gives the bits of three products, of 1 to 17 tokens`, () => {
+  test(`${name}: matmulEach of three weights of three types gives the bits of three products, normed and not, of 1 to 17 tokens`, () => {
     const ops = createOps()
     const columns = 512
     const weights = (['Q4_K', 'Q8_0', 'F16'] as const).map((type, i) => {
@@ -186,13 +189,18 @@ const testEach = (name: string, createOps: () => CpuOps): void => {
       return ops.weight(type, [30 * (i + 1), columns], zeros.fill(i + 7))
     })
     const biases = weights.map(({ shape: [rows] }) => ops.from(normals(rows, rows), [rows]))
+    const norm = { gain: ops.from(normals(columns, 4), [columns]), epsilon: 1e-5 }
     for (const n of [1, 2, 3, 5, 17])
       for (const count of [1, 2, 3]) {
         const x = ops.from(normals(n * columns, n), [n, columns])
-        const outs = ops.matmulEach(x, weights.slice(0, count), biases.slice(0, count))
-        for (const [i, out] of outs.entries()) {
-          const alone = ops.matmul(x, weights[i] as Weight, { bias: biases[i] as Tensor })
-          assert.deepEqual(out, alone, `${n} tokens, weight ${i} of ${count}`)
+        const normed = ops.rmsNorm(x, norm.gain, norm.epsilon)
+        const options = { biases: biases.slice(0, count) }
+        const outs = ops.matmulEach(x, weights.slice(0, count), options)
+        const normedOuts = ops.matmulEach(x, weights.slice(0, count), { ...options, norm })
+        for (let i = 0; i < count; i++) {
+          const alone = (from: Tensor): Tensor => ops.matmul(from, weights[i] as Weight, { bias: biases[i] as Tensor })
+          assert.deepEqual(outs[i], alone(x), `${n} tokens, weight ${i} of ${count}`)
+          assert.deepEqual(normedOuts[i], alone(normed), `${n} tokens, normed, weight ${i} of ${count}`)
         }
       }
     ops.dispose()
@@ -201,6 +209,7 @@ const testEach = (name: string, createOps: () => CpuOps): void => {
 
 const stoppable = [
   'matmul',
+  'feedForward',
   'attend',
   'leverage',
   'chunkAttentionMass',

@@ -59,6 +59,26 @@ export interface Segment {
   readonly queryCount?: number
 }
 
+/** What an op does first to its rows, as rmsNorm. */
+export interface Norm {
+  readonly gain: Tensor // [dim]
+  readonly epsilon: number
+}
+
+export interface ProductOptions {
+  readonly biases?: readonly Tensor[] // [rows] of the weight of the same index
+  readonly norm?: Norm
+}
+
+/** The gated feed-forward network of a layer. */
+export interface FeedForward {
+  readonly norm: Norm
+  readonly gate: Weight // [hidden, dim]
+  readonly up: Weight // [hidden, dim]
+  readonly down: Weight // [dim, hidden]
+  readonly activation: 'swiglu' | 'geglu' // the op of that name
+}
+
 export interface AttendOptions {
   readonly scale: number // multiplies q·k, usually 1/√headDim
   readonly firstIndex: number // index of query 0, see Segment
@@ -140,18 +160,23 @@ export interface Ops {
   /** x [n, columns] · Wᵀ (+ bias [rows]) (+ add [n, rows]) → [n, rows] f32 */
   matmul(x: Tensor, weight: Weight, options?: { readonly bias?: Tensor; readonly add?: Tensor }): Tensor
   /**
-   * As matmul with each of one to three weights, to the bit, and the bias of the same index, if any: a few tokens take less time than one
-   * product after another.
+   * As matmul of x (or of its norm) with each of one to three weights, to the bit: a few tokens take less time than one product
+   * after another.
    */
-  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, biases?: readonly Tensor[]): EachOf<W>
+  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, options?: ProductOptions): EachOf<W>
+  /**
+   * x [n, dim] → activation(normed · gateᵀ, normed · upᵀ) · downᵀ (+ add [n, dim]), the bits of the ops that it is made of, in less time
+   * for a few tokens and with less memory for many.
+   */
+  feedForward(x: Tensor, layer: FeedForward, options?: { readonly add?: Tensor }): Tensor
   /** x [n, dim] → x / √(mean(x²) + eps) · gain [dim] */
   rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
   /** silu(gate) · up, same shapes [n, m]; silu(gate) = gate / (1 + e^−gate) may be 0 for gates below −87.3 (1.1e-36) */
   swiglu(gate: Tensor, up: Tensor): Tensor
   /** gelu(gate) · up, same shapes [n, m]; gelu(g) = g / (1 + e^−s) with s = √(8/π)·(g + 0.044715·g³) may be 0 for s below −87.3 */
   geglu(gate: Tensor, up: Tensor): Tensor
-  /** x [n, heads, headDim], positions [n] → rotated copy */
-  rope(x: Tensor, positions: Uint32Array, options: RopeOptions): Tensor
+  /** One to four tensors [n, heads, headDim] of one n and headDim, positions [n] → a rotated copy of each */
+  rope<const X extends readonly Tensor[]>(xs: X, positions: Uint32Array, options: RopeOptions): EachOf<X>
   /** Softmax attention over all segments together. q [n, heads, headDim] → [n, heads, headDim]; heads a multiple of kvHeads. */
   attend(q: Tensor, segments: readonly Segment[], options: AttendOptions): Tensor
   /** target [kvHeads, capacity, headDim] (f32 or f16), rows at … at + n of every head ← source [n, kvHeads, headDim] f32 */

@@ -123,8 +123,8 @@ describe('reference: transformer ops', () => {
     // headDim 4 and theta 10,000: frequencies 1 and 1/100. Position 0 changes nothing.
     const [c1, s1, c2, s2] = [Math.cos(1), Math.sin(1), Math.cos(0.01), Math.sin(0.01)]
     const x = tensor([1, 0, 0, 1, 1, 2, 3, 4], 2, 1, 4)
-    near(ops.rope(x, Uint32Array.of(1, 0), { theta: 1e4, layout: 'interleaved' }), [c1, s1, -s2, c2, 1, 2, 3, 4])
-    near(ops.rope(x, Uint32Array.of(1, 0), { theta: 1e4, layout: 'halves' }), [c1, -s2, s1, c2, 1, 2, 3, 4])
+    near(ops.rope([x], Uint32Array.of(1, 0), { theta: 1e4, layout: 'interleaved' })[0], [c1, s1, -s2, c2, 1, 2, 3, 4])
+    near(ops.rope([x], Uint32Array.of(1, 0), { theta: 1e4, layout: 'halves' })[0], [c1, -s2, s1, c2, 1, 2, 3, 4])
   })
 })
 

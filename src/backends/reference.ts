@@ -9,7 +9,7 @@ import { CompactorError } from '../error.ts'
 import * as check from './checks.ts'
 import { digests } from './digests.ts'
 import { f16FromF32 } from './half.ts'
-import type { EachOf, Ops, RopeOptions, Tensor, Weight } from './ops.ts'
+import type { EachOf, Ops, ProductOptions, RopeOptions, Tensor, Weight } from './ops.ts'
 import { referenceAttention } from './reference-attention.ts'
 import { decodeRow } from './reference-decode.ts'
 import { referenceExpected } from './reference-expected.ts'
@@ -110,7 +110,10 @@ const movement = ({ pool }: Workplace): Pick<Ops, 'copy' | 'store' | 'gather'> =
 const transformer = ({
   pool,
   pause,
-}: Workplace): Pick<Ops, 'embed' | 'matmul' | 'matmulEach' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'> => ({
+}: Workplace): Pick<
+  Ops,
+  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
+> => ({
   embed(weight, ids) {
     check.checkEmbed(weight, ids)
     const columns = weight.shape[1]
@@ -139,10 +142,18 @@ const transformer = ({
     return out
   },
 
-  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, biases: readonly Tensor[] = []): EachOf<W> {
-    check.checkMatmulEach(x, weights, biases)
-    const outs = weights.map((weight, i) => this.matmul(x, weight, biases[i] ? { bias: biases[i] } : {}))
+  matmulEach<const W extends readonly Weight[]>(x: Tensor, weights: W, options: ProductOptions = {}): EachOf<W> {
+    check.checkMatmulEach(x, weights, options)
+    const { biases = [], norm } = options
+    const from = norm ? this.rmsNorm(x, norm.gain, norm.epsilon) : x
+    const outs = weights.map((weight, i) => this.matmul(from, weight, biases[i] && { bias: biases[i] }))
     return outs as unknown as EachOf<W>
+  },
+
+  feedForward(x, layer, { add } = {}) {
+    check.checkFeedForward(x, layer, add)
+    const [gate, up] = this.matmulEach(x, [layer.gate, layer.up], { norm: layer.norm })
+    return this.matmul(this[layer.activation](gate, up), layer.down, add && { add })
   },
 
   rmsNorm(x, gain, eps) {
@@ -177,24 +188,29 @@ const transformer = ({
     return out
   },
 
-  rope(x, positions, options) {
-    const { n, heads, headDim } = check.checkRope(x, positions, options)
-    const out = pool.take([n, heads, headDim], 'f32')
-    const at = reader(x)
-    const factor = options.factors ? reader(options.factors) : () => 1
-    for (const [token, position] of positions.entries())
-      for (let pair = 0; pair < headDim / 2; pair++) {
-        const angle = (position * options.theta ** ((-2 * pair) / headDim)) / factor(pair)
-        const [cosine, sine] = [Math.cos(angle), Math.sin(angle)]
-        for (let head = 0; head < heads; head++) {
-          const [first, second] = pairOf((token * heads + head) * headDim, pair, headDim, options.layout)
-          out.data[first] = at(first) * cosine - at(second) * sine
-          out.data[second] = at(first) * sine + at(second) * cosine
-        }
-      }
-    return out
+  rope<const X extends readonly Tensor[]>(xs: X, positions: Uint32Array, options: RopeOptions): EachOf<X> {
+    check.checkRope(xs, positions, options)
+    return xs.map((x) => rotated(pool, x, positions, options)) as unknown as EachOf<X>
   },
 })
+
+const rotated = (pool: TensorPool, x: Tensor, positions: Uint32Array, options: RopeOptions): Tensor => {
+  const [, heads = 0, headDim = 0] = x.shape
+  const out = pool.take(x.shape, 'f32')
+  const at = reader(x)
+  const factor = options.factors ? reader(options.factors) : () => 1
+  for (const [token, position] of positions.entries())
+    for (let pair = 0; pair < headDim / 2; pair++) {
+      const angle = (position * options.theta ** ((-2 * pair) / headDim)) / factor(pair)
+      const [cosine, sine] = [Math.cos(angle), Math.sin(angle)]
+      for (let head = 0; head < heads; head++) {
+        const [first, second] = pairOf((token * heads + head) * headDim, pair, headDim, options.layout)
+        out.data[first] = at(first) * cosine - at(second) * sine
+        out.data[second] = at(first) * sine + at(second) * cosine
+      }
+    }
+  return out
+}
 
 const pairOf = (start: number, pair: number, headDim: number, layout: RopeOptions['layout']): [number, number] =>
   layout === 'interleaved' ? [start + 2 * pair, start + 2 * pair + 1] : [start + pair, start + pair + headDim / 2]

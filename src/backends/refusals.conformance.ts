@@ -1,5 +1,5 @@
 /** Calls that every backend must refuse before it computes, each with the class of error a caller's mistake has. */
-import type { Ops, Tensor } from './ops.ts'
+import type { FeedForward, Ops, Tensor } from './ops.ts'
 
 export interface Refusal {
   readonly what: string
@@ -19,6 +19,14 @@ const run = (ops: Ops, counts: readonly number[], rows = 10) => ({
   counts: Uint32Array.from(counts),
 })
 const whole = { scale: 1, firstIndex: 0 }
+
+/** dim 2, hidden 3, but for rows of `up` and columns of `down`. */
+const network = (ops: Ops, { up = 3, down = 3 }): FeedForward => {
+  const matrix = (rows: number, columns: number) =>
+    ops.weight('F32', [rows, columns], new Uint8Array(4 * rows * columns))
+  const norm = { gain: f32(ops, 2), epsilon: 1e-5 }
+  return { norm, gate: matrix(3, 2), up: matrix(up, 2), down: matrix(2, down), activation: 'swiglu' }
+}
 
 const received = { ...whole, reduce: 'sum' } as const
 
@@ -220,8 +228,38 @@ export const refusals: readonly Refusal[] = [
   {
     what: 'matmulEach: more biases than weights',
     call: (ops) =>
-      ops.matmulEach(f32(ops, 2, 1), [ops.weight('F32', [4, 1], new Uint8Array(16))], [f32(ops, 4), f32(ops, 4)]),
+      ops.matmulEach(f32(ops, 2, 1), [ops.weight('F32', [4, 1], new Uint8Array(16))], {
+        biases: [f32(ops, 4), f32(ops, 4)],
+      }),
     error: { name: 'RangeError', message: /2 biases for 1 weights/ },
+  },
+  {
+    what: 'matmulEach: gain of the norm',
+    call: (ops) =>
+      ops.matmulEach(f32(ops, 2, 1), [ops.weight('F32', [4, 1], new Uint8Array(16))], {
+        norm: { gain: f32(ops, 2), epsilon: 1e-5 },
+      }),
+    error: range(/gain must be \[1\]/),
+  },
+  {
+    what: 'feedForward: gate and up',
+    call: (ops) => ops.feedForward(f32(ops, 1, 2), network(ops, { up: 4 })),
+    error: range(/as many rows, got 3 and 4/),
+  },
+  {
+    what: 'feedForward: down',
+    call: (ops) => ops.feedForward(f32(ops, 1, 2), network(ops, { down: 4 })),
+    error: range(/down must be \[2,3\], got \[2,4\]/),
+  },
+  {
+    what: 'feedForward: add',
+    call: (ops) => ops.feedForward(f32(ops, 1, 2), network(ops, {}), { add: f32(ops, 2, 2) }),
+    error: range(/add must be \[1,2\]/),
+  },
+  {
+    what: 'feedForward: activation',
+    call: (ops) => ops.feedForward(f32(ops, 1, 2), { ...network(ops, {}), activation: 'relu' as 'swiglu' }),
+    error: kind(/'swiglu' or 'geglu', got 'relu'/),
   },
   {
     what: 'matmul: f16 activations',
@@ -251,27 +289,38 @@ export const refusals: readonly Refusal[] = [
   {
     what: 'rope: factors',
     call: (ops) =>
-      ops.rope(f32(ops, 1, 1, 4), Uint32Array.of(0), { theta: 1e4, layout: 'halves', factors: f32(ops, 4) }),
+      ops.rope([f32(ops, 1, 1, 4)], Uint32Array.of(0), { theta: 1e4, layout: 'halves', factors: f32(ops, 4) }),
     error: range(/factors must be \[2\], got \[4\]/),
   },
   {
+    what: 'rope: nothing to rotate',
+    call: (ops) => ops.rope([], Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    error: range(/1 to 4 tensors, got 0/),
+  },
+  {
+    what: 'rope: another head dim',
+    call: (ops) =>
+      ops.rope([f32(ops, 1, 1, 4), f32(ops, 1, 2, 6)], Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    error: range(/must be \[1,2,4\], got \[1,2,6\]/),
+  },
+  {
     what: 'rope: odd head dim',
-    call: (ops) => ops.rope(f32(ops, 1, 1, 3), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    call: (ops) => ops.rope([f32(ops, 1, 1, 3)], Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
     error: range(/multiple of 2, got 3/),
   },
   {
     what: 'rope: head dim',
-    call: (ops) => ops.rope(f32(ops, 1, 1, 1026), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    call: (ops) => ops.rope([f32(ops, 1, 1, 1026)], Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
     error: range(/from 1 to 1024, got 1026/),
   },
   {
     what: 'rope: positions',
-    call: (ops) => ops.rope(f32(ops, 2, 1, 4), Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
+    call: (ops) => ops.rope([f32(ops, 2, 1, 4)], Uint32Array.of(0), { theta: 1e4, layout: 'halves' }),
     error: range(/2 positions, got 1/),
   },
   {
     what: 'rope: theta',
-    call: (ops) => ops.rope(f32(ops, 1, 1, 4), Uint32Array.of(0), { theta: 0, layout: 'halves' }),
+    call: (ops) => ops.rope([f32(ops, 1, 1, 4)], Uint32Array.of(0), { theta: 0, layout: 'halves' }),
     error: range(/theta must be above 0/),
   },
   {

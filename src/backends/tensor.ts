@@ -58,6 +58,7 @@ export const cpuWeight = (type: WeightType, shape: readonly [number, number], by
 export const slice = (tensor: Tensor, start: number, count: number): CpuTensor => {
   const { data, shape } = cpu(tensor)
   const [rows = 0, ...rest] = shape
+  if (start === 0 && count === rows) return cpu(tensor)
   if (start < 0 || count < 0 || start + count > rows)
     throw new RangeError(`rows ${start} to ${start + count} asked of a tensor of ${rows} rows`)
   const width = elementCount(rest)
@@ -115,7 +116,7 @@ export class TensorPool {
 // Steps of an eighth of a power of two: at most 12.5 % is lost and nearby shapes share buffers.
 const sizeClass = (bytes: number): number => {
   if (bytes <= 256) return 256
-  const step = 2 ** (Math.floor(Math.log2(bytes)) - 3)
+  const step = bytes < 2 ** 32 ? 1 << (28 - Math.clz32(bytes)) : 2 ** (Math.floor(Math.log2(bytes)) - 3)
   return Math.ceil(bytes / step) * step
 }
 

@@ -172,7 +172,7 @@ const rope = (
     op: 'rope',
     name: `${name}, heads of ${headDim}, ${layout}`,
     family: 'elementwise',
-    run: (ops) => ops.rope(ops.from(values(), [n, heads, headDim]), positions, optionsOf(ops)),
+    run: (ops) => ops.rope([ops.from(values(), [n, heads, headDim])], positions, optionsOf(ops))[0],
     magnitude: () => {
       const x = values()
       const other = (i: number): number =>

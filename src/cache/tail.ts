@@ -115,15 +115,16 @@ export class Tail {
   /** What this layer has so far, a causal segment for each page. */
   segments(layer: number): Segment[] {
     const length = this.#lengths[layer] ?? 0
-    return this.#layerPages(layer)
-      .slice(0, Math.ceil(length / this.#pageTokens))
-      .flatMap((page, index) => {
-        if (!page) return []
-        const { k, v } = page.rows
-        const before = index * this.#pageTokens
-        const counts = new Uint32Array(this.#shape.kvHeadCount).fill(Math.min(this.#pageTokens, length - before))
-        return [{ k, v, starts: this.#starts, counts, causalFrom: this.#firstIndex + before }]
-      })
+    const pages = this.#layerPages(layer)
+    const segments: Segment[] = []
+    for (let before = 0; before < length; before += this.#pageTokens) {
+      const page = pages[before / this.#pageTokens]
+      if (!page) continue
+      const { k, v } = page.rows
+      const counts = new Uint32Array(this.#shape.kvHeadCount).fill(Math.min(this.#pageTokens, length - before))
+      segments.push({ k, v, starts: this.#starts, counts, causalFrom: this.#firstIndex + before })
+    }
+    return segments
   }
 
   /**

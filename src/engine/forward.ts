@@ -80,7 +80,8 @@ const placesOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v 
     const [q, k, ownV] = parts.length === 1 ? [rotated.q, rotated.k, v] : [cut(rotated.q), cut(rotated.k), cut(v)]
     sequence.append(layer, { k, v: ownV })
     start += count
-    return { sequence, start: start - count, count, copies, ...sequence.look(layer, q) }
+    const { shared, own, firstIndex } = sequence.look(layer, q)
+    return { sequence, start: start - count, count, copies, shared, own, firstIndex }
   })
 }
 
@@ -101,8 +102,9 @@ interface Placed extends Sight {
 }
 
 /** Of all its tokens, those that another part computes too. */
-const aloneCall = ({ shared, own, copies: before, firstIndex, ...place }: Placed): Call => ({
-  ...place,
+const aloneCall = ({ start, count, shared, own, copies: before, firstIndex }: Placed): Call => ({
+  start,
+  count,
   before,
   segments: [...shared, ...own],
   firstIndex: firstIndex - before.length,
@@ -133,8 +135,8 @@ const stretchesOf = (parts: readonly Placed[]): Placed[][] => {
 
 /** One for a stretch. Indices of each part are moved so that its first token's is what it would be if all were one sequence. */
 const callOf = (parts: readonly Placed[]): Call => {
-  const [first, ...others] = parts as readonly [Placed, ...Placed[]]
-  if (others.length === 0) return { ...first, before: noCopies, segments: [...first.shared, ...first.own] }
+  const [first] = parts as readonly [Placed, ...Placed[]]
+  if (parts.length === 1) return aloneCall({ ...first, copies: noCopies })
   const firstIndex = Math.max(...parts.map((part) => part.firstIndex))
   const own = parts.flatMap(({ start, count, firstIndex: index, own }) => {
     const firstQuery = start - first.start

@@ -5,7 +5,7 @@
  */
 import type { Ops, RopeOptions, Tensor } from '../backends/ops.ts'
 import { type DecoderConfig, readDecoderConfig } from './decoder-config.ts'
-import { type DecoderLayer, type DecoderWeights, readDecoderWeights } from './decoder-weights.ts'
+import { type DecoderWeights, readDecoderWeights } from './decoder-weights.ts'
 import type { Architecture, Attend, Metadata, Model, Weights } from './model.ts'
 import { normHeads } from './norm-heads.ts'
 import { readCount, readPositive, readRopeFactor } from './read-config.ts'
@@ -60,7 +60,7 @@ interface Norms {
 const fetch = (config: Gemma3Config, weights: Weights): DecoderWeights<Norms> => {
   const { dim, headDim } = config
   const reader = readWeights(weights, 'gemma3')
-  const decoder = readDecoderWeights(reader, config, (blk) => ({
+  const decoder = readDecoderWeights(reader, config, 'geglu', (blk) => ({
     qNorm: reader.vector(`${blk}.attn_q_norm.weight`, headDim),
     kNorm: reader.vector(`${blk}.attn_k_norm.weight`, headDim),
     afterAttentionNorm: reader.vector(`${blk}.post_attention_norm.weight`, dim),
@@ -86,38 +86,32 @@ const create = (ops: Ops, config: Gemma3Config, weights: Weights): Model => {
 
   const scaled = (x: Tensor, factor: number): Tensor => ops.addScaled(ops.zeros(x.shape, 'f32'), x, factor)
 
-  const feedForward = (w: DecoderLayer & Norms, x: Tensor): Tensor => {
-    const before = ops.rmsNorm(x, w.feedForwardNorm, epsilon)
-    const [gate, up] = ops.matmulEach(before, [w.gate, w.up])
-    return ops.rmsNorm(ops.matmul(ops.geglu(gate, up), w.down), w.afterFeedForwardNorm, epsilon)
-  }
-
   const layer = (index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined => {
     const w = layers[index]
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
     const rope = windows[index] === undefined ? ropes.whole : ropes.windowed
-    const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v])
+    const [queries, keys, values] = ops.matmulEach(x, [w.q, w.k, w.v], { norm: w.attentionNorm })
     const unscaled = normHeads(ops, queries, { gain: w.qNorm, epsilon })
     const q = queryScale === 1 ? unscaled : scaled(unscaled, queryScale)
     const k = normHeads(ops, keys, { gain: w.kNorm, epsilon })
     const v = ops.reshape(values, [n, kvHeadCount, headDim])
-    const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
-    const attended = attend(index, { raw: { q, k }, rotated, v })
+    const [rotatedQ, rotatedK] = ops.rope([q, k], positions, rope)
+    const attended = attend(index, { raw: { q, k }, rotated: { q: rotatedQ, k: rotatedK }, v })
     if (!attended) return undefined
     const out = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput)
     const mixed = ops.addScaled(x, ops.rmsNorm(out, w.afterAttentionNorm, epsilon), 1)
-    return ops.addScaled(mixed, feedForward(w, mixed), 1)
+    const fed = ops.rmsNorm(ops.feedForward(mixed, w.feedForward), w.afterFeedForwardNorm, epsilon)
+    return ops.addScaled(mixed, fed, 1)
   }
 
   return {
     config,
     embed: (ids) => scaled(ops.embed(embedding, ids), Math.sqrt(dim)),
-    rotate: (x, positions) => ops.rope(x, positions, ropes.whole),
+    rotate: (x, positions) => ops.rope([x], positions, ropes.whole)[0],
     layer,
     logits: (x) => {
-      const logits = ops.matmul(ops.rmsNorm(x, outputNorm, epsilon), output)
+      const logits = ops.matmulEach(x, [output], { norm: outputNorm })[0]
       return logitCap === undefined ? logits : ops.softCap(logits, logitCap)
     },
   }

@@ -37,7 +37,7 @@ interface LlamaWeights extends DecoderWeights<object> {
 
 const fetch = (config: LlamaConfig, weights: Weights): LlamaWeights => {
   const reader = readWeights(weights, 'llama')
-  const decoder = readDecoderWeights(reader, config, () => ({}))
+  const decoder = readDecoderWeights(reader, config, 'swiglu', () => ({}))
   const ropeFrequencies = reader.has('rope_freqs.weight')
     ? reader.vector('rope_freqs.weight', config.headDim / 2)
     : undefined
@@ -55,33 +55,30 @@ const ropeOf = (ops: Ops, config: LlamaConfig, frequencies: Tensor | undefined):
 
 const create = (ops: Ops, config: LlamaConfig, weights: Weights): Model => {
   const { embedding, layers, outputNorm, output, ropeFrequencies } = fetch(config, weights)
-  const { headCount, kvHeadCount, headDim, epsilon } = config
+  const { headCount, kvHeadCount, headDim } = config
   const rope = ropeOf(ops, config, ropeFrequencies)
 
   const layer = (index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined => {
     const w = layers[index]
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
-    const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v])
+    const [queries, keys, values] = ops.matmulEach(x, [w.q, w.k, w.v], { norm: w.attentionNorm })
     const q = ops.reshape(queries, [n, headCount, headDim])
     const k = ops.reshape(keys, [n, kvHeadCount, headDim])
     const v = ops.reshape(values, [n, kvHeadCount, headDim])
-    const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
-    const attended = attend(index, { raw: { q, k }, rotated, v })
+    const [rotatedQ, rotatedK] = ops.rope([q, k], positions, rope)
+    const attended = attend(index, { raw: { q, k }, rotated: { q: rotatedQ, k: rotatedK }, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
-    const normed = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
-    const [gate, up] = ops.matmulEach(normed, [w.gate, w.up])
-    return ops.matmul(ops.swiglu(gate, up), w.down, { add: mixed })
+    return ops.feedForward(mixed, w.feedForward, { add: mixed })
   }
 
   return {
     config,
     embed: (ids) => ops.embed(embedding, ids),
-    rotate: (x, positions) => ops.rope(x, positions, rope),
+    rotate: (x, positions) => ops.rope([x], positions, rope)[0],
     layer,
-    logits: (x) => ops.matmul(ops.rmsNorm(x, outputNorm, epsilon), output),
+    logits: (x) => ops.matmulEach(x, [output], { norm: outputNorm })[0],
   }
 }
 

@@ -20,18 +20,18 @@ const readConfig = (metadata: Metadata, weights: Weights): Qwen2Config => {
 }
 
 interface Biases {
-  readonly qBias: Tensor
-  readonly kBias: Tensor
-  readonly vBias: Tensor
+  readonly biases: readonly [q: Tensor, k: Tensor, v: Tensor]
 }
 
 const fetch = (config: Qwen2Config, weights: Weights): DecoderWeights<Biases> => {
   const reader = readWeights(weights, 'qwen2')
   const [qRows, kvRows] = [config.headCount * config.headDim, config.kvHeadCount * config.headDim]
-  const decoder = readDecoderWeights(reader, config, (blk) => ({
-    qBias: reader.vector(`${blk}.attn_q.bias`, qRows),
-    kBias: reader.vector(`${blk}.attn_k.bias`, kvRows),
-    vBias: reader.vector(`${blk}.attn_v.bias`, kvRows),
+  const decoder = readDecoderWeights<Biases>(reader, config, 'swiglu', (blk) => ({
+    biases: [
+      reader.vector(`${blk}.attn_q.bias`, qRows),
+      reader.vector(`${blk}.attn_k.bias`, kvRows),
+      reader.vector(`${blk}.attn_v.bias`, kvRows),
+    ],
   }))
   reader.refuseRest()
   return decoder
@@ -39,33 +39,30 @@ const fetch = (config: Qwen2Config, weights: Weights): DecoderWeights<Biases> =>
 
 const create = (ops: Ops, config: Qwen2Config, weights: Weights): Model => {
   const { embedding, layers, outputNorm, output } = fetch(config, weights)
-  const { headCount, kvHeadCount, headDim, epsilon, theta } = config
+  const { headCount, kvHeadCount, headDim, theta } = config
   const rope: RopeOptions = { theta, layout: 'halves' }
 
   const layer = (index: number, x: Tensor, positions: Uint32Array, attend: Attend): Tensor | undefined => {
     const w = layers[index]
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
-    const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v], [w.qBias, w.kBias, w.vBias])
+    const [queries, keys, values] = ops.matmulEach(x, [w.q, w.k, w.v], { biases: w.biases, norm: w.attentionNorm })
     const q = ops.reshape(queries, [n, headCount, headDim])
     const k = ops.reshape(keys, [n, kvHeadCount, headDim])
     const v = ops.reshape(values, [n, kvHeadCount, headDim])
-    const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
-    const attended = attend(index, { raw: { q, k }, rotated, v })
+    const [rotatedQ, rotatedK] = ops.rope([q, k], positions, rope)
+    const attended = attend(index, { raw: { q, k }, rotated: { q: rotatedQ, k: rotatedK }, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
-    const normed = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
-    const [gate, up] = ops.matmulEach(normed, [w.gate, w.up])
-    return ops.matmul(ops.swiglu(gate, up), w.down, { add: mixed })
+    return ops.feedForward(mixed, w.feedForward, { add: mixed })
   }
 
   return {
     config,
     embed: (ids) => ops.embed(embedding, ids),
-    rotate: (x, positions) => ops.rope(x, positions, rope),
+    rotate: (x, positions) => ops.rope([x], positions, rope)[0],
     layer,
-    logits: (x) => ops.matmul(ops.rmsNorm(x, outputNorm, epsilon), output),
+    logits: (x) => ops.matmulEach(x, [output], { norm: outputNorm })[0],
   }
 }
 

@@ -27,7 +27,7 @@ interface HeadNorms {
 
 const fetch = (config: Qwen3Config, weights: Weights): DecoderWeights<HeadNorms> => {
   const reader = readWeights(weights, 'qwen3')
-  const decoder = readDecoderWeights(reader, config, (blk) => ({
+  const decoder = readDecoderWeights(reader, config, 'swiglu', (blk) => ({
     qNorm: reader.vector(`${blk}.attn_q_norm.weight`, config.headDim),
     kNorm: reader.vector(`${blk}.attn_k_norm.weight`, config.headDim),
   }))
@@ -44,26 +44,23 @@ const create = (ops: Ops, config: Qwen3Config, weights: Weights): Model => {
     const w = layers[index]
     if (!w) throw new RangeError(`layer ${index} asked of a model of ${layers.length} layers`)
     const n = positions.length
-    const hidden = ops.rmsNorm(x, w.attentionNorm, epsilon)
-    const [queries, keys, values] = ops.matmulEach(hidden, [w.q, w.k, w.v])
+    const [queries, keys, values] = ops.matmulEach(x, [w.q, w.k, w.v], { norm: w.attentionNorm })
     const q = normHeads(ops, queries, { gain: w.qNorm, epsilon })
     const k = normHeads(ops, keys, { gain: w.kNorm, epsilon })
     const v = ops.reshape(values, [n, kvHeadCount, headDim])
-    const rotated = { q: ops.rope(q, positions, rope), k: ops.rope(k, positions, rope) }
-    const attended = attend(index, { raw: { q, k }, rotated, v })
+    const [rotatedQ, rotatedK] = ops.rope([q, k], positions, rope)
+    const attended = attend(index, { raw: { q, k }, rotated: { q: rotatedQ, k: rotatedK }, v })
     if (!attended) return undefined
     const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
-    const beforeFeedForward = ops.rmsNorm(mixed, w.feedForwardNorm, epsilon)
-    const [gate, up] = ops.matmulEach(beforeFeedForward, [w.gate, w.up])
-    return ops.matmul(ops.swiglu(gate, up), w.down, { add: mixed })
+    return ops.feedForward(mixed, w.feedForward, { add: mixed })
   }
 
   return {
     config,
     embed: (ids) => ops.embed(embedding, ids),
-    rotate: (x, positions) => ops.rope(x, positions, rope),
+    rotate: (x, positions) => ops.rope([x], positions, rope)[0],
     layer,
-    logits: (x) => ops.matmul(ops.rmsNorm(x, outputNorm, epsilon), output),
+    logits: (x) => ops.matmulEach(x, [output], { norm: outputNorm })[0],
   }
 }
 

@@ -1,0 +1,21 @@
+// The feed-forward network of a layer: other kernels, one after another.
+#include "kernels.h"
+#include "pool.h"
+
+namespace compactor {
+
+bool feed_forward_f32(Pool& pool, Isa isa, const FeedForward& layer, const float* x, size_t n, const float* add,
+                      float* between, float* out, bool int8) {
+  float* const normed = between;
+  float* const gate = normed + n * layer.dim;
+  float* const up = gate + n * layer.hidden;
+  const Product products[] = {{layer.gate.type, layer.gate.data, layer.hidden, nullptr, gate},
+                              {layer.up.type, layer.up.data, layer.hidden, nullptr, up}};
+  const auto gated = layer.gelu ? geglu_f32 : swiglu_f32;
+  return rms_norm_f32(pool, isa, x, layer.gain, layer.eps, n, layer.dim, normed) &&
+         matmul_each_f32(pool, isa, products, 2, layer.dim, normed, n, int8) &&
+         gated(pool, isa, gate, up, n * layer.hidden, gate) &&
+         matmul_f32(pool, isa, layer.down.type, layer.down.data, layer.dim, layer.hidden, gate, n, nullptr, add, out, int8);
+}
+
+}  // namespace compactor

@@ -1,0 +1,112 @@
+/**
+ * Cases of feedForward: against the reference where nothing is rounded to 8 bits, and bit for bit against the ops that it is made
+ * of, whose own cases say how far they may be off.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { normals } from './draw.conformance.ts'
+import { bytesOf } from './matmul-cases.conformance.ts'
+import type { OpCase } from './ops.conformance.ts'
+import type { FeedForward, Ops, Weight, WeightType } from './ops.ts'
+import { createReferenceOps } from './reference.ts'
+import { type CpuOps, f32 } from './tensor.ts'
+
+interface Network {
+  readonly activation: FeedForward['activation']
+  readonly dim: number
+  readonly hidden: number
+  readonly types: readonly [gate: WeightType, up: WeightType, down: WeightType]
+}
+
+const layerOf = (
+  ops: Ops,
+  { activation, dim, hidden, types }: Network,
+  change = (x: Float32Array) => x,
+): FeedForward => {
+  const matrix = (index: 0 | 1 | 2, rows: number, columns: number): Weight => {
+    const type = types[index]
+    const bytes = bytesOf({ type, rows, columns, seed: 91 + index })
+    const scaled = type === 'F32' ? new Uint8Array(change(new Float32Array(bytes.buffer)).buffer) : bytes
+    return ops.weight(type, [rows, columns], scaled)
+  }
+  const norm = { gain: ops.from(change(normals(dim, 90)), [dim]), epsilon: 1e-5 }
+  return {
+    norm,
+    activation,
+    gate: matrix(0, hidden, dim),
+    up: matrix(1, hidden, dim),
+    down: matrix(2, dim, hidden),
+  }
+}
+
+const inputOf = (n: number, dim: number): Float32Array => normals(n * dim, 94 + n)
+const addedTo = (n: number, dim: number): Float32Array => normals(n * dim, 95 + n)
+
+/** Σ |normed · gate| Σ |normed · up| |down|, by the reference with nothing negative; a gated value is at most their product. */
+const termsOf = (network: Network, n: number): Float64Array => {
+  const { dim, hidden } = network
+  const ops = createReferenceOps()
+  const layer = layerOf(ops, network, (x) => x.map(Math.abs))
+  const x = ops.from(inputOf(n, dim).map(Math.abs), [n, dim])
+  const [gate, up] = ops.matmulEach(x, [layer.gate, layer.up], { norm: layer.norm })
+  const out = f32(ops.matmul(ops.reshape(ops.multiply(gate, up), [n, hidden]), layer.down))
+  return Float64Array.from(out, (sum, i) => sum + Math.abs(addedTo(n, dim)[i] ?? 0))
+}
+
+const plain: readonly Network[] = (['swiglu', 'geglu'] as const).map((activation) => ({
+  activation,
+  dim: 33,
+  hidden: 70,
+  types: ['F32', 'F32', 'F32'],
+}))
+
+export const feedForwardCases: readonly OpCase[] = plain.flatMap((network) =>
+  [0, 1, 2, 17].flatMap((n) =>
+    [false, true].map((isAdded): OpCase => {
+      const { activation, dim, hidden } = network
+      return {
+        op: 'feedForward',
+        name: `${activation} of ${n} tokens of ${dim}, ${hidden} hidden${isAdded ? ', added' : ''}`,
+        family: 'reduction',
+        // Errors of the inner products reach the outer one multiplied.
+        terms: dim + hidden,
+        run: (ops) => {
+          const add = ops.from(addedTo(n, dim), [n, dim])
+          return ops.feedForward(
+            ops.from(inputOf(n, dim), [n, dim]),
+            layerOf(ops, network),
+            isAdded ? { add } : undefined,
+          )
+        },
+        magnitude: () => termsOf(network, n),
+      }
+    }),
+  ),
+)
+
+const types: readonly Network['types'][] = [
+  ['Q4_1', 'Q4_1', 'Q4_1'],
+  ['Q5_0', 'Q8_0', 'Q6_K'],
+  ['Q4_K', 'Q4_K', 'Q6_K'],
+  ['F16', 'Q4_0', 'Q5_1'],
+]
+
+export const testFeedForward = (name: string, createOps: () => CpuOps): void => {
+  const counts = [1, 2, 3, 5, 17]
+  test(`${name}: feedForward gives the bits of its parts, of ${counts} tokens, ${types.length} mixes of types`, () => {
+    const ops = createOps()
+    for (const activation of ['swiglu', 'geglu'] as const)
+      for (const mix of types)
+        for (const n of counts) {
+          const layer = layerOf(ops, { activation, dim: 256, hidden: 512, types: mix })
+          const x = ops.from(inputOf(n, 256), [n, 256])
+          const add = ops.from(addedTo(n, 256), [n, 256])
+          const normed = ops.rmsNorm(x, layer.norm.gain, layer.norm.epsilon)
+          const [gate, up] = [ops.matmul(normed, layer.gate), ops.matmul(normed, layer.up)]
+          const parts = ops.matmul(ops[activation](gate, up), layer.down, { add })
+          assert.deepEqual(ops.feedForward(x, layer, { add }), parts, `${activation}, ${mix}, ${n} tokens`)
+          assert.deepEqual(f32(x), inputOf(n, 256))
+        }
+    ops.dispose()
+  })
+}

@@ -2,6 +2,7 @@
 import { createNativeOps, type NativeOps, type NativeOptions } from '../src/backends/native.ts'
 import type { Block } from '../src/cache/block.ts'
 import { Control } from '../src/engine/control.ts'
+import { largestOf } from '../src/engine/likeliest.ts'
 import { type ModelFile, openModelFile } from '../src/engine/model-file.ts'
 import { prefill } from '../src/engine/prefill.ts'
 import { Sequence } from '../src/engine/sequence.ts'
@@ -71,12 +72,8 @@ export const write = async (sequence: Sequence, question: Uint32Array, count: nu
   return { tokens, firstMs: begun - start, restMs: performance.now() - begun }
 }
 
-/** The token with the largest logit. */
-export const largest = (logits: Float32Array): number => {
-  let index = 0
-  for (let i = 1; i < logits.length; i++) if ((logits[i] ?? 0) > (logits[index] ?? 0)) index = i
-  return index
-}
+/** The token with the largest logit, found as the sampler does it. */
+export const largest = (logits: Float32Array): number => logits.indexOf(largestOf(logits))
 
 /** Bytes of weights that every step reads: all of them, but an embedding that is not the output matrix too. */
 export const weightBytes = (path: string): number => {

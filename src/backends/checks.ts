@@ -21,22 +21,30 @@ import {
 } from './ops.ts'
 import { elementCount } from './tensor.ts'
 
+/** What is refused: made only then, where it takes longer to say than to check. */
+type Name = string | (() => string)
+type Naming = (part: string) => string
+
+const named = (what: Name): string => (typeof what === 'string' ? what : what())
+
 /** The sizes of a tensor of a given rank and dtype, e.g. `shapeOf('rope: x', x, ['n', 'heads', 'headDim'])`. */
 export const shapeOf = (
-  what: string,
+  what: Name,
   tensor: Tensor,
   names: readonly string[],
   dtype: Precision = 'f32',
 ): readonly number[] => {
-  if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
+  if (tensor.dtype !== dtype)
+    throw new TypeError(`${named(what)} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
   if (tensor.shape.length !== names.length)
-    throw new RangeError(`${what} must be [${names.join(', ')}], got [${tensor.shape}]`)
+    throw new RangeError(`${named(what)} must be [${names.join(', ')}], got [${tensor.shape}]`)
   return tensor.shape
 }
 
-export const expectShape = (what: string, tensor: Tensor, shape: readonly number[], dtype: Precision = 'f32'): void => {
-  if (tensor.dtype !== dtype) throw new TypeError(`${what} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
-  if (!isShape(tensor, shape)) throw new RangeError(`${what} must be [${shape}], got [${tensor.shape}]`)
+export const expectShape = (what: Name, tensor: Tensor, shape: readonly number[], dtype: Precision = 'f32'): void => {
+  if (tensor.dtype !== dtype)
+    throw new TypeError(`${named(what)} must be ${dtype}, got ${tensor.dtype} [${tensor.shape}]`)
+  if (!isShape(tensor, shape)) throw new RangeError(`${named(what)} must be [${shape}], got [${tensor.shape}]`)
 }
 
 // A loop: this is asked thousands of times a token.
@@ -56,9 +64,9 @@ export const expectMultiple = (what: string, value: number, divisor: number): vo
     throw new RangeError(`${what} must be a multiple of ${divisor}, got ${value}`)
 }
 
-export const expectPositiveInteger = (what: string, value: number): void => {
+export const expectPositiveInteger = (what: Name, value: number): void => {
   if (!Number.isSafeInteger(value) || value < 1)
-    throw new RangeError(`${what} must be a whole number above 0, got ${value}`)
+    throw new RangeError(`${named(what)} must be a whole number above 0, got ${value}`)
 }
 
 export const expectHeadDim = (op: string, headDim: number): void => {
@@ -112,10 +120,11 @@ export const checkMatmul = (
   weight: Weight,
   options: { bias?: Tensor; add?: Tensor } = {},
 ): { n: number } => {
-  const [n = 0, columns = 0] = shapeOf('matmul: x', x, ['n', 'columns'])
-  expectShape('matmul: x', x, [n, weight.shape[1]])
-  if (options.bias) expectShape('matmul: bias', options.bias, [weight.shape[0]])
-  if (options.add) expectShape('matmul: add', options.add, [n, weight.shape[0]])
+  const n = x.shape[0] ?? 0
+  const [rows, columns] = weight.shape
+  expectShape('matmul: x', x, [n, columns])
+  if (options.bias) expectShape('matmul: bias', options.bias, [rows])
+  if (options.add) expectShape('matmul: add', options.add, [n, rows])
   expectPositiveInteger('matmul: columns', columns)
   return { n }
 }
@@ -178,47 +187,50 @@ export const checkAttend = (
   expectMultiple(`${op}: query heads`, heads, kvHeads)
   expectIndex(`${op}: firstIndex`, options.firstIndex)
   for (const [index, segment] of segments.entries()) {
-    checkSegment(`${op}: segment ${index}`, segment, kvHeads, headDim)
-    checkQueries(`${op}: segment ${index}`, segment, n)
+    const what = (part: string): string => `${op}: segment ${index}${part}`
+    checkSegment(what, segment, kvHeads, headDim)
+    checkQueries(what, segment, n)
   }
   return { n, heads, headDim, kvHeads }
 }
 
-const checkSegment = (what: string, segment: Segment, kvHeads: number, headDim: number): void => {
+const checkSegment = (what: Naming, segment: Segment, kvHeads: number, headDim: number): void => {
   const { k, v, starts, counts, bias, causalFrom, window } = segment
-  const [rows = 0] = shapeOf(`${what}: k`, k, ['rows', 'headDim'], k.dtype)
-  expectShape(`${what}: k`, k, [rows, headDim], k.dtype)
-  expectShape(`${what}: v`, v, [rows, headDim], k.dtype)
-  if (bias) expectShape(`${what}: bias`, bias, [rows])
-  if (causalFrom !== undefined) expectIndex(`${what}: causalFrom`, causalFrom)
+  const rows = k.shape[0] ?? 0
+  expectShape(() => what(': k'), k, [rows, headDim], k.dtype)
+  expectShape(() => what(': v'), v, [rows, headDim], k.dtype)
+  if (bias) expectShape(() => what(': bias'), bias, [rows])
+  if (causalFrom !== undefined) expectIndex(() => what(': causalFrom'), causalFrom)
   if (window !== undefined) expectWindow(what, window, causalFrom)
   if (starts.length !== kvHeads || counts.length !== kvHeads)
-    throw new RangeError(`${what}: expected ${kvHeads} runs, got ${starts.length} starts and ${counts.length} counts`)
+    throw new RangeError(
+      `${what('')}: expected ${kvHeads} runs, got ${starts.length} starts and ${counts.length} counts`,
+    )
   for (let head = 0; head < kvHeads; head++) {
     const end = (starts[head] ?? 0) + (counts[head] ?? 0)
-    if (end > rows) throw new RangeError(`${what}: the run of head ${head} ends at row ${end} of ${rows}`)
+    if (end > rows) throw new RangeError(`${what('')}: the run of head ${head} ends at row ${end} of ${rows}`)
   }
 }
 
-const checkQueries = (what: string, { firstQuery, queryCount }: Segment, n: number): void => {
+const checkQueries = (what: Naming, { firstQuery, queryCount }: Segment, n: number): void => {
   if (firstQuery === undefined && queryCount === undefined) return
   if (firstQuery === undefined || queryCount === undefined)
-    throw new RangeError(`${what}: firstQuery and queryCount go together, got ${firstQuery} and ${queryCount}`)
-  expectIndex(`${what}: firstQuery`, firstQuery)
-  expectPositiveInteger(`${what}: queryCount`, queryCount)
+    throw new RangeError(`${what('')}: firstQuery and queryCount go together, got ${firstQuery} and ${queryCount}`)
+  expectIndex(() => what(': firstQuery'), firstQuery)
+  expectPositiveInteger(() => what(': queryCount'), queryCount)
   if (firstQuery + queryCount > n)
-    throw new RangeError(`${what}: queries ${firstQuery} to ${firstQuery + queryCount} asked of ${n}`)
+    throw new RangeError(`${what('')}: queries ${firstQuery} to ${firstQuery + queryCount} asked of ${n}`)
 }
 
-const expectWindow = (what: string, window: number, causalFrom: number | undefined): void => {
-  expectPositiveInteger(`${what}: window`, window)
-  expectIndex(`${what}: window`, window)
-  if (causalFrom === undefined) throw new RangeError(`${what}: a window of ${window} needs causalFrom`)
+const expectWindow = (what: Naming, window: number, causalFrom: number | undefined): void => {
+  expectPositiveInteger(() => what(': window'), window)
+  expectIndex(() => what(': window'), window)
+  if (causalFrom === undefined) throw new RangeError(`${what('')}: a window of ${window} needs causalFrom`)
 }
 
-export const expectIndex = (what: string, value: number): void => {
+export const expectIndex = (what: Name, value: number): void => {
   if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
-    throw new RangeError(`${what} must be a whole number from 0 to 4294967295, got ${value}`)
+    throw new RangeError(`${named(what)} must be a whole number from 0 to 4294967295, got ${value}`)
 }
 
 export const checkStore = (target: Tensor, at: number, source: Tensor): HeadSizes & { readonly capacity: number } => {

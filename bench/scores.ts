@@ -111,7 +111,7 @@ const seconds = (body: () => void): number => {
 const causal = (ops: Ops, k: Tensor): Segment => {
   const [tokens = 0] = k.shape
   const rowsOfHeads = ops.zeros([kvHeads, tokens, headDim], 'f16')
-  ops.store(rowsOfHeads, 0, k)
+  ops.store([rowsOfHeads], 0, [k])
   const keys = ops.reshape(rowsOfHeads, [kvHeads * tokens, headDim])
   const starts = Uint32Array.from({ length: kvHeads }, (_, head) => head * tokens)
   return { k: keys, v: keys, starts, counts: new Uint32Array(kvHeads).fill(tokens), causalFrom: 0 }

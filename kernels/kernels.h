@@ -122,8 +122,17 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
                 const Segment* segments, size_t segment_count, float scale, uint32_t first_index, float* out,
                 bool bf16);
 
-// target [kv_heads][capacity][head_dim] rows at … at+n of each head ← source [n][kv_heads][head_dim]
-bool store_kv(Pool& pool, Isa isa, void* target, bool half, size_t capacity, size_t at, const float* source, size_t n,
+// target [kv_heads][capacity][head_dim], f16 if half; source [n][kv_heads][head_dim]
+struct Stored {
+  void* target;
+  bool half;
+  const float* source;
+};
+
+constexpr size_t kMostStored = 2;
+
+// Of each: rows at … at+n of each head of the target ← source
+bool store_kv(Pool& pool, Isa isa, const Stored* stored, size_t count, size_t capacity, size_t at, size_t n,
               size_t kv_heads, size_t head_dim);
 
 // f32 ↔ f16, round to nearest even, NaN stays NaN

@@ -23,6 +23,13 @@ napi_value boolean_value(napi_env env, bool value) {
   return result;
 }
 
+size_t count_of_each(napi_env env, napi_callback_info info, size_t first, size_t of_each, size_t most) {
+  size_t given = 0;
+  napi_get_cb_info(env, info, &given, nullptr, nullptr, nullptr);
+  const size_t count = given < first + of_each ? 1 : (given - first) / of_each;
+  return count < most ? count : most;
+}
+
 Arguments::Arguments(napi_env env, napi_callback_info info, const char* op, size_t count) : env_(env), op_(op) {
   size_t given = kMost;
   ok_ = napi_get_cb_info(env, info, &given, values_, nullptr, nullptr) == napi_ok;

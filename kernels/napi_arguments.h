@@ -40,6 +40,10 @@ struct PoolHandle {
 // Saturates, so that an overflowing product equals no length.
 size_t product(size_t a, size_t b, size_t c = 1, size_t d = 1);
 
+// How many times `of_each` arguments follow the first ones of a call: at least one, at most `most`. Asking Arguments for as many
+// refuses what does not fit.
+size_t count_of_each(napi_env env, napi_callback_info info, size_t first, size_t of_each, size_t most);
+
 class Arguments {
  public:
   static constexpr size_t kMost = 24;

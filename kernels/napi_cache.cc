@@ -5,26 +5,35 @@
 
 namespace compactor {
 
-// store(pool, target, capacity, at, source, kvHeads, headDim)
+// store(pool, capacity, at, kvHeads, headDim, then of each: target, source)
 napi_value store_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "store", 7);
+  constexpr size_t kFirst = 5, kOfEach = 2;
+  const size_t count = count_of_each(env, info, kFirst, kOfEach, kMostStored);
+  Arguments arguments(env, info, "store", kFirst + count * kOfEach);
   const PoolHandle handle = arguments.pool(0);
-  const Values target = arguments.values(1, "target");
-  const size_t capacity = arguments.size(2, "capacity"), at = arguments.size(3, "at");
-  const Span<float> source = arguments.f32(4, "source");
-  const HeadShape shape{arguments.size(5, "kvHeads"), arguments.size(5, "kvHeads"), arguments.size(6, "headDim")};
+  const size_t capacity = arguments.size(1, "capacity"), at = arguments.size(2, "at");
+  const HeadShape shape{arguments.size(3, "kvHeads"), arguments.size(3, "kvHeads"), arguments.size(4, "headDim")};
   if (!check_heads(arguments, shape)) return nullptr;
   const size_t row = product(shape.kv_heads, shape.head_dim);
-  const size_t n = source.count / row;
-  arguments.require(product(n, row) == source.count, "source has %zu values, not rows of %zu × %zu", source.count,
-                    shape.kv_heads, shape.head_dim);
-  arguments.require(target.count == product(capacity, row), "target has %zu values for %zu × %zu × %zu", target.count,
-                    shape.kv_heads, capacity, shape.head_dim);
+  Stored stored[kMostStored];
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    const Values target = arguments.values(kFirst + i * kOfEach, "target");
+    const Span<float> source = arguments.f32(kFirst + i * kOfEach + 1, "source");
+    if (!arguments.ok()) return nullptr;
+    arguments.require(i == 0 || source.count == product(n, row), "sources have %zu and %zu tokens", n, source.count / row);
+    n = source.count / row;
+    arguments.require(product(n, row) == source.count, "source has %zu values, not rows of %zu × %zu", source.count,
+                      shape.kv_heads, shape.head_dim);
+    arguments.require(target.count == product(capacity, row), "target has %zu values for %zu × %zu × %zu", target.count,
+                      shape.kv_heads, capacity, shape.head_dim);
+    stored[i] = {target.data, target.half, source.data};
+  }
   arguments.require(at <= capacity && n <= capacity - at, "rows %zu to %zu do not fit into a capacity of %zu", at,
                     at + n, capacity);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, store_kv(*handle.pool, handle.isa, target.data, target.half, capacity, at, source.data, n,
-                                     shape.kv_heads, shape.head_dim));
+  return boolean_value(env, store_kv(*handle.pool, handle.isa, stored, count, capacity, at, n, shape.kv_heads,
+                                     shape.head_dim));
 }
 
 // convert(pool, source, target): f32 to f16 or f16 to f32

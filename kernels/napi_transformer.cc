@@ -60,18 +60,6 @@ napi_value decode_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-namespace {
-
-// How many times `of_each` arguments follow the first ones: at least one, at most `most`; what does not fit is refused with them.
-size_t count_of_each(napi_env env, napi_callback_info info, size_t first, size_t of_each, size_t most) {
-  size_t given = 0;
-  napi_get_cb_info(env, info, &given, nullptr, nullptr, nullptr);
-  const size_t count = given < first + of_each ? 1 : (given - first) / of_each;
-  return count < most ? count : most;
-}
-
-}  // namespace
-
 // matmulEach(pool, x, gain | undefined, eps, normed | undefined, int8, then of each matrix: type, bytes, rows, columns, bias |
 // undefined, out)
 napi_value matmul_each_call(napi_env env, napi_callback_info info) {

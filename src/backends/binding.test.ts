@@ -174,8 +174,10 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'attend: 257 segments': (b, p) =>
     b.attend(p, floats(2), 1, 1, 2, flat(...Array.from({ length: 257 }, () => run([1]))), 1, 0, floats(2), false),
   'attend: index past 2^32': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([1])), 1, 2 ** 32, floats(2), false),
-  'store: past the capacity': (b, p) => b.store(p, floats(8), 4, 3, floats(4), 1, 2),
-  'store: target of another size': (b, p) => b.store(p, floats(7), 4, 0, floats(2), 1, 2),
+  'store: past the capacity': (b, p) => b.store(p, 4, 3, 1, 2, floats(8), floats(4)),
+  'store: target of another size': (b, p) => b.store(p, 4, 0, 1, 2, floats(7), floats(2)),
+  'store: second target of another size': (b, p) => b.store(p, 4, 0, 1, 2, floats(8), floats(2), floats(7), floats(2)),
+  'store: sources of 1 and 2 tokens': (b, p) => b.store(p, 4, 0, 1, 2, floats(8), floats(2), floats(8), floats(4)),
   'convert: lengths 2 and 3': (b, p) => b.convert(p, floats(2), new Uint16Array(3)),
   'gather: pick = rows': (b, p) => b.gather(p, floats(4), 2, indices(2), floats(2)),
   'gather: target too short': (b, p) => b.gather(p, floats(4), 2, indices(1), floats(1)),
@@ -259,6 +261,8 @@ const wrongKinds: Readonly<Record<string, Call>> = {
     b.attentionReceived(p, floats(2), 1, 1, 2, flat(run([1])), 1, 0, wrong(1), floats(1), false),
   'an array for picks': (b, p) => b.describeRows(p, floats(2), 2, floats(2), wrong([0]), floats(4)),
   'bf16 as 1': (b, p) => b.attend(p, floats(2), 1, 1, 2, flat(run([1])), 1, 0, floats(2), wrong(1)),
+  'store: three targets': (b, p) => b.store(p, 4, 0, 1, 2, ...[1, 2, 3].flatMap(() => [floats(8), floats(2)])),
+  'store: an f16 source': (b, p) => b.store(p, 4, 0, 1, 2, floats(8), new Uint16Array(2)),
   'rope: five tensors': (b, p) =>
     b.rope(p, indices(0), frequencies, true, ...Array.from({ length: 10 }, () => floats(2))),
   'rope: no tensor': (b, p) => b.rope(p, indices(0), frequencies, true),

@@ -121,12 +121,11 @@ export interface Binding {
   store(
     ...arguments_: [
       pool: PoolHandle,
-      target: Values,
       capacity: number,
       at: number,
-      source: Float32Array,
       kvHeads: number,
       headDim: number,
+      ...targetsAndSources: readonly Values[],
     ]
   ): boolean
   convert(pool: PoolHandle, source: Values, target: Values): boolean

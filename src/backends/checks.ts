@@ -187,14 +187,16 @@ export const checkAttend = (
   expectMultiple(`${op}: query heads`, heads, kvHeads)
   expectIndex(`${op}: firstIndex`, options.firstIndex)
   for (const [index, segment] of segments.entries()) {
-    const what = (part: string): string => `${op}: segment ${index}${part}`
-    checkSegment(what, segment, kvHeads, headDim)
-    checkQueries(what, segment, n)
+    checkSegment((part) => `${op}: segment ${index}${part}`, segment, { n, kvHeads, headDim })
   }
   return { n, heads, headDim, kvHeads }
 }
 
-const checkSegment = (what: Naming, segment: Segment, kvHeads: number, headDim: number): void => {
+const checkSegment = (
+  what: Naming,
+  segment: Segment,
+  { n, kvHeads, headDim }: { readonly n: number; readonly kvHeads: number; readonly headDim: number },
+): void => {
   const { k, v, starts, counts, bias, causalFrom, window } = segment
   const rows = k.shape[0] ?? 0
   expectShape(() => what(': k'), k, [rows, headDim], k.dtype)
@@ -210,6 +212,7 @@ const checkSegment = (what: Naming, segment: Segment, kvHeads: number, headDim: 
     const end = (starts[head] ?? 0) + (counts[head] ?? 0)
     if (end > rows) throw new RangeError(`${what('')}: the run of head ${head} ends at row ${end} of ${rows}`)
   }
+  checkQueries(what, segment, n)
 }
 
 const checkQueries = (what: Naming, { firstQuery, queryCount }: Segment, n: number): void => {
@@ -233,11 +236,25 @@ export const expectIndex = (what: Name, value: number): void => {
     throw new RangeError(`${named(what)} must be a whole number from 0 to 4294967295, got ${value}`)
 }
 
-export const checkStore = (target: Tensor, at: number, source: Tensor): HeadSizes & { readonly capacity: number } => {
+const mostStored = 2
+
+/** All have the sizes that are given. */
+export const checkStore = (
+  targets: readonly Tensor[],
+  at: number,
+  sources: readonly Tensor[],
+): HeadSizes & { readonly capacity: number } => {
+  const [target] = targets
+  const [source] = sources
+  if (!target || !source || targets.length !== sources.length || targets.length > mostStored)
+    throw new RangeError(
+      `store takes 1 to ${mostStored} targets and as many sources, got ${targets.length} and ${sources.length}`,
+    )
   const [n = 0, heads = 0, headDim = 0] = shapeOf('store: source', source, ['n', 'kvHeads', 'headDim'])
   expectHeadDim('store', headDim)
-  const [, capacity = 0] = shapeOf('store: target', target, ['kvHeads', 'capacity', 'headDim'], target.dtype)
-  expectShape('store: target', target, [heads, capacity, headDim], target.dtype)
+  const capacity = target.shape[1] ?? 0
+  for (const each of targets) expectShape('store: target', each, [heads, capacity, headDim], target.dtype)
+  for (const each of sources) expectShape('store: source', each, [n, heads, headDim])
   if (!Number.isInteger(at) || at < 0 || at + n > capacity)
     throw new RangeError(`store: rows ${at} to ${at + n} asked of a target of ${capacity} rows`)
   return { n, heads, headDim, capacity }

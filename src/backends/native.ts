@@ -306,9 +306,11 @@ const cacheOps = ({ binding, handle, pool, isRounding }: Context): CacheOps => (
     finished(binding.attend(handle, f32(q), heads, kvHeads, headDim, runs, scale, firstIndex, f32(out), isRounding))
     return out
   },
-  store: (target, at, source) => {
-    const { heads, capacity, headDim } = checkStore(target, at, source)
-    finished(binding.store(handle, cpu(target).data, capacity, at, f32(source), heads, headDim))
+  store: (targets, at, sources) => {
+    const { heads, capacity, headDim } = checkStore(targets, at, sources)
+    const arrays: (Float32Array | Uint16Array)[] = []
+    for (let i = 0; i < targets.length; i++) arrays.push(cpu(targets[i] as Tensor).data, f32(sources[i] as Tensor))
+    finished(binding.store(handle, capacity, at, heads, headDim, ...arrays))
   },
   gather: (source, picks) => {
     const { width } = checkGather(source, picks)

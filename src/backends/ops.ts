@@ -179,8 +179,11 @@ export interface Ops {
   rope<const X extends readonly Tensor[]>(xs: X, positions: Uint32Array, options: RopeOptions): EachOf<X>
   /** Softmax attention over all segments together. q [n, heads, headDim] → [n, heads, headDim]; heads a multiple of kvHeads. */
   attend(q: Tensor, segments: readonly Segment[], options: AttendOptions): Tensor
-  /** target [kvHeads, capacity, headDim] (f32 or f16), rows at … at + n of every head ← source [n, kvHeads, headDim] f32 */
-  store(target: Tensor, at: number, source: Tensor): void
+  /**
+   * One or two targets [kvHeads, capacity, headDim] (f32 or f16), such as keys and values: rows at … at + n of every head ← the
+   * source of the same index [n, kvHeads, headDim] f32
+   */
+  store(targets: readonly Tensor[], at: number, sources: readonly Tensor[]): void
   /** Rows of a matrix: source [rows, width] → [picks.length, width], same dtype */
   gather(source: Tensor, picks: Uint32Array): Tensor
 

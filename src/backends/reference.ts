@@ -88,13 +88,15 @@ const movement = ({ pool }: Workplace): Pick<Ops, 'copy' | 'store' | 'gather'> =
     for (let i = 0; i < cpu(target).data.length; i++) write(i, from(i))
   },
 
-  store(target, at, source) {
-    const { n, heads, headDim, capacity } = check.checkStore(target, at, source)
-    const [from, write] = [reader(source), writer(cpu(target))]
-    for (let token = 0; token < n; token++)
-      for (let head = 0; head < heads; head++)
-        for (let d = 0; d < headDim; d++)
-          write((head * capacity + at + token) * headDim + d, from((token * heads + head) * headDim + d))
+  store(targets, at, sources) {
+    const { n, heads, headDim, capacity } = check.checkStore(targets, at, sources)
+    for (const [i, target] of targets.entries()) {
+      const [from, write] = [reader(sources[i] as Tensor), writer(cpu(target))]
+      for (let token = 0; token < n; token++)
+        for (let head = 0; head < heads; head++)
+          for (let d = 0; d < headDim; d++)
+            write((head * capacity + at + token) * headDim + d, from((token * heads + head) * headDim + d))
+    }
   },
 
   gather(source, picks) {

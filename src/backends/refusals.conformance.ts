@@ -388,8 +388,18 @@ export const refusals: readonly Refusal[] = [
     error: range(/firstIndex/),
   },
   {
+    what: 'store: two targets, one source',
+    call: (ops) => ops.store([f16(ops, 2, 5, 4), f16(ops, 2, 5, 4)], 0, [f32(ops, 2, 2, 4)]),
+    error: range(/1 to 2 targets and as many sources, got 2 and 1/),
+  },
+  {
+    what: 'store: targets of two capacities',
+    call: (ops) => ops.store([f16(ops, 2, 5, 4), f16(ops, 2, 6, 4)], 0, [f32(ops, 1, 2, 4), f32(ops, 1, 2, 4)]),
+    error: range(/target must be \[2,5,4\], got \[2,6,4\]/),
+  },
+  {
     what: 'store: beyond capacity',
-    call: (ops) => ops.store(f16(ops, 2, 5, 4), 4, f32(ops, 2, 2, 4)),
+    call: (ops) => ops.store([f16(ops, 2, 5, 4)], 4, [f32(ops, 2, 2, 4)]),
     error: range(/rows 4 to 6/),
   },
   {

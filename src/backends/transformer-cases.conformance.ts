@@ -78,7 +78,10 @@ const storeCases: OpCase[] = tokenCounts.flatMap((n) =>
     family: 'exact',
     run: (ops) => {
       const target = ops.zeros([3, n + 5, 33], dtype)
-      ops.store(target, 3, ops.from(withAwkward(normals(n * 99, n)), [n, 3, 33]))
+      const other = ops.zeros([3, n + 5, 33], dtype)
+      const values = ops.from(withAwkward(normals(n * 99, n)), [n, 3, 33])
+      ops.store([other, target], 3, [ops.from(normals(n * 99, n + 1), [n, 3, 33]), values])
+      ops.store([other], 0, [values])
       return target
     },
   })),

@@ -105,8 +105,7 @@ export class Tail {
       const part = Math.min(count - done, this.#pageTokens - at)
       const page = pages[Math.floor((from + done) / this.#pageTokens)]
       if (page === undefined) throw new RangeError(`layer ${layer} has no page for token ${from + done}`)
-      this.#ops.store(page.k, at, this.#ops.slice(k, done, part))
-      this.#ops.store(page.v, at, this.#ops.slice(v, done, part))
+      this.#ops.store([page.k, page.v], at, [this.#ops.slice(k, done, part), this.#ops.slice(v, done, part)])
       done += part
     }
     this.#lengths[layer] = from + count

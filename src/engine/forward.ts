@@ -32,11 +32,13 @@ export const forward = (ops: Ops, model: Model, parts: readonly Part[], asAlone 
   const ids = joined(parts.map((part) => part.ids))
   for (const { sequence, copies } of parts) sequence.advance(copies?.length ?? 0)
   const positions = joined(parts.map(({ sequence, ids: { length } }) => sequence.positions(length)))
+  const [only] = parts
   const attend: Attend = (layer, attention) => {
+    if (only && parts.length === 1 && !only.copies) return attendOne(ops, model, layer, only.sequence, attention)
     const placed = placesOf(ops, layer, parts, attention)
     const calls = asAlone ? placed.map(aloneCall) : stretchesOf(placed).map(callOf)
-    const [only] = calls
-    if (calls.length === 1 && only) return attendCall(ops, model, attention.rotated.q, only)
+    const [single] = calls
+    if (calls.length === 1 && single) return attendCall(ops, model, attention.rotated.q, single)
     const out = ops.zeros([ids.length, headCount, headDim], 'f32')
     for (const call of calls) {
       const { start, count, before } = call
@@ -68,8 +70,19 @@ const queriesOf = (ops: Ops, q: Tensor, { start, count, before }: Call): Tensor 
     ? ops.slice(q, start, count)
     : rowsOf(ops, q, joined([before, Uint32Array.from({ length: count }, (_, i) => start + i)]))
 
-const attendCall = (ops: Ops, model: Model, q: Tensor, { segments, firstIndex }: Call): Tensor =>
-  ops.attend(q, segments, { scale: 1 / Math.sqrt(model.config.headDim), firstIndex })
+const attendCall = (
+  ops: Ops,
+  model: Model,
+  q: Tensor,
+  { segments, firstIndex }: Pick<Call, 'segments' | 'firstIndex'>,
+): Tensor => ops.attend(q, segments, { scale: 1 / Math.sqrt(model.config.headDim), firstIndex })
+
+/** The most frequent case in few words, as it is asked for each layer of each token. */
+const attendOne = (ops: Ops, model: Model, layer: number, sequence: Sequence, { rotated, v }: Attention): Tensor => {
+  sequence.append(layer, { k: rotated.k, v })
+  const { shared, own, firstIndex } = sequence.look(layer, rotated.q)
+  return attendCall(ops, model, rotated.q, { segments: [...shared, ...own], firstIndex })
+}
 
 /** Takes in keys and values of all parts. */
 const placesOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v }: Attention): Placed[] => {
@@ -77,10 +90,9 @@ const placesOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v 
   return parts.map(({ sequence, ids: { length: count }, copies = noCopies }) => {
     if (copies.length > 0) sequence.append(layer, { k: rowsOf(ops, rotated.k, copies), v: rowsOf(ops, v, copies) })
     const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, count)
-    const [q, k, ownV] = parts.length === 1 ? [rotated.q, rotated.k, v] : [cut(rotated.q), cut(rotated.k), cut(v)]
-    sequence.append(layer, { k, v: ownV })
+    sequence.append(layer, { k: cut(rotated.k), v: cut(v) })
     start += count
-    const { shared, own, firstIndex } = sequence.look(layer, q)
+    const { shared, own, firstIndex } = sequence.look(layer, cut(rotated.q))
     return { sequence, start: start - count, count, copies, shared, own, firstIndex }
   })
 }

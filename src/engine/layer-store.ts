@@ -28,8 +28,7 @@ export class LayerStore {
 
   /** A panel's keys and values, from token `start` on. */
   store(start: number, { rotated, v }: Attention): void {
-    this.#ops.store(this.k, start, rotated.k)
-    this.#ops.store(this.v, start, v)
+    this.#ops.store([this.k, this.v], start, [rotated.k, v])
   }
 
   /** What queries from `firstIndex` on see of the first `count` tokens, all or through a window. */

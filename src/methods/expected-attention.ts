@@ -23,7 +23,7 @@ const meanRotation = (ops: Ops, { headDim, rotate }: View, first: number, count:
   for (let i = 0; i < count * headDim; i++) units[i * headDim + (i % headDim)] = 1
   const positions = Uint32Array.from({ length: count }, (_, i) => first + i)
   const rotated = ops.zeros([headDim, count, headDim], 'f32')
-  ops.store(rotated, 0, rotate(ops.from(units, [count, headDim, headDim]), positions))
+  ops.store([rotated], 0, [rotate(ops.from(units, [count, headDim, headDim]), positions)])
   const rows = ops.reshape(rotated, [headDim * count, headDim])
   const starts = Uint32Array.from({ length: headDim }, (_, unit) => unit * count)
   const segment = { k: rows, v: rows, starts, counts: new Uint32Array(headDim).fill(count) }

@@ -44,8 +44,7 @@ const fullCache = (ops: Ops, { config }: Model, capacity: number): ((firstIndex:
     (index, { rotated, v }) => {
       const layer = layers[index]
       assert.ok(layer)
-      ops.store(layer.k, firstIndex, rotated.k)
-      ops.store(layer.v, firstIndex, v)
+      ops.store([layer.k, layer.v], firstIndex, [rotated.k, v])
       const rows = (tensor: Tensor): Tensor => ops.reshape(tensor, [kvHeadCount * capacity, headDim])
       const counts = new Uint32Array(kvHeadCount).fill(firstIndex + count)
       const segment: Segment = { k: rows(layer.k), v: rows(layer.v), starts, counts, causalFrom: 0 }

@@ -69,7 +69,8 @@ export const run = async (args: string[]): Promise<void> => {
   const rows = cells.map(({ tokens, keep, block, rates }) => {
     const whole = cells.find((cell) => cell.tokens === tokens) as Cell
     const limit = (weights + blockBytes(whole.block)) / (weights + blockBytes(block))
-    const gain = median(rates) / median(whole.rates)
+    // Of each round by itself: the machine's own speed changes from one to the next.
+    const gain = median(rates.map((rate, round) => rate / (whole.rates[round] ?? Number.NaN)))
     const share = keep === 1 ? '' : `${(((gain - 1) / (limit - 1)) * 100).toFixed(0)} %`
     const read = ((weights + blockBytes(block)) * median(rates)) / 1e9
     return [

@@ -25,7 +25,7 @@ const scoring = [
 const untimed = ['scope', 'slice', 'reshape', 'from', 'weight', 'watchAbort', 'dispose']
 
 const kindOf = (op: string, args: readonly unknown[], outputRows: number): Kind => {
-  if (op === 'matmul' || op === 'feedForward') return 'products'
+  if (['matmul', 'feedForward', 'finishLayer'].includes(op)) return 'products'
   if (op === 'matmulEach')
     return (args[1] as readonly Weight[])[0]?.shape[0] === outputRows ? 'output matrix' : 'products'
   if (op === 'attend') return 'attention'

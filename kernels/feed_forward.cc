@@ -1,4 +1,4 @@
-// The feed-forward network of a layer: other kernels, one after another.
+// The feed-forward network of a layer, and all that follows attention: other kernels, one after another.
 #include "kernels.h"
 #include "pool.h"
 
@@ -16,6 +16,13 @@ bool feed_forward_f32(Pool& pool, Isa isa, const FeedForward& layer, const float
          matmul_each_f32(pool, isa, products, 2, layer.dim, normed, n, int8) &&
          gated(pool, isa, gate, up, n * layer.hidden, gate) &&
          matmul_f32(pool, isa, layer.down.type, layer.down.data, layer.dim, layer.hidden, gate, n, nullptr, add, out, int8);
+}
+
+bool finish_layer_f32(Pool& pool, Isa isa, const FeedForward::Matrix& output, size_t width, const FeedForward& layer,
+                      const float* x, const float* attended, size_t n, float* between, float* out, bool int8) {
+  float* const mixed = between;
+  return matmul_f32(pool, isa, output.type, output.data, layer.dim, width, attended, n, nullptr, x, mixed, int8) &&
+         feed_forward_f32(pool, isa, layer, mixed, n, mixed, between + n * layer.dim, out, int8);
 }
 
 }  // namespace compactor

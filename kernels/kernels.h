@@ -57,6 +57,11 @@ struct FeedForward {
 bool feed_forward_f32(Pool& pool, Isa isa, const FeedForward& layer, const float* x, size_t n, const float* add,
                       float* between, float* out, bool int8);
 
+// out = mixed + its feed-forward network, mixed = x + attended · outputᵀ; attended [n][width], output [dim][width],
+// between [n · (2 · dim + 2 · hidden)]
+bool finish_layer_f32(Pool& pool, Isa isa, const FeedForward::Matrix& output, size_t width, const FeedForward& layer,
+                      const float* x, const float* attended, size_t n, float* between, float* out, bool int8);
+
 // One of several matrices that the same x is multiplied with; bias [rows] may be null, out [n][rows].
 struct Product {
   WeightType type;

@@ -19,6 +19,7 @@ constexpr Export kExports[] = {
     {"matmul", compactor::matmul_call},
     {"matmulEach", compactor::matmul_each_call},
     {"feedForward", compactor::feed_forward_call},
+    {"finishLayer", compactor::finish_layer_call},
     {"rmsNorm", compactor::rms_norm_call},
     {"swiglu", compactor::swiglu_call},
     {"geglu", compactor::geglu_call},

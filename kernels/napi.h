@@ -16,6 +16,7 @@ napi_value decode_call(napi_env env, napi_callback_info info);
 napi_value matmul_call(napi_env env, napi_callback_info info);
 napi_value matmul_each_call(napi_env env, napi_callback_info info);
 napi_value feed_forward_call(napi_env env, napi_callback_info info);
+napi_value finish_layer_call(napi_env env, napi_callback_info info);
 napi_value rms_norm_call(napi_env env, napi_callback_info info);
 napi_value swiglu_call(napi_env env, napi_callback_info info);
 napi_value geglu_call(napi_env env, napi_callback_info info);

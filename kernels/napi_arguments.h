@@ -46,7 +46,7 @@ size_t count_of_each(napi_env env, napi_callback_info info, size_t first, size_t
 
 class Arguments {
  public:
-  static constexpr size_t kMost = 24;
+  static constexpr size_t kMost = 32;
 
   Arguments(napi_env env, napi_callback_info info, const char* op, size_t count);
 

@@ -99,35 +99,71 @@ napi_value matmul_each_call(napi_env env, napi_callback_info info) {
   return boolean_value(env, matmul_each_f32(pool, handle.isa, products, count, columns, from, n, int8));
 }
 
-// feedForward(pool, x, gain, eps, then of gate, up and down: type, bytes, rows, columns; gelu, add | undefined, between, out, int8)
-napi_value feed_forward_call(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "feedForward", 21);
-  const PoolHandle handle = arguments.pool(0);
-  const Span<float> x = arguments.f32(1, "x"), gain = arguments.f32(2, "gain");
-  const double eps = arguments.number(3, "eps");
-  const WeightArgument gate = weight_argument(arguments, 4), up = weight_argument(arguments, 8);
-  const WeightArgument down = weight_argument(arguments, 12);
-  const bool gelu = arguments.boolean(16, "gelu");
-  const Span<float> add = arguments.optional_f32(17, "add");
-  const Span<float> between = arguments.f32(18, "between"), out = arguments.f32(19, "out");
-  const bool int8 = arguments.boolean(20, "int8");
+namespace {
+
+// From `i` on: the norm's gain and eps; of gate, up and down type, bytes, rows, columns; gelu
+constexpr size_t kFeedForwardArguments = 15;
+
+FeedForward feed_forward_arguments(Arguments& arguments, size_t i) {
+  const Span<float> gain = arguments.f32(i, "gain");
+  const double eps = arguments.number(i + 1, "eps");
+  const WeightArgument gate = weight_argument(arguments, i + 2), up = weight_argument(arguments, i + 6);
+  const WeightArgument down = weight_argument(arguments, i + 10);
+  const bool gelu = arguments.boolean(i + 14, "gelu");
   const size_t dim = gate.columns, hidden = gate.rows;
-  if (!arguments.ok()) return nullptr;
-  const size_t n = x.count / dim;
   arguments.require(up.rows == hidden && up.columns == dim && down.rows == dim && down.columns == hidden,
                     "gate, up and down are %zu × %zu, %zu × %zu and %zu × %zu", hidden, dim, up.rows, up.columns, down.rows,
                     down.columns);
   arguments.require(gain.count == dim, "gain has %zu values for %zu columns", gain.count, dim);
-  arguments.require(n * dim == x.count, "x has %zu values, not a multiple of %zu columns", x.count, dim);
-  arguments.require(arguments.absent(17) || add.count == x.count, "add has %zu values, x has %zu", add.count, x.count);
-  arguments.require(between.count == product(n, dim + 2 * hidden), "between has %zu values for %zu × (%zu + 2 · %zu)",
-                    between.count, n, dim, hidden);
-  arguments.require(out.count == x.count, "out has %zu values, x has %zu", out.count, x.count);
+  return {dim, hidden, gain.data, float(eps), {gate.type, gate.data}, {up.type, up.data}, {down.type, down.data}, gelu};
+}
+
+// Gives the number of tokens.
+size_t check_layer_sizes(Arguments& arguments, const FeedForward& layer, size_t x, size_t between, size_t row, size_t out) {
+  if (!arguments.ok()) return 0;
+  const size_t n = x / layer.dim;
+  arguments.require(n * layer.dim == x, "x has %zu values, not a multiple of %zu columns", x, layer.dim);
+  arguments.require(between == product(n, row), "between has %zu values for %zu × %zu", between, n, row);
+  arguments.require(out == x, "out has %zu values, x has %zu", out, x);
+  return n;
+}
+
+}  // namespace
+
+// feedForward(pool, x, gain, eps, then of gate, up and down: type, bytes, rows, columns; gelu, add | undefined, between, out, int8)
+napi_value feed_forward_call(napi_env env, napi_callback_info info) {
+  constexpr size_t kRest = 2 + kFeedForwardArguments;
+  Arguments arguments(env, info, "feedForward", kRest + 4);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x");
+  const FeedForward layer = feed_forward_arguments(arguments, 2);
+  const Span<float> add = arguments.optional_f32(kRest, "add");
+  const Span<float> between = arguments.f32(kRest + 1, "between"), out = arguments.f32(kRest + 2, "out");
+  const bool int8 = arguments.boolean(kRest + 3, "int8");
+  const size_t n = check_layer_sizes(arguments, layer, x.count, between.count, layer.dim + 2 * layer.hidden, out.count);
+  arguments.require(arguments.absent(kRest) || add.count == x.count, "add has %zu values, x has %zu", add.count, x.count);
   if (!arguments.ok()) return nullptr;
-  const FeedForward layer{dim, hidden, gain.data, float(eps), {gate.type, gate.data}, {up.type, up.data}, {down.type, down.data},
-                          gelu};
   return boolean_value(env, feed_forward_f32(*handle.pool, handle.isa, layer, x.data, n, add.data, between.data, out.data,
                                              int8));
+}
+
+// finishLayer(pool, x, attended, type, bytes, rows, columns of output, then as feedForward from gain to gelu, between, out, int8)
+napi_value finish_layer_call(napi_env env, napi_callback_info info) {
+  constexpr size_t kRest = 7 + kFeedForwardArguments;
+  Arguments arguments(env, info, "finishLayer", kRest + 3);
+  const PoolHandle handle = arguments.pool(0);
+  const Span<float> x = arguments.f32(1, "x"), attended = arguments.f32(2, "attended");
+  const WeightArgument output = weight_argument(arguments, 3);
+  const FeedForward layer = feed_forward_arguments(arguments, 7);
+  const Span<float> between = arguments.f32(kRest, "between"), out = arguments.f32(kRest + 1, "out");
+  const bool int8 = arguments.boolean(kRest + 2, "int8");
+  const size_t n = check_layer_sizes(arguments, layer, x.count, between.count, 2 * layer.dim + 2 * layer.hidden, out.count);
+  arguments.require(output.rows == layer.dim, "output has %zu rows for %zu columns", output.rows, layer.dim);
+  arguments.require(attended.count == product(n, output.columns), "attended has %zu values for %zu × %zu", attended.count, n,
+                    output.columns);
+  if (!arguments.ok()) return nullptr;
+  return boolean_value(env, finish_layer_f32(*handle.pool, handle.isa, {output.type, output.data}, output.columns, layer,
+                                             x.data, attended.data, n, between.data, out.data, int8));
 }
 
 // matmul(pool, type, bytes, rows, columns, x, bias | undefined, add | undefined, out, int8)

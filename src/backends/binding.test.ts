@@ -54,10 +54,12 @@ const fed = (b: Binding, p: PoolHandle, sizes: Readonly<Record<string, number>>)
     columns,
   ]
   const weights = [...matrix(32, 32), ...matrix(up, 32), ...matrix(32, down)] as const
-  return b.feedForward(
-    ...[p, floats(x), floats(gain), 1e-5, ...weights, false, floats(add)],
-    ...[floats(between), floats(out), true],
-  )
+  const layer = [floats(gain), 1e-5, ...weights, false] as const
+  const { attended, output = 32 } = sizes
+  if (attended === undefined)
+    return b.feedForward(p, floats(x), ...layer, floats(add), floats(between), floats(out), true)
+  const matrices = [...matrix(output, 32), ...layer] as const
+  return b.finishLayer(p, floats(x), floats(attended), ...matrices, floats(between), floats(out), true)
 }
 
 /** Wrong sizes: RangeError. */
@@ -125,6 +127,10 @@ const outOfRange: Readonly<Record<string, Call>> = {
   'feedForward: add too short': (b, p) => fed(b, p, { add: 31 }),
   'feedForward: between too short': (b, p) => fed(b, p, { between: 95 }),
   'feedForward: out too long': (b, p) => fed(b, p, { out: 64 }),
+  'finishLayer: attended not rows': (b, p) => fed(b, p, { attended: 33, between: 128 }),
+  'finishLayer: output of 64 rows': (b, p) => fed(b, p, { attended: 32, output: 64, between: 128 }),
+  'finishLayer: between too short': (b, p) => fed(b, p, { attended: 32, between: 96 }),
+  'finishLayer: gain of 31': (b, p) => fed(b, p, { attended: 32, gain: 31, between: 128 }),
   'rope: no frequencies': (b, p) => b.rope(p, indices(0), new Float64Array(0), true, floats(2), floats(2)),
   'rope: headDim 200,000': (b, p) =>
     b.rope(p, new Uint32Array(1), new Float64Array(100_000), true, floats(200_000), floats(200_000)),

@@ -64,14 +64,21 @@ export interface Binding {
     ...arguments_: [
       pool: PoolHandle,
       x: Float32Array,
-      gain: Float32Array,
-      eps: number,
-      ...gate: WeightArguments,
-      ...up: WeightArguments,
-      ...down: WeightArguments,
-      gelu: boolean,
+      ...layer: FeedForwardArguments,
       add: Float32Array | undefined,
       between: Float32Array, // [n, dim + 2 · hidden], room for what lies between
+      out: Float32Array,
+      int8: boolean,
+    ]
+  ): boolean
+  finishLayer(
+    ...arguments_: [
+      pool: PoolHandle,
+      x: Float32Array,
+      attended: Float32Array,
+      ...output: WeightArguments,
+      ...layer: FeedForwardArguments,
+      between: Float32Array, // [n, 2 · dim + 2 · hidden], room for what lies between
       out: Float32Array,
       int8: boolean,
     ]
@@ -222,6 +229,15 @@ export interface Binding {
 
 type HeadArguments = [tokens: number, kvHeads: number, headDim: number]
 type WeightArguments = [type: number, bytes: Uint8Array, rows: number, columns: number]
+
+export type FeedForwardArguments = [
+  gain: Float32Array,
+  eps: number,
+  ...gate: WeightArguments,
+  ...up: WeightArguments,
+  ...down: WeightArguments,
+  gelu: boolean,
+]
 
 /** In the order of the kernels' enum WeightType. */
 export const weightTypes: readonly WeightType[] = [

@@ -115,6 +115,16 @@ export const checkFeedForward = (
   return { n, dim, hidden }
 }
 
+export const checkFinishLayer = (
+  x: Tensor,
+  attended: Tensor,
+  output: Weight,
+  layer: FeedForward,
+): { n: number; dim: number; hidden: number } => {
+  checkMatmul(attended, output, { add: x })
+  return checkFeedForward(x, layer, undefined)
+}
+
 export const checkMatmul = (
   x: Tensor,
   weight: Weight,

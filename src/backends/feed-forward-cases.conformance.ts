@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import { normals } from './draw.conformance.ts'
 import { bytesOf } from './matmul-cases.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
-import type { FeedForward, Ops, Weight, WeightType } from './ops.ts'
+import type { FeedForward, Ops, Tensor, Weight, WeightType } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
 import { type CpuOps, f32 } from './tensor.ts'
 
@@ -84,6 +84,35 @@ export const feedForwardCases: readonly OpCase[] = plain.flatMap((network) =>
   ),
 )
 
+/** Attention's values, wider than x, and the matrix that they are multiplied with, so small that x decides. */
+const attendedOf = (ops: Ops, n: number, dim: number): readonly [Tensor, Weight] => {
+  const matrix = normals(dim * attendedWidth, 97, 2 ** -10)
+  const output = ops.weight('F32', [dim, attendedWidth], new Uint8Array(matrix.buffer))
+  return [ops.from(normals(n * attendedWidth, 98), [n, attendedWidth]), output]
+}
+
+const attendedWidth = 48
+
+export const finishLayerCases: readonly OpCase[] = plain.flatMap((network) =>
+  [0, 1, 17].map((n): OpCase => {
+    const { activation, dim, hidden } = network
+    return {
+      op: 'finishLayer',
+      name: `${activation} of ${n} tokens of ${dim}, ${attendedWidth} attended, ${hidden} hidden`,
+      family: 'reduction',
+      terms: dim + hidden + attendedWidth,
+      run: (ops) =>
+        ops.finishLayer(ops.from(inputOf(n, dim), [n, dim]), ...attendedOf(ops, n, dim), layerOf(ops, network)),
+      magnitude: () => {
+        const ops = createReferenceOps()
+        const [attended, output] = attendedOf(ops, n, dim)
+        const mixed = f32(ops.matmul(attended, output, { add: ops.from(inputOf(n, dim), [n, dim]) }))
+        return termsOf(network, n).map((sum, i) => sum + Math.abs(mixed[i] ?? 0))
+      },
+    }
+  }),
+)
+
 const types: readonly Network['types'][] = [
   ['Q4_1', 'Q4_1', 'Q4_1'],
   ['Q5_0', 'Q8_0', 'Q6_K'],
@@ -93,7 +122,7 @@ const types: readonly Network['types'][] = [
 
 export const testFeedForward = (name: string, createOps: () => CpuOps): void => {
   const counts = [1, 2, 3, 5, 17]
-  test(`${name}: feedForward gives the bits of its parts, of ${counts} tokens, ${types.length} mixes of types`, () => {
+  test(`${name}: feedForward and finishLayer give the bits of their parts, of ${counts} tokens, ${types.length} mixes of types`, () => {
     const ops = createOps()
     for (const activation of ['swiglu', 'geglu'] as const)
       for (const mix of types)
@@ -106,6 +135,9 @@ export const testFeedForward = (name: string, createOps: () => CpuOps): void => 
           const parts = ops.matmul(ops[activation](gate, up), layer.down, { add })
           assert.deepEqual(ops.feedForward(x, layer, { add }), parts, `${activation}, ${mix}, ${n} tokens`)
           assert.deepEqual(f32(x), inputOf(n, 256))
+          const mixed = ops.matmul(gate, layer.down, { add: x })
+          const finished = ops.feedForward(mixed, layer, { add: mixed })
+          assert.deepEqual(ops.finishLayer(x, gate, layer.down, layer), finished, `finished, ${mix}, ${n} tokens`)
         }
     ops.dispose()
   })

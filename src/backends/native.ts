@@ -7,6 +7,7 @@
 import { CompactorError } from '../error.ts'
 import {
   type Binding,
+  type FeedForwardArguments,
   loadBinding,
   type PoolHandle,
   type ProductArgument,
@@ -20,6 +21,7 @@ import {
   checkCopy,
   checkEmbed,
   checkFeedForward,
+  checkFinishLayer,
   checkGather,
   checkLeverage,
   checkMatmul,
@@ -34,6 +36,7 @@ import {
 import { checkDigests, digestBytes, digests } from './digests.ts'
 import {
   type EachOf,
+  type FeedForward,
   type Norm,
   type Ops,
   type ProductOptions,
@@ -184,7 +187,7 @@ const memoryOps = ({ binding, handle, pool }: Context): MemoryOps => ({
 
 type TransformerOps = Pick<
   Ops,
-  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
+  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'finishLayer' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
 >
 
 const transformerOps = ({ binding, handle, pool, isRounding }: Context): TransformerOps => ({
@@ -215,14 +218,20 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     finished(binding.matmulEach(handle, f32(x), ...normArguments(norm), normed, isRounding, ...products))
     return outs as unknown as EachOf<W>
   },
-  feedForward: (x, { norm, gate, up, down, activation }, { add } = {}) => {
-    const { n, dim, hidden } = checkFeedForward(x, { norm, gate, up, down, activation }, add)
+  feedForward: (x, layer, { add } = {}) => {
+    const { n, dim, hidden } = checkFeedForward(x, layer, add)
     const between = pool.take([n, dim + 2 * hidden], 'f32')
     const out = pool.take(x.shape, 'f32')
-    const weights = [...weightArguments(gate), ...weightArguments(up), ...weightArguments(down)] as const
-    const isGelu = activation === 'geglu'
-    const rest = [isGelu, add && f32(add), f32(between), f32(out), isRounding] as const
-    finished(binding.feedForward(handle, f32(x), f32(norm.gain), norm.epsilon, ...weights, ...rest))
+    const rest = [add && f32(add), f32(between), f32(out), isRounding] as const
+    finished(binding.feedForward(handle, f32(x), ...feedForwardArguments(layer), ...rest))
+    return out
+  },
+  finishLayer: (x, attended, output, layer) => {
+    const { n, dim, hidden } = checkFinishLayer(x, attended, output, layer)
+    const between = pool.take([n, 2 * dim + 2 * hidden], 'f32')
+    const out = pool.take(x.shape, 'f32')
+    const weights = [...weightArguments(output), ...feedForwardArguments(layer)] as const
+    finished(binding.finishLayer(handle, f32(x), f32(attended), ...weights, f32(between), f32(out), isRounding))
     return out
   },
   rmsNorm: (x, gain, eps) => {
@@ -256,6 +265,15 @@ const transformerOps = ({ binding, handle, pool, isRounding }: Context): Transfo
     return outs as unknown as EachOf<X>
   },
 })
+
+const feedForwardArguments = ({ norm, gate, up, down, activation }: FeedForward): FeedForwardArguments => [
+  f32(norm.gain),
+  norm.epsilon,
+  ...weightArguments(gate),
+  ...weightArguments(up),
+  ...weightArguments(down),
+  activation === 'geglu',
+]
 
 const normArguments = (norm: Norm | undefined): [gain: Float32Array | undefined, epsilon: number] =>
   norm ? [f32(norm.gain), norm.epsilon] : [undefined, 0]

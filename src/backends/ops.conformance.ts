@@ -10,7 +10,7 @@ import { attentionCases } from './attention-cases.conformance.ts'
 import { compare, type Deviation } from './deviation.conformance.ts'
 import { digestCases } from './digest-cases.conformance.ts'
 import { normals } from './draw.conformance.ts'
-import { feedForwardCases, testFeedForward } from './feed-forward-cases.conformance.ts'
+import { feedForwardCases, finishLayerCases, testFeedForward } from './feed-forward-cases.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor, Weight } from './ops.ts'
@@ -54,6 +54,7 @@ const cases: readonly OpCase[] = [
   ...transformerCases,
   ...matmulCases,
   ...feedForwardCases,
+  ...finishLayerCases,
   ...attentionCases,
   ...receivedCases,
   ...scoringCases,
@@ -210,6 +211,7 @@ const testEach = (name: string, createOps: () => CpuOps): void => {
 const stoppable = [
   'matmul',
   'feedForward',
+  'finishLayer',
   'attend',
   'leverage',
   'chunkAttentionMass',

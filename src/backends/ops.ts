@@ -169,6 +169,11 @@ export interface Ops {
    * for a few tokens and with less memory for many.
    */
   feedForward(x: Tensor, layer: FeedForward, options?: { readonly add?: Tensor }): Tensor
+  /**
+   * What follows attention in a layer: x + attended · outputᵀ, and to that its feed-forward network. x [n, dim],
+   * attended [n, width], output [dim, width] → [n, dim], the bits of matmul and feedForward.
+   */
+  finishLayer(x: Tensor, attended: Tensor, output: Weight, layer: FeedForward): Tensor
   /** x [n, dim] → x / √(mean(x²) + eps) · gain [dim] */
   rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor
   /** silu(gate) · up, same shapes [n, m]; silu(gate) = gate / (1 + e^−gate) may be 0 for gates below −87.3 (1.1e-36) */

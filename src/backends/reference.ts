@@ -114,7 +114,7 @@ const transformer = ({
   pause,
 }: Workplace): Pick<
   Ops,
-  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
+  'embed' | 'matmul' | 'matmulEach' | 'feedForward' | 'finishLayer' | 'rmsNorm' | 'swiglu' | 'geglu' | 'rope'
 > => ({
   embed(weight, ids) {
     check.checkEmbed(weight, ids)
@@ -156,6 +156,12 @@ const transformer = ({
     check.checkFeedForward(x, layer, add)
     const [gate, up] = this.matmulEach(x, [layer.gate, layer.up], { norm: layer.norm })
     return this.matmul(this[layer.activation](gate, up), layer.down, add && { add })
+  },
+
+  finishLayer(x, attended, output, layer) {
+    check.checkFinishLayer(x, attended, output, layer)
+    const mixed = this.matmul(attended, output, { add: x })
+    return this.feedForward(mixed, layer, { add: mixed })
   },
 
   rmsNorm(x, gain, eps) {

@@ -257,6 +257,16 @@ export const refusals: readonly Refusal[] = [
     error: range(/add must be \[1,2\]/),
   },
   {
+    what: 'finishLayer: attended',
+    call: (ops) => ops.finishLayer(f32(ops, 1, 2), f32(ops, 1, 5), network(ops, {}).down, network(ops, {})),
+    error: range(/must be \[1,3\], got \[1,5\]/),
+  },
+  {
+    what: 'finishLayer: rows of the output matrix',
+    call: (ops) => ops.finishLayer(f32(ops, 1, 2), f32(ops, 1, 2), network(ops, {}).gate, network(ops, {})),
+    error: range(/add must be \[1,3\], got \[1,2\]/),
+  },
+  {
     what: 'feedForward: activation',
     call: (ops) => ops.feedForward(f32(ops, 1, 2), { ...network(ops, {}), activation: 'relu' as 'swiglu' }),
     error: kind(/'swiglu' or 'geglu', got 'relu'/),

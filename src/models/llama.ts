@@ -69,8 +69,7 @@ const create = (ops: Ops, config: LlamaConfig, weights: Weights): Model => {
     const [rotatedQ, rotatedK] = ops.rope([q, k], positions, rope)
     const attended = attend(index, { raw: { q, k }, rotated: { q: rotatedQ, k: rotatedK }, v })
     if (!attended) return undefined
-    const mixed = ops.matmul(ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, { add: x })
-    return ops.feedForward(mixed, w.feedForward, { add: mixed })
+    return ops.finishLayer(x, ops.reshape(attended, [n, headCount * headDim]), w.attentionOutput, w.feedForward)
   }
 
   return {

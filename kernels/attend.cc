@@ -21,11 +21,16 @@ constexpr size_t kEnoughTasks = 32;      // row blocks beyond which keys are not
 constexpr size_t kShortestSpan = 512;    // a multiple of kKeyBlock
 constexpr size_t kTaskWork = size_t{64} << 20;  // rows · keys · head_dim of one task, about 10 ms
 
+size_t keys_of(const AttendPlan& plan, size_t kv_head) {
+  size_t keys = 0;
+  for (size_t i = 0; i < plan.segment_count; i++) keys += plan.segments[i].counts[kv_head];
+  return keys;
+}
+
 size_t longest_run(const AttendPlan& plan) {
   size_t longest = 0;
   for (size_t head = 0; head < plan.kv_heads; head++) {
-    size_t keys = 0;
-    for (size_t i = 0; i < plan.segment_count; i++) keys += plan.segments[i].counts[head];
+    const size_t keys = keys_of(plan, head);
     longest = keys > longest ? keys : longest;
   }
   return longest;
@@ -74,7 +79,11 @@ void run_stretch(void* arguments, size_t own, int thread) {
 bool run_tasks(Pool& pool, Task task, AttendPlan& plan) {
   const size_t count = plan.kv_heads * plan.row_blocks * plan.splits;
   if (plan.rows() > kFewRows) return pool_run(pool, count, task, &plan);
-  Stretches stretches{RowRanges(count, 1, size_t(pool_thread_count(pool))), task, &plan};
+  Stretches stretches{RowRanges(), task, &plan};
+  stretches.tasks.share_out_evenly(count, size_t(pool_thread_count(pool)), [&plan](size_t task) {
+    const size_t keys = keys_of(plan, task / plan.splits % plan.kv_heads), first = task % plan.splits * plan.span;
+    return 1 + (keys > first ? task_size(keys, first, plan.span) : 0);
+  });
   return pool_run(pool, stretches.tasks.count(), run_stretch, &stretches);
 }
 

@@ -33,7 +33,8 @@ void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, 
   const Block block = rows_for(plan, all, segment);
   if (block.rows == 0 || !look(plan, block, segment, first_key, count)) return;
   const KeyRun run = key_run(plan, block, segment, first_key);
-  if (goes_straight(plan, block)) return add_straight(plan, block, run);
+  if (goes_straight(plan, block))
+    return add_straight(plan, block, run, keys_after(plan, segment, block.kv_head, first_key + count));
   count = block.visible[block.rows - 1];
   const bool packed = pack_values(run.values, count, plan.head_dim, block.values);
   weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats);

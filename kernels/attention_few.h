@@ -300,11 +300,24 @@ COMPACTOR_INLINE void weigh_again(const AttendPlan& plan, const Block& block, co
   }
 }
 
-// Rows of `block` against `run`, of which visible[] says how much each sees.
-COMPACTOR_INLINE void add_straight(const AttendPlan& plan, const Block& block, const KeyRun& run) {
+// Keys that are read after key `end` of a segment's run: the run's next ones, or the first of the next run.
+COMPACTOR_INLINE Rows keys_after(const AttendPlan& plan, const Segment& segment, size_t kv_head, size_t end) {
+  size_t index = size_t(&segment - plan.segments), key = end;
+  for (size_t head = kv_head; head < plan.kv_heads; head++, index = 0, key = 0)
+    for (; index < plan.segment_count; index++, key = 0) {
+      const Segment& next = plan.segments[index];
+      if (key >= next.counts[head]) continue;
+      const Rows rows{next.k, plan.head_dim, next.half};
+      return rows.from(next.starts[head] + key);
+    }
+  return {segment.k, plan.head_dim, segment.half};
+}
+
+// Rows of `block` against `run`, of which visible[] says how much each sees; `next` is read after it.
+COMPACTOR_INLINE void add_straight(const AttendPlan& plan, const Block& block, const KeyRun& run, const Rows& next) {
   Ahead values(run.values.from(block.first[0]));
   weigh_straight(plan, block, run, values);
-  Ahead next_keys(run.keys.from(block.visible[block.rows - 1]));
+  Ahead next_keys(next);
   const Tiling tiling(block.rows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t row = tiling.start(tile);

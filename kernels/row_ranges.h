@@ -29,6 +29,24 @@ class RowRanges {
     }
   }
 
+  // `count` stretches of rows that take as long together: weight(row) is how long one takes.
+  template <typename Weight>
+  void share_out_evenly(size_t rows, size_t count, Weight weight) {
+    size_t total = 0;
+    for (size_t row = 0; row < rows; row++) total += weight(row);
+    rows_ = rows;
+    rows_per_piece_ = 1;
+    count_ = count < kMost ? count : kMost;
+    size_t row = 0, before = 0;
+    for (size_t i = 0; i < count_; i++) {
+      stretches_[i].next.store(row, std::memory_order_relaxed);
+      // A row belongs to the stretch that its middle is in.
+      const size_t limit = total * (i + 1) / count_;
+      for (; row < rows && (i + 1 == count_ || before + weight(row) / 2 < limit); row++) before += weight(row);
+      stretches_[i].end = row;
+    }
+  }
+
   size_t count() const { return count_; }
 
   // Calls take(first row, end row) until no rows are left anywhere, beginning with stretch `own`.

@@ -17,7 +17,7 @@ import {
 } from './document-source.ts'
 import { bytesText, countText } from './figures.ts'
 import { defaultModel, type EngineFlags, given } from './flags.ts'
-import { type OpenModel, openModel } from './open-model.ts'
+import { checkModelFlag, type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Asked {
@@ -104,8 +104,10 @@ const openDocument = async (
       'context-corrupt',
       `${file} is not a context: its first bytes are not those of a .cctx file; compress the document again, or give text another name`,
     )
+  const spec = flags.model ?? defaultModel
+  await checkModelFlag(spec, flags)
   const document = await readSource(file, flags, terminal)
-  return withModel(flags.model ?? defaultModel, flags, terminal, async ({ model }) => {
+  return withModel(spec, flags, terminal, async ({ model }) => {
     let isAnnounced = false
     const onProgress = (): void => {
       if (!isAnnounced)

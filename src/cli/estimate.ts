@@ -21,7 +21,7 @@ import {
   tokenCount,
 } from './flags.ts'
 import { namedValues } from './named-values.ts'
-import { openModel } from './open-model.ts'
+import { checkModelFlag, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 import { withFolderAdvice } from './too-long.ts'
 
@@ -78,6 +78,7 @@ const estimate = async (file: string, flags: EstimateFlags, terminal: Terminal):
   const { method, system, reserve, measureAgain } = flags
   const options = { keep, methodOptions, ...given({ method, system, reserve }) }
   checkCompressOptions(options)
+  await checkModelFlag(flags.model, flags)
   const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {

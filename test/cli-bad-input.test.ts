@@ -358,6 +358,24 @@ describe('contexts', { concurrency: 2 }, () => {
     refused(outcome, 1, /made with the model llama .*smollm2-135m has sha256 b179.*not downloaded; leave out -m/)
   })
 
+  test('flags that would do nothing: --encoding of a context, --force of standard output', async (t) => {
+    const place = await withContext(t)
+    writeFileSync(join(place.folder, 'fields.json'), '{"type": "object", "properties": {"a": {"type": "string"}}}')
+    const sentence = /--encoding is for a document that is read, and a\.cctx is a context; leave it out/
+    for (const words of [
+      ['ask', 'a.cctx', 'Why?'],
+      ['chat', 'a.cctx'],
+    ])
+      refused(await place.run([...words, '--encoding', 'latin1']), 2, sentence)
+    const extract = ['extract', 'a.cctx', '--schema', 'fields.json', '--max-tokens', '2']
+    refused(await place.run([...extract, '--force']), 2, /--force replaces a file, and this goes to standard output/)
+    const shade = ['inspect', 'context', 'a.cctx', '--html', '-', '--force']
+    refused(await place.run(shade), 2, /--force replaces a file, .* name a file with --html/)
+    const env = { COMPACTOR_FORCE: '1', COMPACTOR_ENCODING: 'latin1' }
+    const outcome = await place.run(extract, { env })
+    assert.doesNotMatch(outcome.stderr, /--force|COMPACTOR_|encoding/)
+  })
+
   test('a context given to compress', async (t) => {
     const place = await withContext(t)
     refused(await place.run(compress('a.cctx', place)), 1, /a\.cctx is a context already; ask it with/)

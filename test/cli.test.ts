@@ -55,7 +55,11 @@ test('ask streams the text on stdout, says numbers on stderr only when asked to,
   assert.equal(plain.stdout, `${answer}\n`)
   const { stdout, stderr } = await place.run([...words, '--stats'])
   assert.equal(stdout, plain.stdout)
-  assert.match(stderr, /context .*question .*tokens.*answer +8 tokens/s)
+  const told = /context .*question .*tokens.*answer +8 tokens/s
+  assert.match(stderr, told)
+  const both = await place.run([...words, '--json', '--stats'])
+  assert.equal((JSON.parse(both.stdout) as { answer: string }).answer, answer)
+  assert.match(both.stderr, told)
   assert.equal(hasEscapes(stdout + stderr), false)
 })
 

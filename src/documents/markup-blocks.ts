@@ -87,7 +87,7 @@ class Page {
     if (this.#open.length >= deepest)
       throw new CompactorError(
         'document-invalid',
-        `${this.#name} has tags nested more than ${deepest} deep, which no page for people has`,
+        `${this.#name} has tags nested more than ${deepest} deep, which no page for people has; save it as text`,
       )
     const isLeftOut =
       leftOut.has(tag) ||

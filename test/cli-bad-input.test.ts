@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { newPlace, type Place } from './cli-process.ts'
@@ -256,6 +258,29 @@ describe('models', { concurrency: 2 }, () => {
     { files, words: () => ['model', 'rm', 'nobody'] },
   )
 
+  test('a model that is not there is refused by all 5 commands before the document is fetched', async (t) => {
+    const place = newPlace(t)
+    let fetched = 0
+    const server = createServer((_, response) => response.end(`${++fetched}`))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    t.after(() => server.close())
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.txt`
+    writeFileSync(join(place.folder, 'fields.json'), '{"type": "object", "properties": {"a": {"type": "string"}}}')
+    const commands = [
+      ['ask', address, 'Who?'],
+      ['chat', address],
+      ['compress', address],
+      ['estimate', address],
+      ['extract', address, '--schema', 'fields.json'],
+    ]
+    for (const words of commands)
+      refused(await place.run([...words, '-m', 'nosuch']), 1, /^compactor: unknown model "nosuch": built in are .*path/)
+    refused(await place.run(['compress', address, '-m', './none.gguf']), 1, /model file .*none\.gguf cannot be read/)
+    refused(await place.run(['compress', address, '-m', 'smollm2-135m']), 1, /HF_HUB_OFFLINE is set, so smollm2-135m/)
+    assert.equal(fetched, 0)
+    assert.deepEqual(everythingIn(place.folder), ['fields.json'])
+  })
+
   test('a model that is a pipe is refused, not waited for', async (t) => {
     const place = newPlace(t)
     execFileSync('mkfifo', [join(place.folder, 'pipe.gguf')])
@@ -319,15 +344,36 @@ describe('contexts', { concurrency: 2 }, () => {
       refused(await place.run(['ask', 'a.cctx', 'Why?', `--${flag}=${value}`]), 2, /must be/)
   })
 
-  test('a context of another model, both named', async (t) => {
+  test('a context of another model, both named, before that model is loaded', async (t) => {
     const place = await withContext(t)
-    refused(await place.run(['ask', 'a.cctx', 'Why?', '-m', place.qwen2]), 1, /made by llama \(sha256.*qwen2 \(sha256/)
+    const sentence = /a\.cctx was made with the model llama \(sha256 .*, but qwen2 has sha256 .*; leave out -m to ask/
+    refused(await place.run(['ask', 'a.cctx', 'Why?', '-m', place.qwen2]), 1, sentence)
+    writeFileSync(place.qwen2, readFileSync(place.qwen2).subarray(0, 1000)) // loading it would say that it is cut short
+    refused(await place.run(['ask', 'a.cctx', 'Why?', '-m', place.qwen2]), 1, sentence)
   })
 
   test('a model that cannot read the context is not downloaded for it', async (t) => {
     const place = await withContext(t)
     const outcome = await place.run(['ask', 'a.cctx', 'Why?', '-m', 'smollm2-135m'], { env: { HF_HUB_OFFLINE: '0' } })
     refused(outcome, 1, /made with the model llama .*smollm2-135m has sha256 b179.*not downloaded; leave out -m/)
+  })
+
+  test('flags that would do nothing: --encoding of a context, --force of standard output', async (t) => {
+    const place = await withContext(t)
+    writeFileSync(join(place.folder, 'fields.json'), '{"type": "object", "properties": {"a": {"type": "string"}}}')
+    const sentence = /--encoding is for a document that is read, and a\.cctx is a context; leave it out/
+    for (const words of [
+      ['ask', 'a.cctx', 'Why?'],
+      ['chat', 'a.cctx'],
+    ])
+      refused(await place.run([...words, '--encoding', 'latin1']), 2, sentence)
+    const extract = ['extract', 'a.cctx', '--schema', 'fields.json', '--max-tokens', '2']
+    refused(await place.run([...extract, '--force']), 2, /--force replaces a file, and this goes to standard output/)
+    const shade = ['inspect', 'context', 'a.cctx', '--html', '-', '--force']
+    refused(await place.run(shade), 2, /--force replaces a file, .* name a file with --html/)
+    const env = { COMPACTOR_FORCE: '1', COMPACTOR_ENCODING: 'latin1' }
+    const outcome = await place.run(extract, { env })
+    assert.doesNotMatch(outcome.stderr, /--force|COMPACTOR_|encoding/)
   })
 
   test('a context given to compress', async (t) => {

@@ -55,7 +55,11 @@ test('ask streams the text on stdout, says numbers on stderr only when asked to,
   assert.equal(plain.stdout, `${answer}\n`)
   const { stdout, stderr } = await place.run([...words, '--stats'])
   assert.equal(stdout, plain.stdout)
-  assert.match(stderr, /context .*question .*tokens.*answer +8 tokens/s)
+  const told = /context .*question .*tokens.*answer +8 tokens/s
+  assert.match(stderr, told)
+  const both = await place.run([...words, '--json', '--stats'])
+  assert.equal((JSON.parse(both.stdout) as { answer: string }).answer, answer)
+  assert.match(both.stderr, told)
   assert.equal(hasEscapes(stdout + stderr), false)
 })
 
@@ -235,6 +239,21 @@ test('ask on a text file reads it once: the second question finds the context, w
   await succeed(place, ['ctx', 'rm', id])
   assert.deepEqual(JSON.parse(await succeed(place, ['context', 'list', '--json'])), [])
   assert.deepEqual(everythingIn(join(place.home, 'contexts')), [])
+})
+
+test('estimate says, in its text and its help, that the machine is taken to stay as busy as now; its JSON is as before', async (t) => {
+  const place = newPlace(t)
+  writeFileSync(join(place.folder, 'a.txt'), 'The bridge was opened on the third of May by the mayor.\n')
+  const words = ['estimate', 'a.txt', '-m', place.llama, '--reserve', '100']
+  const { exitCode, stdout, stderr } = await place.run(words)
+  assert.equal(exitCode, 0, stderr)
+  assert.match(stdout, /^measured +\d{4}-\d\d-\d\d \d\d:\d\d \(now\), on this machine: .* as busy as now$/m)
+  assert.match((await place.run(['estimate', '--help'])).stdout, /as busy as it is now/)
+  const json = JSON.parse((await place.run([...words, '--json'])).stdout) as object
+  assert.deepEqual(
+    Object.keys(json).filter((key) => !/Tokens$|Bytes$/.test(key)),
+    [...['model', 'method', 'keep', 'seconds', 'measuredAt', 'isRemembered']],
+  )
 })
 
 test('models: pull by path, list, inspect and remove', async (t) => {

@@ -87,7 +87,7 @@ test('without the model the page shows ids and says so; -m names it, and another
   assert.deepEqual([given.exitCode, shaded(given.stdout)], [0, text])
   const wrong = await place.run(['inspect', 'context', 'a.cctx', '--html', 'c.html', '-m', place.qwen2], { env })
   assert.deepEqual([wrong.exitCode, wrong.stderr.split('\n').length], [1, 2])
-  assert.match(wrong.stderr, /the context was made by toy .* and cannot be read by qwen2/)
+  assert.match(wrong.stderr, /was made with the model toy .*, but qwen2 has sha256 .*; leave out -m/)
   assert.ok(!readdirSync(place.folder).includes('c.html'))
 })
 

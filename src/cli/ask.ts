@@ -112,6 +112,7 @@ const sayAnswer = async (
   if (flags.json) {
     const info = await answer.done
     terminal.printJson({ answer: await answer.text, ...info, loadSeconds, stats: context.stats })
+    if (flags.stats) terminal.note(describeAnswer(info, context, loadSeconds))
     return
   }
   let last = '\n'

@@ -17,7 +17,7 @@ import {
 } from './document-source.ts'
 import { bytesText, countText } from './figures.ts'
 import { defaultModel, type EngineFlags, given } from './flags.ts'
-import { type OpenModel, openModel } from './open-model.ts'
+import { checkModelFlag, type OpenModel, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface Asked {
@@ -25,6 +25,7 @@ export interface Asked {
   readonly model: Wanted
   readonly keep: string | undefined // named on the command line
   readonly chosen: string | undefined // --include or --exclude, the same
+  readonly encoding: string | undefined // the same
 }
 
 export interface AskedFlags extends EngineFlags, DocumentFlags {
@@ -39,8 +40,10 @@ export const askedFlags = (): Option[] => [
 
 /** A preferred model or share from the environment or the file is for new documents; a context knows its own. */
 export const askedOf = (command: Command, source: string, flags: AskedFlags): Asked => {
-  const keep = command.getOptionValueSource('keep') === 'cli' ? flags.keep : undefined
-  return { source, model: wantedModel(command, flags), keep, chosen: chosenFlag(command) }
+  const typed = (name: 'keep' | 'encoding'): string | undefined =>
+    command.getOptionValueSource(name) === 'cli' ? flags[name] : undefined
+  const [keep, encoding] = [typed('keep'), typed('encoding')]
+  return { source, model: wantedModel(command, flags), keep, encoding, chosen: chosenFlag(command) }
 }
 
 export interface OpenSource {
@@ -51,7 +54,7 @@ export interface OpenSource {
 
 /** Opens it, compressing a document that is new; remembered for the next time. */
 export const openAskedSource = async (
-  { source, model, keep, chosen }: Asked,
+  { source, model, keep, chosen, encoding }: Asked,
   flags: AskedFlags,
   terminal: Terminal,
 ): Promise<OpenSource> => {
@@ -61,6 +64,11 @@ export const openAskedSource = async (
   const file = await findSource(source)
   if (chosen !== undefined && file.isContext) throw notOfFolder(chosen, source)
   if (!file.isContext) return openDocument({ file: file.path, keep: share }, flags, terminal)
+  if (encoding !== undefined)
+    throw new CompactorError(
+      'usage',
+      `--encoding is for a document that is read, and ${source} is a context; leave it out`,
+    )
   const { header } = await readContextHeader(file.path)
   const made = { file: source, by: header.model }
   const spec = await getContextModel(made, model, terminal)
@@ -104,8 +112,10 @@ const openDocument = async (
       'context-corrupt',
       `${file} is not a context: its first bytes are not those of a .cctx file; compress the document again, or give text another name`,
     )
+  const spec = flags.model ?? defaultModel
+  await checkModelFlag(spec, flags)
   const document = await readSource(file, flags, terminal)
-  return withModel(flags.model ?? defaultModel, flags, terminal, async ({ model }) => {
+  return withModel(spec, flags, terminal, async ({ model }) => {
     let isAnnounced = false
     const onProgress = (): void => {
       if (!isAnnounced)

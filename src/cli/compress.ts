@@ -38,7 +38,7 @@ import {
   tokenCount,
 } from './flags.ts'
 import { namedValues } from './named-values.ts'
-import { openModel } from './open-model.ts'
+import { checkModelFlag, openModel } from './open-model.ts'
 import { chooseOutput } from './output-path.ts'
 import type { Terminal } from './terminal.ts'
 import { withFolderAdvice } from './too-long.ts'
@@ -124,6 +124,7 @@ const compress = async (file: string, flags: CompressFlags, terminal: Terminal):
   checkCompressOptions(options)
   await refuseContext(file)
   const output = await chooseOutput(file, flags)
+  await checkModelFlag(flags.model, flags)
   const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {

@@ -101,14 +101,17 @@ const notHere = async ({ file, by: model }: Made, why: string): Promise<Compacto
 /** What cannot be the context's own model is refused, not downloaded. */
 const getNamedModel = async (spec: string, search: Search): Promise<string> => {
   const { file, by } = search.made
-  try {
-    return (await pullExactly(spec, search)).path
-  } catch (cause) {
-    if (!(cause instanceof CompactorError) || cause.code !== 'checksum-mismatch') throw cause
-    throw new CompactorError(
+  const mismatch = (what: string, options?: { cause: unknown }): CompactorError =>
+    new CompactorError(
       'context-mismatch',
-      `${file} was made with the model ${by.name} (sha256 ${by.fingerprint.slice(0, 12)}…), but ${cause.message}; leave out -m to ask with the model that made it`,
-      { cause },
+      `${file} was made with the model ${by.name} (sha256 ${by.fingerprint.slice(0, 12)}…), but ${what}; leave out -m to ask with the model that made it`,
+      options,
     )
-  }
+  const { name, path, sha256 } = await pullExactly(spec, search).catch((cause: unknown) => {
+    if (!(cause instanceof CompactorError) || cause.code !== 'checksum-mismatch') throw cause
+    throw mismatch(cause.message, { cause })
+  })
+  // Before it is loaded, which takes long of a large one.
+  if (sha256 !== by.fingerprint) throw mismatch(`${name} has sha256 ${sha256.slice(0, 12)}…`)
+  return path
 }

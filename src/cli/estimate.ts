@@ -21,15 +21,15 @@ import {
   tokenCount,
 } from './flags.ts'
 import { namedValues } from './named-values.ts'
-import { openModel } from './open-model.ts'
+import { checkModelFlag, openModel } from './open-model.ts'
 import type { Terminal } from './terminal.ts'
 import { withFolderAdvice } from './too-long.ts'
 
 const help = `
 Tokens are counted exactly, bytes follow from them. Seconds come from short runs of the model on this machine (some
 seconds, for large models up to a minute), which are remembered and corrected by every document that is compressed and
-every context that is asked: the next estimate with this model only looks, for some seconds, how busy the machine is, and
-takes it to stay so. Answers are the first of a process, as \`compactor ask\` gives them.
+every context that is asked: the next estimate with this model only looks, for some seconds, how busy the machine is. All
+seconds assume that it stays as busy as it is now. Answers are the first of a process, as \`compactor ask\` gives them.
 
 Examples:
   compactor estimate report.txt
@@ -78,6 +78,7 @@ const estimate = async (file: string, flags: EstimateFlags, terminal: Terminal):
   const { method, system, reserve, measureAgain } = flags
   const options = { keep, methodOptions, ...given({ method, system, reserve }) }
   checkCompressOptions(options)
+  await checkModelFlag(flags.model, flags)
   const document = await readSource(file, flags, terminal)
   const opened = await openModel(flags.model, flags, terminal)
   try {
@@ -109,7 +110,7 @@ const describeEstimate = (estimate: Estimate): string => {
     ['answers', `begin after ${secondsText(seconds.firstToken)}, then ${rate(seconds.nextToken)}`],
     [
       'measured',
-      `${estimate.measuredAt.slice(0, 16).replace('T', ' ')}${estimate.isRemembered ? '' : ' (now)'}, on this machine`,
+      `${estimate.measuredAt.slice(0, 16).replace('T', ' ')}${estimate.isRemembered ? '' : ' (now)'}, on this machine: seconds are right while it stays as busy as now`,
     ],
   ])
 }

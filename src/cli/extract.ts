@@ -59,7 +59,9 @@ export const defineExtract = (command: Command, terminal: Terminal): void => {
     .option('--stats', 'print tokens and times on stderr')
     .addHelpText('after', help)
     .action((source: string, flags: ExtractFlags) => {
-      return extractFields(askedOf(command, source, flags), flags, terminal)
+      // From the environment or the file it is for outputs that are files.
+      const force = flags.output !== '-' || command.getOptionValueSource('force') === 'cli' ? flags.force : undefined
+      return extractFields(askedOf(command, source, flags), { ...flags, force: force ?? false }, terminal)
     })
   for (const option of [...askedFlags(), ...engineFlags()]) command.addOption(option)
 }

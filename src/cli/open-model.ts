@@ -11,6 +11,12 @@ export interface OpenModel {
   dispose(): Promise<void>
 }
 
+/** Before a document is read: a name or path that no model has is refused at once, as `openModel` would refuse it. */
+export const checkModelFlag = async (spec: string, { offline }: EngineFlags): Promise<void> => {
+  const { checkModel } = await import('../index.ts')
+  await checkModel(spec, given({ offline }))
+}
+
 export const openModel = async (
   spec: string,
   { threads, backend, offline }: EngineFlags,

@@ -1,6 +1,7 @@
 /** Where a context will be written: refuses before minutes of work what would fail after them. */
 import { randomBytes } from 'node:crypto'
-import { lstat, open, rm, stat } from 'node:fs/promises'
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { lstat, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
@@ -18,7 +19,7 @@ export const chooseOutput = async (
       `the output ${target} would replace the document itself; give another name with -o`,
     )
   await refuseExisting(target, { force, flag: '-o' })
-  await tryFolder(dirname(resolve(target)), '-o')
+  tryFolder(dirname(resolve(target)), '-o')
   return target
 }
 
@@ -84,12 +85,19 @@ export const refuseExisting = async (
     )
 }
 
-/** Writes a block into the folder and takes it away again: permissions alone do not say whether that works. */
-export const tryFolder = async (folder: string, flag: string): Promise<void> => {
+/**
+ * Writes a block into the folder and takes it away again: permissions alone do not say whether that works. Synchronous, so that
+ * an interruption never leaves it there.
+ */
+export const tryFolder = (folder: string, flag: string): void => {
   const trial = join(folder, `.compactor-${process.pid}-${randomBytes(6).toString('hex')}.tmp`)
   try {
-    const file = await open(trial, 'wx')
-    await file.write(Buffer.alloc(4096)).finally(() => file.close())
+    const file = openSync(trial, 'wx')
+    try {
+      writeSync(file, Buffer.alloc(4096))
+    } finally {
+      closeSync(file)
+    }
   } catch (cause) {
     throw new CompactorError(
       'write-failed',
@@ -97,6 +105,14 @@ export const tryFolder = async (folder: string, flag: string): Promise<void> => 
       { cause },
     )
   } finally {
-    await rm(trial, { force: true }).catch(() => undefined) // not made, which the error above says
+    remove(trial)
+  }
+}
+
+const remove = (path: string): void => {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // Not made, which was said already.
   }
 }

@@ -23,7 +23,9 @@ export const readConfig = async (): Promise<Config | undefined> => {
     text = await readFile(configFile, 'utf8')
   } catch (cause) {
     if ((cause as { code?: string }).code === 'ENOENT') return undefined
-    throw new CompactorError('usage', `${configFile} cannot be read: ${fileReason(cause)}`, { cause })
+    throw new CompactorError('usage', `${configFile} cannot be read: ${fileReason(cause)}; mend it or remove it`, {
+      cause,
+    })
   }
   let config: unknown
   try {

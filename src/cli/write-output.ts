@@ -15,10 +15,16 @@ export interface Output {
 
 /** Before the work: refuses what could not be written after it. Throws CompactorError: 'usage', 'output-exists', 'write-failed'. */
 export const checkOutput = async ({ path, flag, force }: Output): Promise<void> => {
-  if (path === '-') return
+  if (path === '-') {
+    if (!force) return
+    throw new CompactorError(
+      'usage',
+      `--force replaces a file, and this goes to standard output; leave it out or name a file with ${flag}`,
+    )
+  }
   if (path === '') throw new CompactorError('usage', `${flag} takes the path of the file to write, got an empty text`)
   await refuseExisting(path, { force, flag })
-  await tryFolder(dirname(path), flag)
+  tryFolder(dirname(path), flag)
 }
 
 /**
@@ -65,6 +71,11 @@ const linkNew = (temporary: string, path: string): void => {
     )
       throw cause
     closeSync(openSync(path, 'wx')) // no hard links here: take the name with an empty file, then put ours in its place
-    renameSync(temporary, path)
+    try {
+      renameSync(temporary, path)
+    } catch (failure) {
+      rmSync(path, { force: true })
+      throw failure
+    }
   }
 }

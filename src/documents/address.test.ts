@@ -57,7 +57,7 @@ test('address: pages, PDF and text of another charset are read, through up to 5 
   assert.equal((await readDocument(`${site}/packed`)).text, 'unpacked')
 })
 
-test('address: 9 failures are refused in a sentence that never shows the query', async (t) => {
+test('address: 10 failures are refused in a sentence that never shows the query', async (t) => {
   const site = await serve(t, {
     '/image': give('image/png', 'x'),
     '/large': (response) => response.writeHead(200, { 'content-length': '60000000' }).write('x'),
@@ -68,6 +68,7 @@ test('address: 9 failures are refused in a sentence that never shows the query',
     '/broken': (response) => void response.destroy(),
     '/script': give('text/html', '<div id=app></div><script>draw()</script>'),
     '/empty': give('text/plain', ''),
+    '/private': (response) => response.writeHead(403).end(),
   })
   const refused = async (path: string, code: string, message: RegExp): Promise<void> => {
     await assert.rejects(readDocument(`${site}${path}?token=secret`), (error: { code: string; message: string }) => {
@@ -77,13 +78,22 @@ test('address: 9 failures are refused in a sentence that never shows the query',
       return true
     })
   }
-  await refused('/none', 'download-failed', /could not be fetched: the server answered 404/)
+  await refused(
+    '/none',
+    'download-failed',
+    /could not be fetched: the server answered 404 Not Found; check the address$/,
+  )
+  await refused('/private', 'download-failed', /answered 403 Forbidden; download it with a browser and give the file$/)
   await refused('/image', 'document-invalid', /is image\/png; expected text/)
   await refused('/large', 'document-invalid', /larger than the 50 MB/)
   await refused('/bomb', 'document-invalid', /larger than the 50 MB/)
   await refused('/circle', 'download-failed', /leads on more than 5 times/)
   await refused('/local', 'usage', /file:\/\/ addresses are not read/)
-  await refused('/broken', 'download-failed', /could not be fetched: /)
+  await refused(
+    '/broken',
+    'download-failed',
+    /could not be fetched: .+; try again, or download it first and give the file$/,
+  )
   await refused('/script', 'document-invalid', /holds no text: a page that its scripts make up/)
   await refused('/empty', 'document-invalid', /is empty/)
 })

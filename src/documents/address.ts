@@ -36,13 +36,15 @@ export const fetchDocument = async (
     return { bytes: await bodyOf(response, name), served }
   } catch (cause) {
     if (signal?.aborted || cause instanceof CompactorError) throw cause
-    const reason = isLate ? `it took longer than ${timeoutMs / 1000} s` : reasonOf(cause)
+    const reason = isLate ? `it took longer than ${timeoutMs / 1000} s; ${wayAround}` : reasonOf(cause)
     throw new CompactorError('download-failed', `${name} could not be fetched: ${reason}`, { cause })
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
 }
+
+const wayAround = 'try again, or download it first and give the file'
 
 const checkAddress = (address: string | URL): URL => {
   if (!isUrl(address))
@@ -74,9 +76,13 @@ const follow = async (start: URL, { name, signal }: { name: string; signal: Abor
     if (response.status < 300 || response.status >= 400 || location === null)
       throw new CompactorError(
         'download-failed',
-        `${name} could not be fetched: the server answered ${response.status} ${response.statusText}`.trim(),
+        `${name} could not be fetched: the server answered ${`${response.status} ${response.statusText}`.trim()}; ${adviceFor(response.status)}`,
       )
-    if (!isUrl(location, url)) throw new CompactorError('download-failed', `${name} leads to an address that is none`)
+    if (!isUrl(location, url))
+      throw new CompactorError(
+        'download-failed',
+        `${name} leads to an address that is none; give the last address itself`,
+      )
     const next = checkAddress(new URL(location, url))
     if (url.protocol === 'https:' && next.protocol === 'http:')
       throw new CompactorError(
@@ -89,6 +95,12 @@ const follow = async (start: URL, { name, signal }: { name: string; signal: Abor
     'download-failed',
     `${name} leads on more than ${mostRedirects} times; give the last address itself`,
   )
+}
+
+const adviceFor = (status: number): string => {
+  if (status === 404 || status === 410) return 'check the address'
+  if (status === 401 || status === 403) return 'download it with a browser and give the file'
+  return wayAround
 }
 
 const bodyOf = async (response: Response, name: string): Promise<Uint8Array> => {
@@ -124,6 +136,6 @@ const reasonOf = (cause: unknown): string => {
   const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
   const { code, message } = inner as { code?: string; message?: string }
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return 'its server is not known; check the address and the network'
-  if (code === 'ECONNREFUSED') return 'its server refuses connections'
-  return message || code || String(inner)
+  if (code === 'ECONNREFUSED') return 'its server refuses connections; check the address'
+  return `${message || code || String(inner)}; ${wayAround}`
 }

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import { writeZip } from '../../test/fixtures/zip-writer.ts'
 import type { Document } from './document.ts'
+import { placeAt } from './place.ts'
 import { readDocument } from './read-document.ts'
 
 /** @param entries more files of the zip; `main` is where the body stands */
@@ -46,6 +47,58 @@ test('docx: a table of more than 200 characters in a cell, or beside cells of 2 
   const long = table(row('x'.repeat(100), 'y'.repeat(100)))
   const { text: apart } = await read(t, table(row('Before', long, 'After')))
   assert.equal(apart, `Before\n\n${'x'.repeat(100)} | ${'y'.repeat(100)}\n\nAfter`)
+})
+
+const decimals = `<w:numbering><w:abstractNum w:abstractNumId="1"><w:lvl w:ilvl="0"><w:numFmt w:val="decimal"/><w:lvlText w:val="%1."/></w:lvl></w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="1"/></w:num></w:numbering>`
+const numbered = (text: string, mark = ''): string =>
+  `<w:p><w:pPr><w:numPr><w:ilvl w:val="0"/><w:numId w:val="1"/></w:numPr>${mark}</w:pPr>${text === '' ? '' : run(text)}</w:p>`
+
+test('docx: 7 numbers of a list run on through layout tables two deep, rows and the text behind them, in the order of the text', async (t) => {
+  const innermost = table(row(numbered('Third') + numbered('Fourth')))
+  const middle = table(row(`${numbered('Second')}${innermost}<w:p/>`))
+  const outer = table(row(`${numbered('First')}${middle}${numbered('Fifth')}`))
+  const { text } = await read(t, outer + table(row('Step', numbered('Sixth'))) + numbered('Seventh'), {
+    'word/numbering.xml': decimals,
+  })
+  assert.equal(text, '1. First\n2. Second\n\n3. Third 4. Fourth\n\n5. Fifth\n\nStep | 6. Sixth\n\n7. Seventh')
+})
+
+test('docx: a column of numbers without text is read, a deleted or hidden paragraph takes none, an empty one takes its own', async (t) => {
+  const rows = ['Rig', 'Sail'].map((text) => row(numbered(''), text)).join('')
+  const gone = ['<w:del/>', '<w:vanish/>'].map((mark) => numbered('', `<w:rPr>${mark}</w:rPr>`)).join('')
+  const body = `<w:tbl>${rows}</w:tbl>${gone}${numbered('')}${numbered('Anchor')}`
+  const { text } = await read(t, body, { 'word/numbering.xml': decimals })
+  assert.equal(text, '1. | Rig\n2. | Sail\n\n4. Anchor')
+})
+
+test('docx: tables two deep with merged cells and empty rows keep their order, and 2 headings in them their places', async (t) => {
+  const heading = (text: string): string => `<w:p><w:pPr><w:outlineLvl w:val="0"/></w:pPr>${run(text)}</w:p>`
+  const spanned = `<w:tr><w:tc><w:tcPr><w:gridSpan w:val="2"/></w:tcPr>${paragraph('Both')}</w:tc></w:tr>`
+  const merged = ['<w:vMerge w:val="restart"/>', '<w:vMerge/>'].map(
+    (merge, at) =>
+      `<w:tr><w:tc><w:tcPr>${merge}</w:tcPr>${at === 0 ? paragraph('Crew') : '<w:p/>'}</w:tc><w:tc>${paragraph(['Ada', 'Bo'][at] ?? '')}</w:tc></w:tr>`,
+  )
+  const innermost = table(spanned, row('', ''), ...merged)
+  const middle = table(row('', ''), row(heading('Ship') + paragraph('Before'), `${innermost}<w:p/>`), row('x', ''))
+  const outer = table(
+    row(`${heading('Harbour')}${middle}<w:p/>`),
+    row(''),
+    row('Pier', `${table(row('a', 'b'))}${paragraph('after')}`),
+  )
+  const document = await read(t, outer + paragraph('End.'))
+  const rows = 'Both\nCrew | Ada\n | Bo'
+  assert.equal(document.text, `# Harbour\n\n# Ship\n\nBefore\n\n${rows}\nx | \nPier | [a | b] after\n\nEnd.`)
+  const placeOf = (words: string): string => {
+    const at = Buffer.byteLength(document.text.slice(0, document.text.indexOf(words)))
+    return placeAt(document, at, at + words.length)
+  }
+  assert.deepEqual(['Harbour', 'Before', 'Bo', 'after'].map(placeOf), ['§ Harbour', '§ Ship', '§ Ship', '§ Ship'])
+})
+
+test('docx: what a footnote says in a table keeps its number', async (t) => {
+  const note = `<w:footnotes><w:footnote w:id="2">${table(row('Tide', 'high'))}</w:footnote><w:footnote w:id="3">${paragraph('Ebb.')}</w:footnote></w:footnotes>`
+  const { text } = await read(t, paragraph('The harbour.'), { 'word/footnotes.xml': note })
+  assert.equal(text, 'The harbour.\n\n[2] Tide | high\n[3] Ebb.')
 })
 
 test('docx: a caption in a text box, which the file holds in a new and an old form, is read once', async (t) => {

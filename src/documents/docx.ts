@@ -62,6 +62,7 @@ const leftOut = new Set(['del', 'moveFrom', 'Fallback', 'instrText', 'pPrChange'
 
 interface Paragraph {
   text: string
+  isGone: boolean // its end is deleted or hidden, and with it its number
   isBold: boolean // all of it
   style: ParagraphStyle | undefined
   list: string | undefined
@@ -71,6 +72,7 @@ interface Paragraph {
 
 const emptyParagraph = (): Paragraph => ({
   text: '',
+  isGone: false,
   isBold: true,
   style: undefined,
   list: undefined,
@@ -81,8 +83,14 @@ const emptyParagraph = (): Paragraph => ({
 /** A paragraph that is bold as a whole may be a heading in a document that has no others. */
 type ReadBlock = Block & { readonly isBold?: boolean }
 
-/** Blocks are those of tables within it. */
-type Cell = (Paragraph | ReadBlock)[]
+/** A paragraph of a cell, or a block of a table within it. */
+interface Part {
+  readonly block: ReadBlock
+  readonly line: string // what it says within a row
+  readonly isInner: boolean
+}
+
+type Cell = Part[]
 
 /** Hears the tags of the main part, or of the notes. */
 class Body {
@@ -98,6 +106,7 @@ class Body {
   #hidden = false
   #bold = false
   #inText = false
+  #inProperties = false // of a paragraph
   #note: string | undefined
 
   constructor(styles: Styles, numbering: Numbering) {
@@ -107,9 +116,11 @@ class Body {
 
   open(tag: string, attributes: Attributes): void {
     const local = localName(tag)
+    if (this.#inProperties && this.#leftOut === 0) this.#openMark(local, attributes)
     if (leftOut.has(local)) this.#leftOut++
     if (this.#leftOut > 0) return
     if (local === 'p') this.#beginParagraph()
+    else if (local === 'pPr') this.#inProperties = true
     else if (local === 'r') [this.#inRun, this.#hidden, this.#bold] = [this.#inRun + 1, false, false]
     else if (local === 't') this.#inText = true
     else if (local === 'tr') this.#rows.push([])
@@ -123,6 +134,14 @@ class Body {
     this.#paragraphs.push(emptyParagraph())
     this.#outerRuns.push(this.#inRun)
     this.#inRun = 0
+  }
+
+  /** What is said in its properties of the mark that ends a paragraph. */
+  #openMark(local: string, attributes: Attributes): void {
+    const paragraph = this.#paragraphs.at(-1)
+    const isGone =
+      local === 'del' || local === 'moveFrom' || (local === 'vanish' && isOn(attribute(attributes, 'val') ?? ''))
+    if (paragraph !== undefined && isGone) paragraph.isGone = true
   }
 
   #openInRun(local: string, attributes: Attributes): void {
@@ -150,6 +169,7 @@ class Body {
     if (leftOut.has(local)) this.#leftOut = Math.max(0, this.#leftOut - 1)
     else if (this.#leftOut > 0) return
     else if (local === 'p') this.#endParagraph()
+    else if (local === 'pPr') this.#inProperties = false
     else if (local === 'r') this.#inRun = Math.max(0, this.#inRun - 1)
     else if (local === 't') this.#inText = false
     else if (local === 'tr') this.#endRow()
@@ -174,47 +194,62 @@ class Body {
     if (!this.#bold && /[\p{L}\p{N}]/u.test(text)) paragraph.isBold = false
   }
 
+  /** Numbers are given here, in the order of the text, and not where a row ends: tables within it have ended before. */
   #endParagraph(): void {
     const paragraph = this.#paragraphs.pop()
     this.#inRun = this.#outerRuns.pop() ?? 0
-    const text =
-      paragraph?.text
-        .replace(/\u00ad/g, '')
-        .replace(/\u00a0/g, ' ')
-        .trim() ?? ''
-    if (paragraph === undefined || text === '') return
-    paragraph.text = text
+    if (paragraph === undefined) return
+    const text = paragraph.text
+      .replace(/\u00ad/g, '')
+      .replace(/\u00a0/g, ' ')
+      .trim()
+    const number = text === '' && paragraph.isGone ? '' : this.#numberOf(paragraph)
+    const shown = number === '- ' ? '' : number
     const cell = this.#rows.at(-1)?.at(-1)
-    if (cell) cell.push(paragraph)
-    else this.#blocks.push(this.#blockOf(paragraph))
-  }
-
-  #blockOf(paragraph: Paragraph): ReadBlock {
-    const { text } = paragraph
-    const list = paragraph.list ?? paragraph.style?.list
-    const level = paragraph.level ?? paragraph.style?.listLevel ?? 0
-    const number = list === undefined || list === '0' ? '' : this.#numbering.next(list, level)
-    const outline = paragraph.outline ?? paragraph.style?.outline
+    // A number alone says something only in a column of numbers.
+    if (text === '' && (cell === undefined || shown === '')) return
     const note = this.#note === undefined ? '' : `[${this.#note}] `
     this.#note = undefined
-    if (outline !== undefined && outline >= 0 && outline < 9)
-      return { kind: 'heading', text: `${number}${text.replace(/\s+/g, ' ')}`, level: outline + 1 }
-    if (number !== '') {
-      const indented = `${'  '.repeat(Math.min(level, 8))}${number}${text}`
-      return { kind: 'item', text: indented, isBold: paragraph.isBold && number !== '- ' }
-    }
-    return { kind: 'paragraph', text: note + text, isBold: paragraph.isBold }
+    const block = blockOf(paragraph, { text, number, note })
+    if (cell) cell.push({ block, line: `${note}${shown}${text}`.trimEnd(), isInner: false })
+    else this.#blocks.push(block)
+  }
+
+  #numberOf({ list: own, level: ownLevel, style }: Paragraph): string {
+    const list = own ?? style?.list
+    return list === undefined || list === '0' ? '' : this.#numbering.next(list, ownLevel ?? style?.listLevel ?? 0)
   }
 
   /** Of a means of layout the cells are read one after the other. */
   #endRow(): void {
     const row = this.#rows.pop() ?? []
-    const isLayout = isLaidOut(row)
-    const blocks: ReadBlock[] = isLayout
-      ? row.flat().map((part) => ('kind' in part ? part : this.#blockOf(part)))
+    const parts = row.flat()
+    if (parts.length === 0) return
+    const blocks: ReadBlock[] = isLaidOut(row)
+      ? parts.map(({ block }) => block)
       : [{ kind: 'row', text: row.map(cellText).join(' | ') }]
-    if (row.flat().length > 0) (this.#rows.at(-1)?.at(-1) ?? this.#blocks).push(...blocks)
+    const outer = this.#rows.at(-1)?.at(-1)
+    if (outer) outer.push(...blocks.map((block): Part => ({ block, line: block.text, isInner: true })))
+    else this.#blocks.push(...blocks)
   }
+}
+
+interface Words {
+  readonly text: string
+  readonly number: string // with a space behind it, or ''
+  readonly note: string // the same
+}
+
+const blockOf = (paragraph: Paragraph, { text, number, note }: Words): ReadBlock => {
+  const level = paragraph.level ?? paragraph.style?.listLevel ?? 0
+  const outline = paragraph.outline ?? paragraph.style?.outline
+  if (outline !== undefined && outline >= 0 && outline < 9)
+    return { kind: 'heading', text: `${number}${text.replace(/\s+/g, ' ')}`.trimEnd(), level: outline + 1 }
+  if (number !== '') {
+    const indented = `${'  '.repeat(Math.min(level, 8))}${number}${text}`.trimEnd()
+    return { kind: 'item', text: indented, isBold: paragraph.isBold && number !== '- ' }
+  }
+  return { kind: 'paragraph', text: note + text, isBold: paragraph.isBold }
 }
 
 /** Characters of a table that still reads as what one cell says. */
@@ -222,18 +257,22 @@ const longestInner = 200
 
 /** A table in a cell is one column's value where it is short and stands among cells of one paragraph; else layout. */
 const isLaidOut = (row: readonly Cell[]): boolean => {
-  const inner = row.map((cell) => cell.filter((part) => 'kind' in part))
+  const inner = row.map((cell) => cell.filter(({ isInner }) => isInner))
   if (inner.every((tables) => tables.length === 0)) return false
-  const isShort = (tables: Cell): boolean => tables.reduce((sum, { text }) => sum + text.length, 0) <= longestInner
+  const isShort = (tables: Cell): boolean => tables.reduce((sum, { line }) => sum + line.length, 0) <= longestInner
   const others = row.filter((cell, column) => cell.length > 0 && inner[column]?.length === 0)
   return others.length === 0 || others.some((cell) => cell.length > 1) || !inner.every(isShort)
 }
 
+/** In the order of the cell; rows of a table within it that follow each other stand in one pair of brackets. */
 const cellText = (cell: Cell): string => {
-  const line = ({ text }: Paragraph | ReadBlock): string => text.replace(/\s+/g, ' ')
-  const own = cell.filter((part) => !('kind' in part)).map(line)
-  const inner = cell.filter((part) => 'kind' in part).map(line)
-  return [...own, ...(inner.length > 0 ? [`[${inner.join('; ')}]`] : [])].join(' ')
+  const texts = cell.map(({ line, isInner }, at) => {
+    const text = line.replace(/\s+/g, ' ').trim()
+    if (!isInner) return text
+    const [begins, ends] = [!cell[at - 1]?.isInner, !cell[at + 1]?.isInner]
+    return `${begins ? '[' : ''}${text}${ends ? ']' : ';'}`
+  })
+  return texts.join(' ')
 }
 
 const longestTitle = 100

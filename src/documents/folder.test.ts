@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFileSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { temporaryFolder } from '../../test/fixtures/temporary-folder.ts'
 import { placeAt } from './place.ts'
 import { readDocument } from './read-document.ts'
@@ -19,6 +19,11 @@ const folderOf = (t: TestContext, files: Readonly<Record<string, string | Buffer
   }
   return folder
 }
+
+test('folder: one given as a URL with a blank and a letter beyond ASCII in its name is read', async (t) => {
+  const folder = join(folderOf(t, { 'my notes ü/a.txt': 'one' }), 'my notes ü')
+  assert.equal((await readDocument(pathToFileURL(folder))).text, '# a.txt\n\none')
+})
 
 const filesOf = ({ marks }: { marks: readonly { kind: string; label: string }[] }): string[] =>
   marks.filter(({ kind }) => kind === 'file').map(({ label }) => label)

@@ -1,5 +1,6 @@
 /** A folder or repository as one document: every file that can be read under its name as heading, the others named. */
 import { isUtf8 } from 'node:buffer'
+import { fileURLToPath } from 'node:url'
 import { CompactorError } from '../error.ts'
 import { fileReason } from '../file-reason.ts'
 import { bytesText } from '../number-text.ts'
@@ -25,7 +26,7 @@ interface FolderOptions extends ChoiceOptions {
 export const readFolder = async (folder: string | URL, options: FolderOptions): Promise<Document> => {
   const { name, signal } = options
   const choice = new FileChoice(options)
-  const listed = await listFolder(typeof folder === 'string' ? folder : folder.pathname, { name, choice, signal })
+  const listed = await listFolder(typeof folder === 'string' ? folder : fileURLToPath(folder), { name, choice, signal })
   const unmet = notesOfUnmet(options, choice, listed.files.length === 0)
   if (listed.files.length > mostFiles)
     throw new CompactorError(

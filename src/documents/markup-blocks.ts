@@ -87,7 +87,7 @@ class Page {
     if (this.#open.length >= deepest)
       throw new CompactorError(
         'document-invalid',
-        `${this.#name} has tags nested more than ${deepest} deep, which no page for people has`,
+        `${this.#name} has tags nested more than ${deepest} deep, which no page for people has; save it as text`,
       )
     const isLeftOut =
       leftOut.has(tag) ||
@@ -234,11 +234,21 @@ const withoutRepeatedImages = (blocks: readonly Block[]): Block[] => {
   const describedBy = (text: string): string | undefined => /^\[image: (.+?)\.?\]$/s.exec(text.trim())?.[1]
   // Not another image: of two that are described alike neither would be left.
   const says = (block: Block | undefined, words: string): boolean =>
-    block !== undefined && describedBy(block.text) === undefined && oneLine(block.text).includes(words)
+    block !== undefined && describedBy(block.text) === undefined && saysInWords(oneLine(block.text), words)
   return blocks.filter(({ text }, index) => {
     const words = oneLine(describedBy(text) ?? '')
     return words === '' || !(says(blocks[index - 1], words) || says(blocks[index + 1], words))
   })
+}
+
+/** A letter of a script that writes with spaces; others have no borders between words that could be seen. */
+const letter = String.raw`(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}])[\p{L}\p{M}\p{N}_]`
+
+/** Whole words only: "art" is not said by "party". */
+const saysInWords = (text: string, words: string): boolean => {
+  if (!text.includes(words)) return false
+  const literal = words.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')
+  return new RegExp(`(?<!${letter})${literal}(?!${letter})`, 'u').test(text)
 }
 
 const headingLevel = (tag: string): number => Number(/^h([1-6])$/.exec(tag)?.[1] ?? 0)

@@ -33,7 +33,7 @@ const readFormat = async (input: ReaderInput, served: Served | undefined): Promi
   if (bytes.length > largestTextBytes)
     throw new CompactorError(
       'document-invalid',
-      `${name} has ${bytesText(bytes.length)}; documents may have up to ${bytesText(largestTextBytes)}`,
+      `${name} has ${bytesText(bytes.length)}, and documents may have up to ${bytesText(largestTextBytes)}; give a part of it`,
     )
   const kind = formatOfText(bytes, name, served?.type)
   if (kind === 'html') return (await import('./html.ts')).readHtml(input, served?.charset)

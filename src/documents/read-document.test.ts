@@ -173,6 +173,23 @@ test('html: 2 images that stand side by side and are described alike are both re
   assert.equal(text, '[image: A gull]\n\n[image: A gull]\n\nBirds')
 })
 
+test('html: of 6 images 3 are described in whole words beside them: art is not said by party, nor 1 by 1902', async (t) => {
+  const path = join(temporaryFolder(t), 'a.html')
+  const described = [
+    ['art', 'The party art-house, partly.', ''],
+    ['art', 'The party of artists.', '[image: art]'],
+    ['1', 'In 1902, café.', '[image: 1]'],
+    ['caf', 'In 1902, café.', '[image: caf]'],
+    ['c++', 'Written in c++, mostly.', ''],
+    ['図', '港図一.', ''],
+  ] as const
+  for (const [alt, caption, image] of described) {
+    writeFileSync(path, `<main><p><img src="a.png" alt="${alt}"></p><p>${caption}</p></main>`)
+    const { text } = await readDocument(path, { name: 'a.html' })
+    assert.equal(text, [image, caption].filter((part) => part !== '').join('\n\n'), alt)
+  }
+})
+
 test('text: Windows-1252 is guessed and said, or read as what the caller says; UTF-16 with its mark needs no guess', async () => {
   const guessed = await read('latin1.txt')
   assert.match(guessed.text, /^Die Straße führt über die Brücke zum schönen Café/)
@@ -243,5 +260,8 @@ test('14 kinds of files that are no documents are refused by what they are', asy
   await assert.rejects(readDocument(path), { code: 'document-invalid', message: /a GGUF model/ })
   writeFileSync(path, 'text')
   truncateSync(path, 2 ** 28 + 1)
-  await assert.rejects(readDocument(path), { code: 'document-invalid', message: / has 268 MB; .* up to 268 MB$/ })
+  await assert.rejects(readDocument(path), {
+    code: 'document-invalid',
+    message: / has 268 MB, .* up to 268 MB; give a part of it$/,
+  })
 })

@@ -123,7 +123,7 @@ const readPath = async (path: string | URL, { stats, name, signal }: PathInput):
     formatOfBytes(await readStart(path), name) // a model, a film or an archive is refused as what it is
     throw new CompactorError(
       'document-invalid',
-      `${name} has ${bytesText(stats.size)}; documents may have up to ${bytesText(largestBytes)}`,
+      `${name} has ${bytesText(stats.size)}, and documents may have up to ${bytesText(largestBytes)}; give a part of it`,
     )
   }
   return readFile(path, options)
@@ -148,7 +148,7 @@ const readStream = async (chunks: AsyncIterable<Uint8Array>, name: string): Prom
     if (bytes > largestBytes)
       throw new CompactorError(
         'document-invalid',
-        `${name} has more than ${bytesText(largestBytes)}, and documents may have no more`,
+        `${name} has more than ${bytesText(largestBytes)}, and documents may have no more; give a part of it`,
       )
   }
   return Buffer.concat(read)

@@ -32,7 +32,10 @@ export const readXml = async (
     {
       onopentag: (tag, attributes) => {
         if (++depth > deepest)
-          throw new CompactorError('document-invalid', `${name} has tags nested more than ${deepest} deep`)
+          throw new CompactorError(
+            'document-invalid',
+            `${name} has tags nested more than ${deepest} deep, which no document for people has; get it again`,
+          )
         handler.open?.(tag, attributes)
       },
       onclosetag: (tag) => {

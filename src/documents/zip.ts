@@ -38,7 +38,7 @@ export const openZip = async (bytes: Uint8Array, name: string): Promise<Zip> => 
     if (zip.entryCount > mostEntries)
       throw new CompactorError(
         'document-invalid',
-        `${name} is a zip of ${zip.entryCount} files, and documents may have up to ${mostEntries}`,
+        `${name} is a zip of ${zip.entryCount} files, and documents may have up to ${mostEntries}; unpack it and give the folder`,
       )
     for await (const entry of zip.eachEntry()) if (!entry.fileName.endsWith('/')) entries.set(entry.fileName, entry)
     let total = 0

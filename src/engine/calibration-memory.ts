@@ -6,8 +6,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AskingCalibration } from './asking-calibration.ts'
-import type { Calibration } from './calibration.ts'
+import type { AskingCalibration, AskingRun } from './asking-calibration.ts'
+import type { Calibration, ReadingRun } from './calibration.ts'
 
 const rememberedCount = 40 // newest last; few enough to be read and written in a millisecond or two
 
@@ -23,31 +23,60 @@ const readMemory = (home: string): Record<string, unknown> => {
   }
 }
 
-const areRuns = (value: unknown, names: readonly string[]): boolean =>
+/** What each field of a remembered run must be; one that is forgotten here does not compile. */
+type Fields<T> = { readonly [K in keyof T]-?: (value: unknown) => boolean }
+
+const mostTokens = 2 ** 31
+const mostSeconds = 1e7 // of processors, some four months: no run that anybody waited for
+
+const isBoolean = (value: unknown): boolean => typeof value === 'boolean'
+const isTokens = (value: unknown): boolean => typeof value === 'number' && value >= 1 && value <= mostTokens
+const isSeconds = (value: unknown): boolean => typeof value === 'number' && value >= 0 && value <= mostSeconds
+
+const readingFields: Fields<ReadingRun> = { tokens: isTokens, processorSeconds: isSeconds, isFirst: isBoolean }
+const askingFields: Fields<AskingRun> = {
+  keptTokens: isTokens, // a mean over heads, so not always whole
+  isWhole: isBoolean,
+  firstTokenSeconds: isSeconds,
+  nextTokenSeconds: isSeconds,
+}
+
+type Known = Readonly<Record<string, unknown>>
+
+const isKnown = (value: unknown): value is Known => typeof value === 'object' && value !== null
+
+const areRuns = <T>(value: unknown, fields: Fields<T>): value is readonly T[] =>
   Array.isArray(value) &&
   value.every(
     (run: unknown) =>
-      typeof run === 'object' &&
-      run !== null &&
-      names.every((name) => {
-        const number = (run as Record<string, unknown>)[name]
-        return typeof number === 'number' && Number.isFinite(number) && number >= 0
-      }),
+      isKnown(run) &&
+      Object.entries<(value: unknown) => boolean>(fields).every(([name, isRight]) => isRight(run[name])),
   )
 
+/** Runs of the measurement itself: without one that took time, an estimate would be of nothing. */
+const areMeasured = <T>(value: unknown, fields: Fields<T>, seconds: readonly (keyof T)[]): boolean =>
+  areRuns(value, fields) && seconds.every((name) => value.some((run) => Number(run[name]) > 0))
+
+/** As Date writes it: it is shown as it is. */
+const isMoment = (value: unknown): boolean =>
+  typeof value === 'string' && !Number.isNaN(Date.parse(value)) && new Date(value).toISOString() === value
+
 const isCalibration = (value: unknown): value is Calibration => {
-  if (typeof value !== 'object' || value === null) return false
-  const { measuredAt, whole, chosen, wholeSince, chosenSince } = value as Record<keyof Calibration, unknown>
+  if (!isKnown(value)) return false
+  const { measuredAt, whole, chosen, wholeSince, chosenSince }: Partial<Record<keyof Calibration, unknown>> = value
   return (
-    typeof measuredAt === 'string' &&
-    [whole, chosen, wholeSince, chosenSince].every((runs) => areRuns(runs, ['tokens', 'processorSeconds']))
+    isMoment(measuredAt) &&
+    [whole, chosen].every((runs) => areMeasured(runs, readingFields, ['processorSeconds'])) &&
+    [wholeSince, chosenSince].every((runs) => areRuns(runs, readingFields))
   )
 }
 
 const isAskingCalibration = (value: unknown): value is AskingCalibration => {
-  if (typeof value !== 'object' || value === null) return false
-  const { asked, askedSince } = value as Record<keyof AskingCalibration, unknown>
-  return [asked, askedSince].every((runs) => areRuns(runs, ['keptTokens', 'firstTokenSeconds', 'nextTokenSeconds']))
+  if (!isKnown(value)) return false
+  const { asked, askedSince }: Partial<Record<keyof AskingCalibration, unknown>> = value
+  return (
+    areMeasured(asked, askingFields, ['firstTokenSeconds', 'nextTokenSeconds']) && areRuns(askedSince, askingFields)
+  )
 }
 
 export const recallCalibration = (home: string, key: string): Calibration | undefined => {

@@ -132,7 +132,7 @@ export const pullModel = async (spec: string, options: PullOptions = {}): Promis
   }
 }
 
-const offlineOf = (isAsked: boolean | undefined, env: Environment): Offline | undefined => {
+export const offlineOf = (isAsked: boolean | undefined, env: Environment): Offline | undefined => {
   if (isAsked) return { reason: 'offline is asked for', remedy: 'leave that out' }
   return isAsked === undefined && isOffline(env) ? { reason: 'HF_HUB_OFFLINE is set', remedy: 'unset it' } : undefined
 }
@@ -221,11 +221,7 @@ const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel
   const elsewhere = mayHold(await listForeignModels(pull.env), entry)
   const used = await findElsewhere(entry.name, elsewhere, entry.sha256, pull)
   if (used) return used
-  if (pull.whyOffline !== undefined)
-    throw new CompactorError(
-      'download-failed',
-      `${pull.whyOffline.reason}, so ${entry.name} is not downloaded; ${pull.whyOffline.remedy}, or put its file at ${targetOf(entry.name, pull)}`,
-    )
+  if (pull.whyOffline !== undefined) throw notDownloaded(entry.name, pull.whyOffline, pull)
   if (!entry.hub) return fetchFromMirror(entry, pull)
   try {
     return await fetchBuiltInFromHub(entry, entry.hub, pull)
@@ -237,6 +233,16 @@ const pullBuiltIn = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel
     return fetchFromMirror(entry, pull)
   }
 }
+
+export const notDownloaded = (
+  name: string,
+  { reason, remedy }: Offline,
+  place: { readonly home: string },
+): CompactorError =>
+  new CompactorError(
+    'download-failed',
+    `${reason}, so ${name} is not downloaded; ${remedy}, or put its file at ${targetOf(name, place)}`,
+  )
 
 const checkPresent = async (entry: CatalogEntry, pull: Pull): Promise<PulledModel | undefined> => {
   const local = (await listModels(pull.home)).find(({ name }) => name === entry.name)
@@ -380,7 +386,8 @@ const findCached = async ({ repo, file, quant }: HubRequest, pull: Pull): Promis
 
 // -- bytes --------------------------------------------------------------------------------------------------------
 
-const targetOf = (name: string, { home }: Pull): string => join(modelsDirectory(home), `${name}.gguf`)
+const targetOf = (name: string, { home }: { readonly home: string }): string =>
+  join(modelsDirectory(home), `${name}.gguf`)
 
 const refuseOtherBytes = (source: { readonly name: string; readonly sha256: string | undefined }, pull: Pull): void => {
   if (pull.sha256 === undefined || source.sha256 === undefined || source.sha256 === pull.sha256) return

@@ -91,8 +91,8 @@ const placesOf = (ops: Ops, layer: number, parts: readonly Part[], { rotated, v 
     if (copies.length > 0) sequence.append(layer, { k: rowsOf(ops, rotated.k, copies), v: rowsOf(ops, v, copies) })
     const cut = (tensor: Tensor): Tensor => ops.slice(tensor, start, count)
     sequence.append(layer, { k: cut(rotated.k), v: cut(v) })
-    start += count
     const { shared, own, firstIndex } = sequence.look(layer, cut(rotated.q))
+    start += count
     return { sequence, start: start - count, count, copies, shared, own, firstIndex }
   })
 }

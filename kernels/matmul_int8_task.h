@@ -356,8 +356,8 @@ bool multiply_int8(Pool& pool, const Matmul* matmuls, size_t count) {
   for (size_t t = 0; t < any.n; t++)
     quantise_token_avx2(any.x + t * any.columns, any.columns, activations_memory(activations, any.columns, t));
 #if defined(COMPACTOR_VNNI)
-  for (size_t t = 0; t < any.n && has_quads(matmuls, count); t++)
-    lay_quads(any.columns, activations_memory(activations, any.columns, t));
+  if (has_quads(matmuls, count))
+    for (size_t t = 0; t < any.n; t++) lay_quads(any.columns, activations_memory(activations, any.columns, t));
 #endif
   Int8Runs all;
   all.count = count;

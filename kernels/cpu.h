@@ -17,17 +17,20 @@ bool isa_from_name(const char* name, Isa* isa);
 // Whether processor and operating system can run a variant.
 bool isa_available(Isa isa);
 
-constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2, Isa::avx512};
+constexpr Isa kIsas[] = {Isa::scalar, Isa::avx2, Isa::avx512, Isa::amx};
 
 // Whether the products of bfloat16 pairs that some processors have beside AVX-512 can be used.
 bool bf16_available();
+
+// Why the amx variants are not available although the processor has them, or null.
+const char* amx_refusal();
 
 // A processor feature worth naming in `inspect cpu`, whether a kernel uses it or not.
 struct CpuFeature {
   const char* name;
   bool present;
 };
-constexpr size_t kCpuFeatureCount = 11;
+constexpr size_t kCpuFeatureCount = 12;
 void cpu_features(CpuFeature (&features)[kCpuFeatureCount]);
 
 }  // namespace compactor

@@ -15,7 +15,7 @@ enum class WeightType : int { F32, F16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K
 
 // Instruction sets this binary has variants for, each a superset of the one before it: an op without a variant for one
 // runs that of the next lower. The machine decides (cpu.h), COMPACTOR_ISA or an option may lower it.
-enum class Isa : int { scalar, avx2, avx512 };
+enum class Isa : int { scalar, avx2, avx512, amx };
 
 // The longest row that matmul_f32 takes; the binding refuses more.
 constexpr size_t kMaxColumns = 1u << 20;

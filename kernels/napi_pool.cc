@@ -49,7 +49,7 @@ napi_value create_pool(napi_env env, napi_callback_info info) {
   Isa isa = Isa::scalar;
   arguments.require(threads >= 1 && threads <= kMostThreads, "threads must be from 1 to %zu, got %zu", kMostThreads,
                     threads);
-  arguments.require(isa_from_name(name.characters, &isa), "isa must be scalar, avx2 or avx512, got %s", name.characters);
+  arguments.require(isa_from_name(name.characters, &isa), "isa must be scalar, avx2, avx512 or amx, got %s", name.characters);
   arguments.require(isa_available(isa), "this processor cannot run the %s kernels", name.characters);
   if (!arguments.ok()) return nullptr;
 
@@ -92,7 +92,7 @@ napi_value dispose_pool(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// machine() → { isas: string[] best last, features: string[] }
+// machine() → { isas: string[] best last, features: string[], refusal?: string }
 napi_value machine(napi_env env, napi_callback_info) {
   napi_value result = nullptr, isas = nullptr, features = nullptr, name = nullptr;
   napi_create_object(env, &result);
@@ -114,6 +114,10 @@ napi_value machine(napi_env env, napi_callback_info) {
   }
   napi_set_named_property(env, result, "isas", isas);
   napi_set_named_property(env, result, "features", features);
+  if (const char* refusal = amx_refusal()) {
+    napi_create_string_utf8(env, refusal, NAPI_AUTO_LENGTH, &name);
+    napi_set_named_property(env, result, "refusal", name);
+  }
   return result;
 }
 

@@ -393,7 +393,7 @@ test('COMPACTOR_ISA: scalar is taken, an unknown one is refused', { skip }, () =
     process.env.COMPACTOR_ISA = 'mmx'
     assert.throws(() => createNativeOps({ threads: 1 }), {
       name: 'RangeError',
-      message: /scalar, avx2 or avx512, got mmx/,
+      message: /scalar, avx2, avx512 or amx, got mmx/,
     })
   } finally {
     if (before === undefined) delete process.env.COMPACTOR_ISA

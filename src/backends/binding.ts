@@ -30,9 +30,15 @@ export type SegmentArguments = [
 /** Of each matrix: type, bytes, rows, columns, bias, out. */
 export type ProductArgument = number | Uint8Array | Float32Array | undefined
 
+export interface Machine {
+  readonly isas: readonly string[] // best last
+  readonly features: readonly string[]
+  readonly refusal?: string // why an instruction set that the processor has is not among them
+}
+
 /** Ops that take a pool give false when the abort word cut them short; `out` is then partly written. */
 export interface Binding {
-  machine(): { readonly isas: readonly string[]; readonly features: readonly string[] } // isas: best last
+  machine(): Machine
   createPool(threads: number, isa: string): PoolHandle
   watchAbort(pool: PoolHandle, words: Int32Array | undefined): void
   disposePool(pool: PoolHandle): void

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { createNativeOps, nativeAvailable } from './native.ts'
+import { createNativeOps, isas, nativeAvailable } from './native.ts'
 import type { WeightType } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
 import { blockLayout, type CpuOps, f32 } from './tensor.ts'
@@ -49,7 +49,7 @@ test('decode: 11 types, real and extreme blocks, the reference gives the bits of
   check(createReferenceOps())
 })
 
-for (const isa of ['scalar', 'avx2', 'avx512'] as const) {
+for (const isa of isas) {
   const skip = !native.available ? native.reason : !native.isas.includes(isa) ? `no ${isa}` : false
   test(`decode: 11 types, real and extreme blocks, native ${isa} gives the bits of the gguf package`, { skip }, () => {
     check(createNativeOps({ threads: 2, isa }))

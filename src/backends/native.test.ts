@@ -2,10 +2,8 @@
 import { test } from 'node:test'
 import { CompactorError } from '../error.ts'
 import { testLayer14 } from './layer14.conformance.ts'
-import { createNativeOps, type Isa, nativeAvailable } from './native.ts'
+import { createNativeOps, type Isa, isas, nativeAvailable } from './native.ts'
 import { assertSameBits, type OpName, testOps } from './ops.conformance.ts'
-
-const isas: readonly Isa[] = ['scalar', 'avx2', 'avx512']
 
 const noAddon = nativeAvailable().available ? false : 'the addon cannot be loaded'
 
@@ -23,7 +21,8 @@ const missing = (isa: Isa): string | undefined => {
 /** Where factors may be rounded: matrix products by every instruction set, attention where pairs of bfloat16 are multiplied. */
 const roundingOps = (isa: Isa): readonly OpName[] => {
   const available = nativeAvailable()
-  const isBf16 = isa === 'avx512' && available.available && available.features.includes('avx512bf16')
+  const isBf16 =
+    isas.indexOf(isa) >= isas.indexOf('avx512') && available.available && available.features.includes('avx512bf16')
   const products = ['matmul', 'matmulEach'] as const
   return isBf16 ? [...products, 'attend', 'attentionReceived'] : products
 }

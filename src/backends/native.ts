@@ -58,7 +58,12 @@ import {
 } from './scoring-checks.ts'
 import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
 
-export type Isa = 'scalar' | 'avx2' | 'avx512'
+/** Instruction sets that there are kernels for, each with all of those before it. */
+export const isas = ['scalar', 'avx2', 'avx512', 'amx'] as const
+
+export type Isa = (typeof isas)[number]
+
+const isIsa = (name: unknown): name is Isa => isas.includes(name as Isa)
 
 export interface NativeOptions {
   readonly threads: number
@@ -84,6 +89,7 @@ export type NativeAvailability =
       readonly isa: Isa
       readonly isas: readonly string[] // all that this processor can run, the best last
       readonly features: readonly string[]
+      readonly refusal?: string // why an instruction set that the processor has is not among them
     }
   | { readonly available: false; readonly reason: string }
 
@@ -136,16 +142,17 @@ interface Context {
 }
 
 const chooseIsa = (binding: Binding, option: Isa | undefined): Isa => {
-  const { isas } = binding.machine()
-  const wanted = option ?? process.env.COMPACTOR_ISA ?? isas.at(-1)
-  if (wanted !== 'scalar' && wanted !== 'avx2' && wanted !== 'avx512')
+  const { isas: present, refusal } = binding.machine()
+  const wanted = option ?? process.env.COMPACTOR_ISA ?? present.at(-1)
+  if (!isIsa(wanted))
     throw new RangeError(
-      `the instruction set must be scalar, avx2 or avx512, got ${String(wanted)} (option isa or COMPACTOR_ISA)`,
+      `the instruction set must be scalar, avx2, avx512 or amx, got ${String(wanted)} (option isa or COMPACTOR_ISA)`,
     )
-  if (!isas.includes(wanted))
+  if (!present.includes(wanted))
     throw new CompactorError(
       'backend-unavailable',
-      `this processor cannot run the ${wanted} kernels, only ${isas.join(', ')}: leave out the isa option and COMPACTOR_ISA`,
+      `this ${refusal === undefined ? 'processor' : 'process'} cannot run the ${wanted} kernels, only ${present.join(', ')}` +
+        `${refusal === undefined ? '' : ` (${refusal})`}: leave out the isa option and COMPACTOR_ISA`,
     )
   return wanted
 }

@@ -105,6 +105,7 @@ const inspectCpu = async (json: boolean, terminal: Terminal): Promise<void> => {
               'backend',
               `native, ${native.isa} kernels${forced ? ' (COMPACTOR_ISA)' : ': the best this processor can run'}`,
             ],
+            ...(native.refusal === undefined ? [] : [['not used', native.refusal] as const]),
           ] as const)
         : ([['backend', `reference, because ${native.reason}`]] as const)),
     ]),

@@ -17,9 +17,12 @@ namespace compactor {
 namespace {
 
 constexpr size_t kBlockRows = 192;       // at most; a multiple of the tile height
+constexpr size_t kTilesRows = 32;        // rows, and values of a head, of whole tile registers
+constexpr size_t kFewestRows = 48;
 constexpr size_t kEnoughTasks = 32;      // row blocks beyond which keys are not shared out
 constexpr size_t kShortestSpan = 512;    // a multiple of kKeyBlock
 constexpr size_t kTaskWork = size_t{64} << 20;  // rows · keys · head_dim of one task, about 10 ms
+constexpr size_t kTilesWork = 4 * kTaskWork;    // by tile registers
 
 size_t keys_of(const AttendPlan& plan, size_t kv_head) {
   size_t keys = 0;
@@ -89,17 +92,23 @@ bool run_tasks(Pool& pool, Task task, AttendPlan& plan) {
 
 }  // namespace
 
+bool goes_by_tiles(Isa isa, bool bf16, size_t rows, size_t head_dim) {
+  return isa >= Isa::amx && bf16 && rows > kFewRows && head_dim % kTilesRows == 0;
+}
+
 void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room) {
   const size_t keys = longest_run(plan);
   const size_t work = keys * plan.head_dim;
-  plan.block_rows = work <= kTaskWork / kBlockRows ? kBlockRows : kTaskWork / work;
-  plan.block_rows = plan.block_rows / kTileRows * kTileRows;
-  if (plan.block_rows < 8 * kTileRows) plan.block_rows = 8 * kTileRows;
+  const size_t most_work = plan.tiles ? kTilesWork : kTaskWork;
+  const size_t unit = plan.tiles ? kTilesRows : kTileRows;
+  plan.block_rows = work <= most_work / kBlockRows ? kBlockRows : most_work / work;
+  plan.block_rows = plan.block_rows / unit * unit;
+  if (plan.block_rows < kFewestRows) plan.block_rows = task_count(kFewestRows, unit) * unit;
   plan.row_blocks = task_count(plan.rows(), plan.block_rows);
   const size_t blocks = plan.row_blocks * plan.kv_heads;
   const size_t for_threads = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
   const size_t height = plan.rows() < plan.block_rows ? plan.rows() : plan.block_rows;
-  const size_t for_aborts = task_count(work * height, kTaskWork);
+  const size_t for_aborts = task_count(work * height, most_work);
   const size_t splits = for_threads > for_aborts ? for_threads : for_aborts;
   plan.span = task_count(task_count(keys, splits), kKeyBlock) * kKeyBlock;
   if (plan.span < kShortestSpan) plan.span = kShortestSpan;
@@ -129,6 +138,7 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
   plan.first_index = first_index;
   plan.out = out;
   plan.pool = &pool;
+  plan.tiles = goes_by_tiles(isa, bf16, plan.rows(), head_dim);
   share_out_rows(plan, sizeof(SoftmaxState) + head_dim * sizeof(float), kSharedScratchBytes);
   if (plan.splits > 1) {
     plan.states = static_cast<SoftmaxState*>(pool_shared_scratch(pool));
@@ -138,6 +148,7 @@ bool attend_f32(Pool& pool, Isa isa, const float* q, size_t n, size_t heads, siz
 #if COMPACTOR_X86
   if (isa >= Isa::avx2) task = isa >= Isa::avx512 ? attend_task_avx512 : attend_task_avx2;
   if (isa >= Isa::avx512 && bf16 && bf16_available()) task = attend_task_bf16;
+  if (plan.tiles) task = attend_task_amx;
 #endif
   (void)isa;
   (void)bf16;

@@ -27,6 +27,7 @@ struct AttendPlan {
   uint32_t first_index;
   float* out;
 
+  bool tiles;          // by the tile registers of AMX
   size_t block_rows;   // rows of one task
   size_t row_blocks;   // of one KV head
   size_t span;         // keys of one task, counted over all segments of the head
@@ -43,6 +44,9 @@ struct AttendPlan {
   }
 };
 
+// Whether rows of a head are computed by the tile registers: as whole tiles, and more than go straight to where keys lie.
+bool goes_by_tiles(Isa isa, bool bf16, size_t rows, size_t head_dim);
+
 // Fills block_rows, row_blocks, span and splits. A row takes `state_bytes` of `room` for each of several splits.
 void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room);
 
@@ -51,5 +55,6 @@ void attend_task_scalar(void* plan, size_t task, int thread);
 void attend_task_avx2(void* plan, size_t task, int thread);
 void attend_task_avx512(void* plan, size_t task, int thread);
 void attend_task_bf16(void* plan, size_t task, int thread);
+void attend_task_amx(void* plan, size_t task, int thread);
 
 }  // namespace compactor

@@ -46,8 +46,9 @@ COMPACTOR_INLINE Block block_of(const AttendPlan& plan, size_t index, size_t kv_
   };
   block.keys = reinterpret_cast<Factor*>(take(kKeyBlock * block.height));
   block.values = reinterpret_cast<Factor*>(take(factor_count(kKeyBlock) * block.width));
-  block.logits = take(block.rows * kKeyBlock);
-  block.q = reinterpret_cast<Factor*>(take(block.rows * block.height));
+  const size_t tall = block.rows + kProductRows - 1;  // what is computed with the last of them
+  block.logits = take(tall * kKeyBlock);
+  block.q = reinterpret_cast<Factor*>(take(tall * block.height));
   const size_t few = block.rows < kFewRows ? block.rows : kFewRows;
   block.spread = reinterpret_cast<Factor*>(take(few * block.height * kQuad));
   block.out = take(block.rows * block.width);
@@ -130,8 +131,8 @@ COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
       if (block.visible[row + height - 1] <= panel * kPanel || block.first[row] >= (panel + 1) * kPanel) continue;
-      kLogitsTiles[height](block.q + row * block.height, packed, block.height,
-                           block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
+      multiply_logits(height, block.q + row * block.height, packed, block.height,
+                      block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
     }
   }
 }

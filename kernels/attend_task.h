@@ -22,9 +22,9 @@ void add_values(const Block& block, const Rows& values, size_t count) {
     for (size_t tile = 0; tile < tiling.tiles; tile++) {
       const size_t row = tiling.start(tile);
       const size_t height = tiling.height(tile);
-      kValuesTiles[height](weights + row * kKeyBlock, kKeyBlock, block.values + d * factor_count(count),
-                           factor_count(block.visible[row + height - 1]), block.scales + row,
-                           block.out + row * block.width + d, block.width);
+      multiply_values(height, weights + row * kKeyBlock, kKeyBlock, block.values + d * packed_height(count),
+                      block.visible[row + height - 1], block.scales + row, block.out + row * block.width + d,
+                      block.width);
     }
   }
 }

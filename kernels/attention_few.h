@@ -318,7 +318,7 @@ COMPACTOR_INLINE void add_straight(const AttendPlan& plan, const Block& block, c
   Ahead values(run.values.from(block.first[0]));
   weigh_straight(plan, block, run, values);
   Ahead next_keys(next);
-  const Tiling tiling(block.rows);
+  const Tiling tiling(block.rows, kTileRows);
   for (size_t tile = 0; tile < tiling.tiles; tile++) {
     const size_t row = tiling.start(tile);
     const size_t height = tiling.height(tile);

@@ -101,6 +101,13 @@ bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_
     row_task = received_rows_bf16;
     column_task = received_columns_bf16;
   }
+  const bool tiles = goes_by_tiles(isa, bf16, n * heads / kv_heads, head_dim);
+  if (tiles) {
+    row_task = received_rows_amx;
+    column_task = received_columns_amx;
+  }
+#else
+  const bool tiles = false;
 #endif
   (void)isa;
   (void)bf16;
@@ -116,6 +123,7 @@ bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_
     rows.segments = segments;
     rows.segment_count = segment_count;
     rows.scale = scale;
+    rows.tiles = tiles;
     rows.first_index = first_index + uint32_t(first);
     rows.pool = &pool;
     plan.count = count;

@@ -29,5 +29,7 @@ void received_columns_scalar(void* plan, size_t task, int thread);
 void received_columns_avx2(void* plan, size_t task, int thread);
 void received_columns_avx512(void* plan, size_t task, int thread);
 void received_columns_bf16(void* plan, size_t task, int thread);
+void received_rows_amx(void* plan, size_t task, int thread);
+void received_columns_amx(void* plan, size_t task, int thread);
 
 }  // namespace compactor

@@ -6,6 +6,10 @@
 // read and converted once for all of them.
 #pragma once
 #include "factors.h"
+#include "tasks.h"
+#if defined(COMPACTOR_AMX)
+#include "tiles_amx.h"
+#endif
 
 namespace compactor {
 namespace {
@@ -16,6 +20,13 @@ constexpr size_t kTileRows = 12;
 constexpr size_t kTileRows = 6;
 #endif
 constexpr size_t kPanel = 2 * kLanes;
+
+// Rows whose products with a panel are made in one go; what lies behind the last row may be computed with.
+#if defined(COMPACTOR_AMX)
+constexpr size_t kProductRows = 32;
+#else
+constexpr size_t kProductRows = kTileRows;
+#endif
 
 COMPACTOR_INLINE size_t padded(size_t count) { return (count + kPanel - 1) / kPanel * kPanel; }
 
@@ -138,12 +149,24 @@ COMPACTOR_INLINE FactorLanes value_factors(const Rows& values, size_t row, size_
 #endif
 }
 
-// packed [panels][factors of count][kPanel] ← values [count][head_dim], a factor of rows below one another; columns beyond
-// head_dim are zero. False if one is not finite, or not as a factor.
+// Factors that `count` packed values have below one another.
+COMPACTOR_INLINE size_t packed_height(size_t count) {
+#if defined(COMPACTOR_AMX)
+  return task_count(count, kTileDepth) * kTilePairs;
+#else
+  return factor_count(count);
+#endif
+}
+
+// packed [panels][packed_height(count)][kPanel] ← values [count][head_dim], a factor of rows below one another; columns beyond
+// head_dim and rows beyond count are zero. False if one is not finite, or not as a factor.
 COMPACTOR_INLINE bool pack_values(const Rows& values, size_t count, size_t head_dim, Factor* packed) {
   IntLanes largest = {};  // magnitudes as integers: infinity and NaN are the largest of all
-  const size_t height = factor_count(count);
-  for (size_t i = 0; i < height; i++) {
+  const size_t height = packed_height(count);
+  for (size_t i = factor_count(count); i < height; i++)
+    for (size_t d = 0; d < head_dim; d += kLanes)
+      save_factors(packed + d / kPanel * height * kPanel + i * kPanel + d % kPanel, FactorLanes{});
+  for (size_t i = 0; i < factor_count(count); i++) {
     const size_t row = i * kDepth;
     Factor* target = packed + i * kPanel;
     size_t d = 0;
@@ -220,11 +243,71 @@ using ValuesTile = void (*)(const Factor*, size_t, const Factor*, size_t, const 
 constexpr LogitsTile kLogitsTiles[kTileRows + 1] = COMPACTOR_TILES(logits_tile);
 constexpr ValuesTile kValuesTiles[kTileRows + 1] = COMPACTOR_TILES(values_tile);
 
+#if defined(COMPACTOR_AMX)
+// sums of `steps` products of 32 × 32 numbers for 32 rows and 32 columns, the lower half only if `both`: rows `left_stride` factors
+// apart, pairs kPanel factors apart
+COMPACTOR_INLINE void multiply_steps(const Factor* left, size_t left_stride, const Factor* right, size_t steps, bool both) {
+  constexpr int kRightBytes = int(kPanel * sizeof(Factor));
+  const size_t left_bytes = left_stride * sizeof(Factor);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (size_t i = 0; i < steps; i++, left += kTilePairs, right += kTilePairs * kPanel) {
+    _tile_loadd(4, left, left_bytes);
+    _tile_loadd(6, right, kRightBytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, right + kTileSide, kRightBytes);
+    _tile_dpbf16ps(1, 4, 7);
+    if (!both) continue;
+    _tile_loadd(5, left + kTileSide * left_stride, left_bytes);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+}
+
+COMPACTOR_INLINE void store_sums(float* target, size_t stride, bool both) {
+  _tile_stored(0, target, stride * sizeof(float));
+  _tile_stored(1, target + kTileSide, stride * sizeof(float));
+  if (!both) return;
+  _tile_stored(2, target + kTileSide * stride, stride * sizeof(float));
+  _tile_stored(3, target + kTileSide * stride + kTileSide, stride * sizeof(float));
+}
+#endif
+
+// Logits of up to kProductRows rows with a panel of keys; q and keys have `height` factors.
+COMPACTOR_INLINE void multiply_logits(size_t rows, const Factor* q, const Factor* keys, size_t height, float* logits,
+                                      size_t logits_stride) {
+#if defined(COMPACTOR_AMX)
+  multiply_steps(q, height, keys, height / kTilePairs, rows > kTileSide);
+  store_sums(logits, logits_stride, rows > kTileSide);
+#else
+  kLogitsTiles[rows](q, keys, height, logits, logits_stride);
+#endif
+}
+
+// out[r] = out[r] · scales[r] + Σ weights[r][i] · values[i] over the first `count` values, up to kProductRows rows
+COMPACTOR_INLINE void multiply_values(size_t rows, const Factor* weights, size_t weights_stride, const Factor* values,
+                                      size_t count, const float* scales, float* out, size_t out_stride) {
+#if defined(COMPACTOR_AMX)
+  alignas(64) float sums[kProductRows][kPanel];
+  multiply_steps(weights, weights_stride, values, task_count(count, kTileDepth), rows > kTileSide);
+  store_sums(sums[0], kPanel, rows > kTileSide);
+  for (size_t r = 0; r < rows; r++) {
+    float* target = out + r * out_stride;
+    save(target, multiply_add(load(target), all(scales[r]), load(sums[r])));
+    save(target + kLanes, multiply_add(load(target + kLanes), all(scales[r]), load(sums[r] + kLanes)));
+  }
+#else
+  kValuesTiles[rows](weights, weights_stride, values, factor_count(count), scales, out, out_stride);
+#endif
+}
+
 // How `rows` are cut into tiles of nearly equal height: 7 rows are 4 + 3, not 6 + 1.
 struct Tiling {
   size_t rows;
   size_t tiles;
-  explicit Tiling(size_t row_count, size_t most = kTileRows) : rows(row_count), tiles((row_count + most - 1) / most) {}
+  explicit Tiling(size_t row_count, size_t most = kProductRows) : rows(row_count), tiles((row_count + most - 1) / most) {}
   size_t start(size_t tile) const { return rows * tile / tiles; }
   size_t height(size_t tile) const { return start(tile + 1) - start(tile); }
 };

@@ -43,8 +43,8 @@ COMPACTOR_INLINE void chunk_logits(const MassPlan& plan, const MassBlock& block,
     for (size_t panel = 0; panel * kPanel < keys_from(block, first); panel++)
       for (size_t tile = 0; tile < tiling.tiles; tile++) {
         const size_t row = tiling.start(tile);
-        kLogitsTiles[tiling.height(tile)](block.q + row * height, block.packed + panel * kPanel * height, height,
-                                          block.logits + row * block.stride + first + panel * kPanel, block.stride);
+        multiply_logits(tiling.height(tile), block.q + row * height, block.packed + panel * kPanel * height, height,
+                        block.logits + row * block.stride + first + panel * kPanel, block.stride);
       }
   }
 }

@@ -32,6 +32,7 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   if (is_for_rows(isa, type, n, int8)) return multiply_rows_of(pool, isa, &matmul, 1);
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised(type)) return matmul_panel_avx2(pool, matmul);
+    if (isa >= Isa::amx) return matmul_amx(pool, &matmul, 1);
     return isa >= Isa::avx512 ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif
@@ -43,13 +44,15 @@ bool matmul_each_f32(Pool& pool, Isa isa, const Product* products, size_t count,
                      bool int8) {
 #if COMPACTOR_X86
   Matmul matmuls[kMostProducts];
-  bool together = n > 0;
+  bool by_rows = n > 0, by_tiles = n > 0 && isa >= Isa::amx && int8;
   for (size_t i = 0; i < count; i++) {
     const Product& product = products[i];
     matmuls[i] = {isa, product.type, product.weight, product.rows, columns, x, n, product.bias, nullptr, product.out};
-    together = together && is_for_rows(isa, product.type, n, int8);
+    by_rows = by_rows && is_for_rows(isa, product.type, n, int8);
+    by_tiles = by_tiles && is_quantised(product.type);
   }
-  if (together) return multiply_rows_of(pool, isa, matmuls, count);
+  if (by_rows) return multiply_rows_of(pool, isa, matmuls, count);
+  if (by_tiles) return matmul_amx(pool, matmuls, count);
 #endif
   for (size_t i = 0; i < count; i++)
     if (!matmul_f32(pool, isa, products[i].type, products[i].weight, products[i].rows, columns, x, n, products[i].bias,

@@ -29,4 +29,8 @@ bool matmul_int8_avx512(Pool& pool, const Matmul* matmuls, size_t count);
 bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
 
+// Quantised types only, activations and weights rounded to bfloat16
+// Up to kMostProducts of one x; any n; made for many tokens
+bool matmul_amx(Pool& pool, const Matmul* matmuls, size_t count);
+
 }  // namespace compactor

@@ -1,11 +1,21 @@
-// The feed-forward network of a layer, and all that follows attention: other kernels, one after another.
+// The feed-forward network of a layer, and all that follows attention: other kernels, one after another, but for the variant of
+// feed_forward_amx.cc.
+#include "feed_forward.h"
+
+#include "cpu.h"
 #include "kernels.h"
+#include "matmul.h"
 #include "pool.h"
 
 namespace compactor {
 
 bool feed_forward_f32(Pool& pool, Isa isa, const FeedForward& layer, const float* x, size_t n, const float* add,
                       float* between, float* out, bool int8) {
+#if COMPACTOR_X86
+  if (multiplies_by_tiles(isa, layer.gate.type, n, int8) && multiplies_by_tiles(isa, layer.up.type, n, int8) &&
+      multiplies_by_tiles(isa, layer.down.type, n, int8))
+    return feed_forward_amx(pool, layer, x, n, add, out);
+#endif
   float* const normed = between;
   float* const gate = normed + n * layer.dim;
   float* const up = gate + n * layer.hidden;

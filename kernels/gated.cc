@@ -39,7 +39,7 @@ void geglu_scalar(const float* gate, const float* up, size_t count, float* out) 
 bool swiglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out) {
   Gated run{swiglu_scalar, gate, up, count, out};
 #if COMPACTOR_X86
-  if (isa >= Isa::avx2) run.variant = swiglu_avx2;
+  if (isa >= Isa::avx2) run.variant = isa >= Isa::avx512 ? swiglu_avx512 : swiglu_avx2;
 #endif
   (void)isa;
   return pool_run(pool, task_count(count, kValuesPerTask), gated_task, &run);
@@ -48,7 +48,7 @@ bool swiglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t 
 bool geglu_f32(Pool& pool, Isa isa, const float* gate, const float* up, size_t count, float* out) {
   Gated run{geglu_scalar, gate, up, count, out};
 #if COMPACTOR_X86
-  if (isa >= Isa::avx2) run.variant = geglu_avx2;
+  if (isa >= Isa::avx2) run.variant = isa >= Isa::avx512 ? geglu_avx512 : geglu_avx2;
 #endif
   (void)isa;
   return pool_run(pool, task_count(count, kValuesPerTask), gated_task, &run);

@@ -11,6 +11,10 @@ namespace compactor {
 // AVX2 5 (blocks of 32) to 8 (Q8_0).
 static size_t fewest_panel_tokens(Isa isa) { return isa >= Isa::avx512 ? 4 : 6; }
 
+// From how many tokens on tiles are about as fast as panels, whose codes need not become numbers (measured: 24 to 32). Step-parts.ts
+// knows of it.
+constexpr size_t kFewestTileTokens = 20;
+
 static bool is_quantised(WeightType type) {
   return type != WeightType::F32 && type != WeightType::F16 && type != WeightType::BF16;
 }
@@ -24,6 +28,15 @@ static bool multiply_rows_of(Pool& pool, Isa isa, const Matmul* matmuls, size_t 
 }
 #endif
 
+bool multiplies_by_tiles(Isa isa, WeightType type, size_t n, bool int8) {
+#if COMPACTOR_X86
+  return isa >= Isa::amx && int8 && is_quantised(type) && n >= kFewestTileTokens;
+#else
+  (void)isa, (void)type, (void)n, (void)int8;
+  return false;
+#endif
+}
+
 bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, size_t rows, size_t columns, const float* x,
                 size_t n, const float* bias, const float* add, float* out, bool int8) {
   if (rows == 0 || n == 0) return true;
@@ -32,7 +45,7 @@ bool matmul_f32(Pool& pool, Isa isa, WeightType type, const uint8_t* weight, siz
   if (is_for_rows(isa, type, n, int8)) return multiply_rows_of(pool, isa, &matmul, 1);
   if (isa >= Isa::avx2) {
     if (!int8 || !is_quantised(type)) return matmul_panel_avx2(pool, matmul);
-    if (isa >= Isa::amx) return matmul_amx(pool, &matmul, 1);
+    if (multiplies_by_tiles(isa, type, n, int8)) return matmul_amx(pool, &matmul, 1);
     return isa >= Isa::avx512 ? matmul_int8_panel_avx512(pool, matmul) : matmul_int8_panel_avx2(pool, matmul);
   }
 #endif
@@ -44,12 +57,12 @@ bool matmul_each_f32(Pool& pool, Isa isa, const Product* products, size_t count,
                      bool int8) {
 #if COMPACTOR_X86
   Matmul matmuls[kMostProducts];
-  bool by_rows = n > 0, by_tiles = n > 0 && isa >= Isa::amx && int8;
+  bool by_rows = n > 0, by_tiles = true;
   for (size_t i = 0; i < count; i++) {
     const Product& product = products[i];
     matmuls[i] = {isa, product.type, product.weight, product.rows, columns, x, n, product.bias, nullptr, product.out};
     by_rows = by_rows && is_for_rows(isa, product.type, n, int8);
-    by_tiles = by_tiles && is_quantised(product.type);
+    by_tiles = by_tiles && multiplies_by_tiles(isa, product.type, n, int8);
   }
   if (by_rows) return multiply_rows_of(pool, isa, matmuls, count);
   if (by_tiles) return matmul_amx(pool, matmuls, count);

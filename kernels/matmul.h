@@ -19,6 +19,9 @@ struct Matmul {
   float* out;
 };
 
+// Whether matmul_amx is the variant for a product.
+bool multiplies_by_tiles(Isa isa, WeightType type, size_t n, bool int8);
+
 bool matmul_scalar(Pool& pool, const Matmul& matmul);      // any n, f32 activations
 bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activations; made for many tokens
 
@@ -32,5 +35,9 @@ bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made
 // Quantised types only, activations and weights rounded to bfloat16
 // Up to kMostProducts of one x; any n; made for many tokens
 bool matmul_amx(Pool& pool, const Matmul* matmuls, size_t count);
+
+// The same of x from token `token` on, which is rounded already: tiles of sixteen tokens × 32 columns, [tokens / 16][columns / 32].
+bool matmul_amx_rounded(Pool& pool, const Matmul* matmuls, size_t count, const void* tiles, size_t token,
+                        size_t token_count);
 
 }  // namespace compactor

@@ -35,7 +35,12 @@ void* map_memory(size_t bytes) {
   flags |= MAP_NORESERVE;
 #endif
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-  return memory == MAP_FAILED ? nullptr : memory;
+  if (memory == MAP_FAILED) return nullptr;
+#ifdef MADV_HUGEPAGE
+  // Panels and tiles are read in strides that few small pages cover. Refused where the system has none: nothing is lost then.
+  (void)madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+  return memory;
 }
 
 }  // namespace

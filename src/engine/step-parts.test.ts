@@ -39,9 +39,10 @@ test('step parts: together, everyone takes part, short ones first, within 512 to
 })
 
 test('step parts: as alone, questions are read first and none is cut where it is not cut alone', () => {
-  assert.deepEqual(countsOf(partsAsAlone, [1, 20, 1, 6]), [undefined, 20, undefined, 6])
+  assert.deepEqual(countsOf(partsAsAlone, [1, 20, 1, 6]), [undefined, 20, undefined, undefined])
   assert.deepEqual(countsOf(partsAsAlone, [200, 200, 200]), [200, 200, undefined])
-  assert.deepEqual(countsOf(partsAsAlone, [300, 300, 9]), [256, undefined, 9])
+  assert.deepEqual(countsOf(partsAsAlone, [300, 300, 9]), [256, 256, undefined])
+  assert.deepEqual(countsOf(partsAsAlone, [19, 9, 9, 6, 1]), [undefined, 9, undefined, 6, undefined])
 })
 
 test('step parts: as alone, 4 or 5 tokens have a step of their own; then 3 tokens in the order given', () => {

@@ -24,6 +24,9 @@ const stepTokens = 512
 /** From so many tokens on a product is computed in panels whatever the processor. */
 const fewestInPanels = 6
 
+/** From so many on it is computed by tiles where the processor has them (`kFewestTileTokens` in kernels/matmul.cc). */
+const fewestInTiles = 20
+
 /** Something of each, as far as there is room. Those with little to read go first. */
 export const partsTogether = <G extends Growing>(growing: readonly G[]): PartOf<G>[] => {
   const parts: PartOf<G>[] = []
@@ -43,8 +46,10 @@ export const partsTogether = <G extends Growing>(growing: readonly G[]): PartOf<
  * in the order given.
  */
 export const partsAsAlone = <G extends Growing>(growing: readonly G[]): PartOf<G>[] => {
-  const reading = growing.filter((one) => nextCount(one) >= fewestInPanels)
-  if (reading.length > 0) return fitting(shortFirst(reading), stepTokens)
+  const reading = shortFirst(growing.filter((one) => nextCount(one) >= fewestInPanels))
+  const byTiles = reading.filter((one) => nextCount(one) >= fewestInTiles)
+  if (byTiles.length > 0) return fitting(byTiles, stepTokens)
+  if (reading.length > 0) return fitting(reading, fewestInTiles - 1)
   const between = growing.find((one) => nextCount(one) > rowTokens)
   return between ? [partOf(between, panelTokens)] : fitting(growing, rowTokens)
 }

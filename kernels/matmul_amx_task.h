@@ -1,0 +1,169 @@
+// What matrix products by the tile registers of AMX share: weights and activations rounded to bfloat16, sums in f32.
+//
+// A task takes a few panels of 32 weight rows and up to 512 tokens. Columns are taken a slice of 256 at a time, of which the
+// activations stay in the second-level cache from one panel to the next. A panel's codes are unpacked (as for the 8-bit products)
+// and become pairs of bfloat16, which stay in the first-level cache and are multiplied with 32 tokens after another: two by two
+// tiles of sums, four instructions to four tiles read.
+//
+// Included after matmul_int8_panel_task.h and the pragmas for AVX-512 and AMX.
+#pragma once
+#include "pack_panel_avx512.h"
+#include "tiles_amx.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kBlockTokens = 2 * kTileSide;
+constexpr size_t kAmxTaskTokens = 512;  // of sums in a thread's scratch, and of one unpacking
+
+struct Tile {
+  alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
+};
+
+constexpr size_t kSliceGroups = 8;  // a block of 32 tokens and a panel of so many fit into the first-level cache
+constexpr size_t kMostPanels = 8;   // of a task
+
+// In a thread's scratch.
+struct AmxPanel {
+  Panel codes;
+  Tile tiles[kSliceGroups][2];  // [32 columns][16 rows]: a row of a tile is a pair of columns
+  alignas(64) float sums[kMostPanels][kAmxTaskTokens][kPanelRows];
+};
+static_assert(sizeof(AmxPanel) <= kScratchBytes, "the working set fits into a thread's scratch");
+
+// Activations of some tokens, and how their products are shared out.
+struct AmxRun {
+  Pool* pool;
+  const Tile* x;  // [tokens / 16][groups]: a row of a tile is a token
+  size_t groups;  // of 32 columns
+  size_t token_count;
+  RowRanges blocks;  // of the products: panels of weights with kAmxTaskTokens tokens
+
+  size_t token_blocks() const { return task_count(token_count, kAmxTaskTokens); }
+};
+
+// Values of one token, by tiles
+inline void round_token(const float* x, size_t groups, size_t token, Tile* tiles) {
+  for (size_t g = 0; g < groups; g++) {
+    const __m512 low = _mm512_loadu_ps(x + g * kTileDepth), high = _mm512_loadu_ps(x + g * kTileDepth + 16);
+    _mm512_store_si512(tiles[g].pairs[token % kTileSide], __m512i(_mm512_cvtne2ps_pbh(high, low)));
+  }
+}
+
+// 1 + code / 256 of a byte of each lane, given where it is after a shift: bits 15 to 22 of a number between 1 and 2.
+inline __m512 one_and_code(__m512i shifted) {
+  const __m512i kept = _mm512_ternarylogic_epi32(shifted, _mm512_set1_epi32(0x7f8000), _mm512_set1_epi32(0x3f800000), 0xea);
+  return _mm512_castsi512_ps(kept);
+}
+
+// Rounded to nearest, what is half way away from zero.
+inline __m512i pair_of(__m512 early, __m512 late) {
+  const __m512i half = _mm512_set1_epi32(0x8000);
+  const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(early), half), 16);
+  const __m512i high = _mm512_add_epi32(_mm512_castps_si512(late), half);
+  return _mm512_ternarylogic_epi32(high, _mm512_set1_epi32(int32_t(0xffff0000)), low, 0xea);
+}
+
+// Four columns of sixteen rows, in order of columns
+inline void round_four(__m512i codes, __m512 scale, __m512 shift, uint32_t* pairs) {
+  const __m512 a = _mm512_fmadd_ps(one_and_code(_mm512_slli_epi32(codes, 15)), scale, shift);
+  const __m512 b = _mm512_fmadd_ps(one_and_code(_mm512_slli_epi32(codes, 7)), scale, shift);
+  const __m512 c = _mm512_fmadd_ps(one_and_code(_mm512_srli_epi32(codes, 1)), scale, shift);
+  const __m512 d = _mm512_fmadd_ps(one_and_code(_mm512_srli_epi32(codes, 9)), scale, shift);
+  _mm512_store_si512(pairs, pair_of(a, b));
+  _mm512_store_si512(pairs + kTilePairs, pair_of(c, d));
+}
+
+// The weights of a panel's codes: scale · (code − offset) or scale · code + minimum.
+template <WeightType kType>
+inline void round_panel(AmxPanel& panel, size_t groups) {
+  constexpr Codes kCodes = codes_of(kType);
+  const __m512 wide = _mm512_set1_ps(256.0f), before = _mm512_set1_ps(-256.0f - float(code_offset(kType)));
+  for (size_t g = 0; g < groups; g++)
+    for (size_t h = 0; h < 2; h++) {
+      __m512 scale{}, shift{};
+#pragma GCC unroll 8
+      for (size_t s = 0; s < kTileDepth / 4; s++) {
+        if (s == 0 || (kCodes == Codes::halves && s == 4)) {
+          const size_t factor = kCodes == Codes::halves ? 2 * g + s / 4 : g;
+          const __m512 step = _mm512_load_ps(panel.codes.scales[factor] + h * kTileSide);
+          scale = _mm512_mul_ps(step, wide);
+          shift = kCodes == Codes::minimum
+                      ? _mm512_sub_ps(_mm512_load_ps(panel.codes.minimums[g] + h * kTileSide), scale)
+                      : _mm512_mul_ps(step, before);
+        }
+        round_four(_mm512_load_si512(panel.codes.codes[g * 8 + s][h * kTileSide]), scale, shift,
+                   panel.tiles[g][h].pairs[2 * s]);
+      }
+    }
+}
+
+template <WeightType kType>
+void pack_amx(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
+  pack_panel_avx512<kType>(m, row, start, groups, panel);
+  round_panel<kType>(reinterpret_cast<AmxPanel&>(panel), groups);  // of which it is the beginning
+}
+
+// sums [32][kPanelRows] (+)= 32 tokens · panel; the upper sixteen tokens only if `both`
+inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, size_t groups, bool first, bool both,
+                           float (*sums)[kPanelRows]) {
+  constexpr int kSumBytes = int(kPanelRows * sizeof(float)), kTileBytes = int(kTilePairs * sizeof(uint32_t));
+  if (first) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  } else {
+    _tile_loadd(0, sums[0], kSumBytes);
+    _tile_loadd(1, sums[0] + kTileSide, kSumBytes);
+    _tile_loadd(2, sums[kTileSide], kSumBytes);
+    _tile_loadd(3, sums[kTileSide] + kTileSide, kSumBytes);
+  }
+  const Tile* upper = x + (both ? stride : 0);
+  for (size_t g = 0; g < groups; g++) {
+    _tile_loadd(4, x + g, kTileBytes);
+    _tile_loadd(6, panel.tiles[g], kTileBytes);
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_loadd(7, panel.tiles[g] + 1, kTileBytes);
+    _tile_dpbf16ps(1, 4, 7);
+    if (!both) continue;
+    _tile_loadd(5, upper + g, kTileBytes);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+  }
+  _tile_stored(0, sums[0], kSumBytes);
+  _tile_stored(1, sums[0] + kTileSide, kSumBytes);
+  _tile_stored(2, sums[kTileSide], kSumBytes);
+  _tile_stored(3, sums[kTileSide] + kTileSide, kSumBytes);
+}
+
+constexpr PackPanels kPackAmx = COMPACTOR_PACKING(pack_amx);
+
+// Slices of nearly equal size, of whole blocks: a short one would cost as much reading and writing of sums as a long one.
+inline size_t slice_groups(WeightType type, size_t groups) {
+  const size_t whole = block_layout(type).values / kTileDepth;
+  return task_count(task_count(groups, task_count(groups, kSliceGroups)), whole) * whole;
+}
+
+// sums of rows `row` … with the columns of a slice; finish(first token of the task, count) as soon as sums of the last are complete.
+template <typename Finish>
+inline void multiply_panel(const AmxRun& run, const Matmul& m, size_t group, size_t slice, size_t row, size_t token,
+                           AmxPanel& panel, float (*sums)[kPanelRows], Finish finish) {
+  const size_t groups = task_size(run.groups, group, slice);
+  const size_t token_count = task_size(run.token_count, token, kAmxTaskTokens);
+  kPackAmx[size_t(m.type)](m, row, group * kTileDepth, groups, panel.codes);
+  for (size_t t = 0; t < token_count; t += kBlockTokens) {
+    const size_t tokens = task_size(token_count, t, kBlockTokens);
+    const Tile* x = run.x + (token + t) / kTileSide * run.groups + group;
+    multiply_tiles(x, run.groups, panel, groups, group == 0, tokens > kTileSide, sums + t);
+    if (group + groups == run.groups) finish(t, tokens);
+  }
+}
+
+inline void fetch_matrix_rows(const Matmul& m, size_t row, size_t row_count) {
+  const size_t row_bytes = blocks_bytes(m.type, m.columns);
+  fetch_rows(m.weight + row * row_bytes, row_count * row_bytes);
+}
+
+}  // namespace
+}  // namespace compactor

@@ -18,11 +18,13 @@ namespace {
 
 constexpr size_t kBlockRows = 192;       // at most; a multiple of the tile height
 constexpr size_t kTilesRows = 32;        // rows, and values of a head, of whole tile registers
+constexpr size_t kTilesBlockRows = 384;  // keys and values are packed for each block, which takes longer than a few rows' products
+constexpr size_t kTilesEnoughTasks = 12;
 constexpr size_t kFewestRows = 48;
 constexpr size_t kEnoughTasks = 32;      // row blocks beyond which keys are not shared out
 constexpr size_t kShortestSpan = 512;    // a multiple of kKeyBlock
 constexpr size_t kTaskWork = size_t{64} << 20;  // rows · keys · head_dim of one task, about 10 ms
-constexpr size_t kTilesWork = 4 * kTaskWork;    // by tile registers
+constexpr size_t kTilesWork = 8 * kTaskWork;    // by tile registers
 
 size_t keys_of(const AttendPlan& plan, size_t kv_head) {
   size_t keys = 0;
@@ -101,12 +103,13 @@ void share_out_rows(AttendPlan& plan, size_t state_bytes, size_t room) {
   const size_t work = keys * plan.head_dim;
   const size_t most_work = plan.tiles ? kTilesWork : kTaskWork;
   const size_t unit = plan.tiles ? kTilesRows : kTileRows;
-  plan.block_rows = work <= most_work / kBlockRows ? kBlockRows : most_work / work;
+  const size_t most_rows = plan.tiles ? kTilesBlockRows : kBlockRows, enough = plan.tiles ? kTilesEnoughTasks : kEnoughTasks;
+  plan.block_rows = work <= most_work / most_rows ? most_rows : most_work / work;
   plan.block_rows = plan.block_rows / unit * unit;
   if (plan.block_rows < kFewestRows) plan.block_rows = task_count(kFewestRows, unit) * unit;
   plan.row_blocks = task_count(plan.rows(), plan.block_rows);
   const size_t blocks = plan.row_blocks * plan.kv_heads;
-  const size_t for_threads = blocks >= kEnoughTasks ? 1 : kEnoughTasks / blocks;
+  const size_t for_threads = blocks >= enough ? 1 : enough / blocks;
   const size_t height = plan.rows() < plan.block_rows ? plan.rows() : plan.block_rows;
   const size_t for_aborts = task_count(work * height, most_work);
   const size_t splits = for_threads > for_aborts ? for_threads : for_aborts;

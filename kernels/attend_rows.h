@@ -122,19 +122,19 @@ COMPACTOR_INLINE KeyRun key_run(const AttendPlan& plan, const Block& block, cons
           segment.bias ? segment.bias + segment.starts[block.kv_head] + first_key : nullptr};
 }
 
-// Logits with `count` packed keys, bias not yet added; panels that no row of a tile sees are left out.
+// Logits of a tile of rows with a panel of packed keys, bias not yet added, unless none of the rows sees any of these.
+COMPACTOR_INLINE void multiply_panel(const Block& block, size_t row, size_t height, size_t panel) {
+  if (block.visible[row + height - 1] <= panel * kPanel || block.first[row] >= (panel + 1) * kPanel) return;
+  multiply_logits(height, block.q + row * block.height, block.keys + panel * kPanel * block.height, block.height,
+                  block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
+}
+
+// Logits with `count` packed keys.
 COMPACTOR_INLINE void multiply_keys(const Block& block, size_t count) {
   const Tiling tiling(block.rows);
-  for (size_t panel = 0; panel * kPanel < count; panel++) {
-    const Factor* packed = block.keys + panel * kPanel * block.height;
-    for (size_t tile = 0; tile < tiling.tiles; tile++) {
-      const size_t row = tiling.start(tile);
-      const size_t height = tiling.height(tile);
-      if (block.visible[row + height - 1] <= panel * kPanel || block.first[row] >= (panel + 1) * kPanel) continue;
-      multiply_logits(height, block.q + row * block.height, packed, block.height,
-                      block.logits + row * kKeyBlock + panel * kPanel, kKeyBlock);
-    }
-  }
+  for (size_t panel = 0; panel * kPanel < count; panel++)
+    for (size_t tile = 0; tile < tiling.tiles; tile++)
+      multiply_panel(block, tiling.start(tile), tiling.height(tile), panel);
 }
 
 // Adds the bias to the logits that the row sees and hides the others, up to `limit`, the padded count of keys that were
@@ -158,8 +158,8 @@ COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, s
   SoftmaxState& state = block.states[row];
   const float largest = largest_value(logits, limit, state.largest);
   const float shift = largest == kMinusInfinity ? 0.0f : largest;
-  float scale[kLanes];
-  save(scale, exp_of_negative(all(state.largest - shift)));
+  float scale[kLanes] = {1};
+  if (largest != state.largest) save(scale, exp_of_negative(all(state.largest - shift)));
   block.scales[row] = scale[0];
 #if defined(COMPACTOR_BF16)
   const float sum = as == Weights::factors ? exponentiate_to_factors(logits, limit, shift)
@@ -172,22 +172,57 @@ COMPACTOR_INLINE void weigh(const Block& block, size_t row, const float* bias, s
   state.largest = largest;
 }
 
-// Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
-COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count,
-                                 Weights as) {
+#if defined(COMPACTOR_AMX)
+// The same row by row in each of three steps: what one row waits for (its largest logit is needed everywhere, and found by steps
+// that need each other) goes on beside the next rows.
+void weigh_tile_to_factors(const Block& block, size_t row, size_t height, const float* bias, size_t limit) {
+  alignas(64) float before[kProductRows] = {}, largest[kProductRows] = {}, shifts[kProductRows], scales[kProductRows];
+  for (size_t r = 0; r < height; r++) {
+    before[r] = block.states[row + r].largest;
+    largest[r] = largest_value(visible_logits(block, row + r, bias, limit), limit, before[r]);
+  }
+  for (size_t r = 0; r < kProductRows; r += kLanes) {
+    const Lanes seen = load(largest + r);
+    const Lanes shift = lanes_of_bits(bits_of_lanes(seen) & (seen != kMinusInfinity));
+    save(shifts + r, shift);
+    save(scales + r, exp_of_negative(load(before + r) - shift));
+  }
+  for (size_t r = 0; r < height; r++) {
+    const float sum = exponentiate_to_factors(block.logits + (row + r) * kKeyBlock, limit, shifts[r]);
+    SoftmaxState& state = block.states[row + r];
+    state = {largest[r], state.sum * scales[r] + sum};
+    block.scales[row + r] = scales[r];
+  }
+}
+#endif
+
+// Asks for the keys that follow meanwhile.
+COMPACTOR_INLINE void pack_run(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count) {
   const Rows next = run.keys.from(count);
   for (size_t first = 0; first < count; first += kPanel) {
     prefetch(next, first, kPanel);
     pack_keys(run.keys.from(first), count - first < kPanel ? count - first : kPanel, plan.head_dim,
               block.keys + first * block.height);
   }
+}
+
+// A tile of rows.
+COMPACTOR_INLINE void weigh_tile(const Block& block, size_t row, size_t height, const float* bias, Weights as) {
+  const size_t limit = padded(block.visible[row + height - 1]);
+#if defined(COMPACTOR_AMX)
+  if (as == Weights::factors) return weigh_tile_to_factors(block, row, height, bias, limit);
+#endif
+  for (const size_t end = row + height; row < end; row++) weigh(block, row, bias, limit, as);
+}
+
+// Weights of the first `count` keys of a run, and the softmax of every row brought up to date.
+COMPACTOR_INLINE void weigh_keys(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count,
+                                 Weights as) {
+  pack_run(plan, block, run, count);
   multiply_keys(block, count);
   const Tiling tiling(block.rows);
-  for (size_t tile = 0; tile < tiling.tiles; tile++) {
-    const size_t end = tiling.start(tile + 1);
-    const size_t limit = padded(block.visible[end - 1]);
-    for (size_t row = tiling.start(tile); row < end; row++) weigh(block, row, run.bias, limit, as);
-  }
+  for (size_t tile = 0; tile < tiling.tiles; tile++)
+    weigh_tile(block, tiling.start(tile), tiling.height(tile), run.bias, as);
 }
 
 // Calls take(segment, first key, key count) for every block of keys in one span of a KV head's segments.

@@ -14,20 +14,42 @@ COMPACTOR_INLINE void begin(const AttendPlan& plan, const Block& block) {
   }
 }
 
+// Weights of a tile of rows with the values of a panel of columns, of which `count` rows are packed.
+COMPACTOR_INLINE void multiply_columns(const Block& block, size_t row, size_t height, size_t d, size_t count) {
+  multiply_values(height, reinterpret_cast<const Factor*>(block.logits) + row * kKeyBlock, kKeyBlock,
+                  block.values + d * packed_height(count), block.visible[row + height - 1], block.scales + row,
+                  block.out + row * block.width + d, block.width);
+}
+
+#if defined(COMPACTOR_AMX)
+// A tile's logits stay in the first-level cache until they are weights, and these until the values are added up: products take so
+// little time that rows and rows of logits would mostly be waited for.
+void add_by_tiles(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count) {
+  pack_run(plan, block, run, count);
+  const Tiling tiling(block.rows);
+  for (size_t tile = 0; tile < tiling.tiles; tile++) {
+    const size_t row = tiling.start(tile), height = tiling.height(tile);
+    prefetch(run.values, count + tile * count / tiling.tiles, count / tiling.tiles);
+    for (size_t panel = 0; panel * kPanel < count; panel++) multiply_panel(block, row, height, panel);
+    weigh_tile(block, row, height, run.bias, Weights::factors);
+    for (size_t d = 0; d < block.width; d += kPanel) multiply_columns(block, row, height, d, count);
+  }
+}
+#else
 void add_values(const Block& block, const Rows& values, size_t count) {
-  const Factor* weights = reinterpret_cast<const Factor*>(block.logits);
   const Tiling tiling(block.rows);
   for (size_t d = 0; d < block.width; d += kPanel) {
     prefetch(values, count + d * count / block.width, count * kPanel / block.width);
-    for (size_t tile = 0; tile < tiling.tiles; tile++) {
-      const size_t row = tiling.start(tile);
-      const size_t height = tiling.height(tile);
-      multiply_values(height, weights + row * kKeyBlock, kKeyBlock, block.values + d * packed_height(count),
-                      block.visible[row + height - 1], block.scales + row, block.out + row * block.width + d,
-                      block.width);
-    }
+    for (size_t tile = 0; tile < tiling.tiles; tile++)
+      multiply_columns(block, tiling.start(tile), tiling.height(tile), d, count);
   }
 }
+
+void add_by_tiles(const AttendPlan& plan, const Block& block, const KeyRun& run, size_t count) {
+  weigh_keys(plan, block, run, count, Weights::factors);
+  add_values(block, run.values, count);
+}
+#endif
 
 void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, size_t first_key, size_t count) {
   const Block block = rows_for(plan, all, segment);
@@ -36,12 +58,9 @@ void add_keys(const AttendPlan& plan, const Block& all, const Segment& segment, 
   if (goes_straight(plan, block))
     return add_straight(plan, block, run, keys_after(plan, segment, block.kv_head, first_key + count));
   count = block.visible[block.rows - 1];
-  const bool packed = pack_values(run.values, count, plan.head_dim, block.values);
-  weigh_keys(plan, block, run, count, packed ? Weights::factors : Weights::floats);
-  if (packed)
-    add_values(block, run.values, count);
-  else
-    add_values_one_by_one(block, 0, block.rows, run.values, 0, plan.head_dim);
+  if (pack_values(run.values, count, plan.head_dim, block.values)) return add_by_tiles(plan, block, run, count);
+  weigh_keys(plan, block, run, count, Weights::floats);
+  add_values_one_by_one(block, 0, block.rows, run.values, 0, plan.head_dim);
 }
 
 COMPACTOR_INLINE void finish(const AttendPlan& plan, const Block& block, size_t split) {

@@ -324,45 +324,49 @@ COMPACTOR_INLINE float largest_value(const float* values, size_t count, float la
 }
 
 #if defined(COMPACTOR_BF16)
-// e^x for x ≤ 0 to about the precision of a factor: 1e-4 of itself. The polynomial is the minimax fit of 2^r, |r| ≤ 1/2.
-COMPACTOR_INLINE Lanes exp_of_logit(Lanes x) {
-  const Lanes t = _mm512_max_ps(all(-216.0f), x * all(kLog2E));  // in this order NaN passes
-  const Lanes n = _mm512_roundscale_ps(t, 0);
-  const Lanes r = t - n;
-  Lanes p = all(5.5171769e-2f);
-  p = multiply_add(p, r, all(2.4261035e-1f));
-  p = multiply_add(p, r, all(6.9326098e-1f));
-  p = multiply_add(p, r, all(9.9992807e-1f));
-  return _mm512_scalef_ps(p, n);
+// What exp_of_logit subtracts.
+COMPACTOR_INLINE Lanes shift_of(float largest) { return all(largest * kLog2E); }
+
+// e^(x − largest) for x ≤ largest to about the precision of a factor: 1e-4 of itself; 0 for −∞, NaN stays. As 2^t it is 2^⌊t⌋ times
+// the minimax fit of 2^r, 0 ≤ r < 1.
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes shift) {
+  constexpr int kDown = 9;  // r = t − ⌊t⌋
+  const Lanes t = _mm512_fmsub_ps(x, all(kLog2E), shift);
+  const Lanes r = _mm512_reduce_ps(t, kDown);
+  Lanes p = all(7.8024530e-2f);
+  p = multiply_add(p, r, all(2.2606715e-1f));
+  p = multiply_add(p, r, all(6.9583354e-1f));
+  p = multiply_add(p, r, all(9.9992522e-1f));
+  return _mm512_scalef_ps(p, t);
 }
 
-// As exponentiate below, but the first count / kDepth places hold the result as factors.
+// As exponentiate below, but the first count / kDepth places hold the result as factors, and the sum is theirs.
 COMPACTOR_INLINE float exponentiate_to_factors(float* values, size_t count, float largest) {
-  const Lanes shift = all(largest);
-  Lanes left = {};
-  Lanes right = {};
-  Factor* factors = reinterpret_cast<Factor*>(values);
+  const Lanes shift = shift_of(largest);
+  const FactorLanes ones = all_factors(0x3f803f80);
+  Factor* const factors = reinterpret_cast<Factor*>(values);
+  Lanes sum = {};
   for (size_t i = 0; i < count; i += kPanel) {
-    const Lanes a = exp_of_logit(load(values + i) - shift);
-    const Lanes b = exp_of_logit(load(values + i + kLanes) - shift);
-    save_factors(factors + i / kDepth, factors_of(a, b));
-    left += a;
-    right += b;
+    const FactorLanes weights =
+        factors_of(exp_of_logit(load(values + i), shift), exp_of_logit(load(values + i + kLanes), shift));
+    save_factors(factors + i / kDepth, weights);
+    sum = add_products(weights, ones, sum);
   }
-  return sum_of(left + right);
+  return sum_of(sum);
 }
 #else
-COMPACTOR_INLINE Lanes exp_of_logit(Lanes x) { return exp_of_negative(x); }
+COMPACTOR_INLINE Lanes shift_of(float largest) { return all(largest); }
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes shift) { return exp_of_negative(x - shift); }
 #endif
 
 // values ← e^(values − largest); gives their sum. Every value is ≤ largest, −∞ or NaN; count a multiple of kPanel.
 COMPACTOR_INLINE float exponentiate(float* values, size_t count, float largest) {
-  const Lanes shift = all(largest);
+  const Lanes shift = shift_of(largest);
   Lanes left = {};
   Lanes right = {};
   for (size_t i = 0; i < count; i += kPanel) {
-    const Lanes a = exp_of_logit(load(values + i) - shift);
-    const Lanes b = exp_of_logit(load(values + i + kLanes) - shift);
+    const Lanes a = exp_of_logit(load(values + i), shift);
+    const Lanes b = exp_of_logit(load(values + i + kLanes), shift);
     save(values + i, a);
     save(values + i + kLanes, b);
     left += a;

@@ -111,7 +111,8 @@ bool isa_available(Isa isa) {
 
 bool bf16_available() {
 #if COMPACTOR_X86
-  static const bool available = isa_available(Isa::avx512) && __builtin_cpu_supports("avx512bf16") != 0;
+  static const bool available = isa_available(Isa::avx512) && __builtin_cpu_supports("avx512bf16") != 0 &&
+                                __builtin_cpu_supports("avx512dq") != 0;
   return available;
 #else
   return false;

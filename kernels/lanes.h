@@ -119,13 +119,26 @@ COMPACTOR_INLINE IntLanes larger_magnitude(Lanes value, IntLanes largest) {
 #endif
 }
 
-// Sums in a fixed order.
+#if defined(COMPACTOR_LANES_AVX512)
+COMPACTOR_INLINE __m256 upper_half(Lanes lanes) {
+  return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
+}
+#endif
+
+// Sums in a fixed order: halves are added until one value is left.
 COMPACTOR_INLINE float sum_of(Lanes lanes) {
+#if defined(COMPACTOR_LANES_AVX512)
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes), upper_half(lanes));
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
   float values[kLanes];
   save(values, lanes);
   for (size_t width = kLanes / 2; width > 0; width /= 2)
     for (size_t i = 0; i < width; i++) values[i] += values[i + width];
   return values[0];
+#endif
 }
 
 COMPACTOR_INLINE double sum_of_wide(WideLanes lanes) {
@@ -136,11 +149,19 @@ COMPACTOR_INLINE double sum_of_wide(WideLanes lanes) {
   return values[0];
 }
 
+// Of lanes without NaN
 COMPACTOR_INLINE float largest_of(Lanes lanes) {
+#if defined(COMPACTOR_LANES_AVX512)
+  const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(lanes), upper_half(lanes));
+  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+#else
   float values[kLanes];
   save(values, lanes);
   for (size_t i = 1; i < kLanes; i++) values[0] = values[i] > values[0] ? values[i] : values[0];
   return values[0];
+#endif
 }
 
 // e^x / 2^n for x near n·ln 2: x = n·ln 2 + r with |r| ≤ ln 2 / 2; the polynomial is Cephes' minimax fit of

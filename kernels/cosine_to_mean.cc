@@ -1,101 +1,65 @@
 // Cosine of each vector with the mean direction of its head (ops.ts), in f64. Sums over tokens are made in spans whose
 // length depends on sizes alone, and added in order.
+#include "cosine_to_mean.h"
+
 #include <cmath>
 
-#include "kernels.h"
-#include "pool.h"
-#include "tasks.h"
+#include "cosine_to_mean_task.h"
+#include "cpu.h"
 
 namespace compactor {
 namespace {
 
-constexpr double kLeastNormInMean = 1e-12;
-constexpr double kLeastNormInCosine = 1e-8;
 constexpr size_t kShortestSpan = 256;
-constexpr size_t kMostSpans = 4096;
+constexpr size_t kMostSpans = 256;
+constexpr size_t kMostHeads = 16;  // of a run
 
-static_assert(kMostSpans * kMostHeadDim * sizeof(double) <= kSharedScratchBytes, "all spans fit");
+static_assert((kMostSpans * kMostHeadDim + 1) * kMostHeads * sizeof(double) <= kSharedScratchBytes, "all spans fit");
 
-struct CosinePlan {
-  const float* x;
-  size_t tokens;
-  size_t kv_heads;
-  size_t head_dim;
-  size_t span;
-  size_t spans;
-  size_t head;
-  double* anchors;  // [spans][head_dim], later the mean in [0]
-  float* out;
-};
-
-// The first is larger or NaN; else `least`.
-double at_least(double value, double least) { return value < least ? least : value; }
-
-// In eight sums side by side: one after another each would wait for the last.
-template <typename A, typename B>
-double product_of(const A* a, const B* b, size_t count) {
-  constexpr size_t kSums = 8;
-  double sums[kSums] = {};
-  size_t d = 0;
-  for (; d + kSums <= count; d += kSums)
-    for (size_t i = 0; i < kSums; i++) sums[i] += double(a[d + i]) * double(b[d + i]);
-  for (; d < count; d++) sums[0] += double(a[d]) * double(b[d]);
-  for (size_t i = 1; i < kSums; i++) sums[0] += sums[i];
-  return sums[0];
-}
-
-template <typename T>
-double norm_of(const T* x, size_t count) {
-  return std::sqrt(product_of(x, x, count));
-}
-
-void add_directions(void* arguments, size_t task, int) {
-  const CosinePlan& plan = *static_cast<const CosinePlan*>(arguments);
-  const size_t start = task * plan.span;
-  const size_t end = start + task_size(plan.tokens, start, plan.span);
-  double* anchor = plan.anchors + task * plan.head_dim;
-  for (size_t d = 0; d < plan.head_dim; d++) anchor[d] = 0;
-  for (size_t token = start; token < end; token++) {
-    const float* x = plan.x + (token * plan.kv_heads + plan.head) * plan.head_dim;
-    const double norm = at_least(norm_of(x, plan.head_dim), kLeastNormInMean);
-    const double factor = 1 / norm;
-    for (size_t d = 0; d < plan.head_dim; d++) anchor[d] += x[d] * factor;
+void anchors_to_means(const CosinePlan& plan) {
+  const size_t values = plan.heads * plan.head_dim;
+  for (size_t s = 1; s < plan.spans; s++)
+    for (size_t i = 0; i < values; i++) plan.anchors[i] += plan.anchors[s * values + i];
+  for (size_t i = 0; i < values; i++) plan.anchors[i] /= double(plan.tokens);
+  for (size_t head = 0; head < plan.heads; head++) {
+    double squares = 0;
+    for (const double *mean = plan.anchors + head * plan.head_dim, *end = mean + plan.head_dim; mean < end; mean++)
+      squares += *mean * *mean;
+    plan.anchor_norms[head] = at_least(std::sqrt(squares), kLeastNormInCosine);
   }
 }
 
-void anchors_to_mean(const CosinePlan& plan) {
-  for (size_t d = 0; d < plan.head_dim; d++) {
-    for (size_t s = 1; s < plan.spans; s++) plan.anchors[d] += plan.anchors[s * plan.head_dim + d];
-    plan.anchors[d] /= double(plan.tokens);
-  }
-}
-
-void compare_directions(void* arguments, size_t task, int) {
-  const CosinePlan& plan = *static_cast<const CosinePlan*>(arguments);
-  const size_t start = task * plan.span;
-  const size_t end = start + task_size(plan.tokens, start, plan.span);
-  const double* anchor = plan.anchors;
-  const double anchor_norm = at_least(norm_of(anchor, plan.head_dim), kLeastNormInCosine);
-  for (size_t token = start; token < end; token++) {
-    const float* x = plan.x + (token * plan.kv_heads + plan.head) * plan.head_dim;
-    const double product = product_of(x, anchor, plan.head_dim);
-    const double norm = at_least(norm_of(x, plan.head_dim), kLeastNormInCosine);
-    plan.out[plan.head * plan.tokens + token] = float(product / (norm * anchor_norm));
-  }
+const CosineTasks& tasks_for(Isa isa) {
+#if COMPACTOR_X86
+  if (isa >= Isa::avx2) return kCosineAvx2;
+#endif
+  (void)isa;
+  return kCosineScalar;
 }
 
 }  // namespace
 
-bool cosine_to_mean_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out) {
+const CosineTasks kCosineScalar = kTasks;
+
+bool cosine_to_mean_f32(Pool& pool, Isa isa, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out) {
   if (tokens * kv_heads == 0) return true;
-  CosinePlan plan{x, tokens, kv_heads, head_dim, kShortestSpan, 0, 0, nullptr, out};
+  CosinePlan plan{};
+  plan.x = x;
+  plan.tokens = tokens;
+  plan.kv_heads = kv_heads;
+  plan.head_dim = head_dim;
+  plan.span = kShortestSpan;
   while (task_count(tokens, plan.span) > kMostSpans) plan.span *= 2;
   plan.spans = task_count(tokens, plan.span);
-  plan.anchors = static_cast<double*>(pool_shared_scratch(pool));
-  for (plan.head = 0; plan.head < kv_heads; plan.head++) {
-    if (!pool_run(pool, plan.spans, add_directions, &plan)) return false;
-    anchors_to_mean(plan);
-    if (!pool_run(pool, plan.spans, compare_directions, &plan)) return false;
+  plan.anchor_norms = static_cast<double*>(pool_shared_scratch(pool));
+  plan.anchors = plan.anchor_norms + kMostHeads;
+  plan.out = out;
+  const CosineTasks& tasks = tasks_for(isa);
+  for (; plan.first_head < kv_heads; plan.first_head += kMostHeads) {
+    plan.heads = task_size(kv_heads, plan.first_head, kMostHeads);
+    if (!pool_run(pool, plan.spans, tasks.add, &plan)) return false;
+    anchors_to_means(plan);
+    if (!pool_run(pool, plan.spans, tasks.compare, &plan)) return false;
   }
   return true;
 }

@@ -19,11 +19,9 @@ COMPACTOR_INLINE void moments_of_span(const ExpectedPlan& plan, size_t span, dou
       for (size_t d = 0; d < plan.width; d++)
         target[d] = exists && d < plan.head_dim ? double(q[d]) - plan.means[d] : 0.0;
     }
-    // The lower triangle is enough: panels that begin at or before the tile's last row.
+    // The lower triangle is enough.
     for (size_t row = 0; row < plan.width; row += kWideRows)
-      for (size_t column = 0; column < row + kWideRows; column += kWidePanel)
-        wide_tile<true>(centred + row, 1, plan.width, centred + column, kMomentBlock,
-                        moments + row * plan.width + column, plan.width);
+      wide_tiles<true>({centred, 1, plan.width, centred, moments, plan.width, kMomentBlock}, row, 0, row + kWideRows);
   }
 }
 
@@ -49,8 +47,7 @@ COMPACTOR_INLINE void logits_of_span(const ExpectedPlan& plan, size_t span, doub
       const size_t below = column + kWidePanel;  // rows of the triangle beyond are zero in this panel
       const size_t rows = below < plan.head_dim ? below : plan.head_dim;
       for (size_t row = 0; row < count; row += kWideRows)
-        wide_tile<false>(keys + row * plan.width, plan.width, 1, plan.rotated_covariance + column, rows,
-                         turned + row * plan.width + column, plan.width);
+        wide_tiles<false>({keys, plan.width, 1, plan.rotated_covariance, turned, plan.width, rows}, row, column, below);
     }
     for (size_t row = 0; row < count; row++) {
       const double* key = keys + row * plan.width;

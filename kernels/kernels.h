@@ -162,7 +162,7 @@ bool attention_received_f32(Pool& pool, Isa isa, const float* q, size_t n, size_
                             uint32_t first_index, bool maximum, float* out, bool bf16);
 
 // x [tokens][kv_heads][head_dim] → out [kv_heads][tokens], cosine with the mean of x / max(‖x‖, 1e-12); f64
-bool cosine_to_mean_f32(Pool& pool, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);
+bool cosine_to_mean_f32(Pool& pool, Isa isa, const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out);
 
 // The longest document that lag_spread, lag_ranks and expected_attention take.
 constexpr size_t kMostScoredTokens = 1u << 21;

@@ -46,6 +46,19 @@ COMPACTOR_INLINE WideLanes load_wide(const double* source) {
   return lanes;
 }
 
+// kWideLanes floats as doubles.
+COMPACTOR_INLINE WideLanes load_widened(const float* source) {
+#if defined(COMPACTOR_LANES_AVX512)
+  return _mm512_cvtps_pd(_mm256_loadu_ps(source));
+#elif defined(COMPACTOR_LANES_AVX2)
+  return _mm256_cvtps_pd(_mm_loadu_ps(source));
+#else
+  WideLanes lanes;
+  for (size_t i = 0; i < kWideLanes; i++) lanes[i] = source[i];
+  return lanes;
+#endif
+}
+
 COMPACTOR_INLINE void save_wide(double* target, WideLanes lanes) { memcpy(target, &lanes, sizeof lanes); }
 
 // value − 0 is value, −0 and NaN included, so compilers make this one broadcast.

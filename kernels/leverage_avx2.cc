@@ -1,4 +1,6 @@
 // leverage_task.h compiled for AVX2; the plan and the scalar variant are in leverage.cc.
+#include <cmath>
+
 #include "cpu.h"
 #include "leverage.h"
 
@@ -9,15 +11,7 @@
 
 namespace compactor {
 
-void leverage_gram_avx2(void* plan, size_t task, int thread) {
-  const LeveragePlan& leverage = *static_cast<const LeveragePlan*>(plan);
-  gram_of_span(leverage, task, static_cast<double*>(pool_scratch(*leverage.pool, thread)));
-}
-
-void leverage_rows_avx2(void* plan, size_t task, int thread) {
-  const LeveragePlan& leverage = *static_cast<const LeveragePlan*>(plan);
-  rows_of_span(leverage, task, static_cast<double*>(pool_scratch(*leverage.pool, thread)));
-}
+const LeverageTasks kLeverageAvx2 = kTasks;
 
 }  // namespace compactor
 #endif

@@ -85,7 +85,7 @@ napi_value cosine_to_mean_call(napi_env env, napi_callback_info info) {
   check_scores(arguments, "x", x.count, tokens, kv_heads, head_dim);
   check_out(arguments, out.count, kv_heads, tokens);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, cosine_to_mean_f32(*handle.pool, x.data, tokens, kv_heads, head_dim, out.data));
+  return boolean_value(env, cosine_to_mean_f32(*handle.pool, handle.isa, x.data, tokens, kv_heads, head_dim, out.data));
 }
 
 // lagSpread(pool, x, tokens, kvHeads, headDim, first, partition, out)

@@ -4,13 +4,28 @@
 #include "kernels.h"
 
 namespace compactor {
+namespace {
+
+// Σ term(i), in eight sums side by side: one after another each would wait for the last.
+template <typename Term>
+double sum_of_terms(size_t count, Term term) {
+  constexpr size_t kSums = 8;
+  double sums[kSums] = {};
+  size_t i = 0;
+  for (; i + kSums <= count; i += kSums)
+    for (size_t s = 0; s < kSums; s++) sums[s] += term(i + s);
+  for (; i < count; i++) sums[0] += term(i);
+  for (size_t s = 1; s < kSums; s++) sums[0] += sums[s];
+  return sums[0];
+}
+
+}  // namespace
 
 void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, float* out) {
   for (size_t token = 0; token < tokens; token++) {
     for (size_t head = 0; head < kv_heads; head++) {
       const float* row = x + (token * kv_heads + head) * head_dim;
-      double squares = 0;
-      for (size_t d = 0; d < head_dim; d++) squares += double(row[d]) * double(row[d]);
+      const double squares = sum_of_terms(head_dim, [row](size_t d) { return double(row[d]) * double(row[d]); });
       out[head * tokens + token] = float(std::sqrt(squares));
     }
   }
@@ -20,13 +35,12 @@ void norms_f32(const float* x, size_t tokens, size_t kv_heads, size_t head_dim, 
 void z_score_f32(const float* x, size_t count, float* out) {
   if (count == 0) return;
   const double shift = x[0];
-  double sum = 0;
-  for (size_t i = 0; i < count; i++) sum += x[i] - shift;
-  const double mean = sum / double(count);
-  double squares = 0;
-  for (size_t i = 0; i < count; i++) squares += (x[i] - shift - mean) * (x[i] - shift - mean);
+  const double mean = sum_of_terms(count, [=](size_t i) { return x[i] - shift; }) / double(count);
+  const auto difference = [=](size_t i) { return x[i] - shift - mean; };
+  const double squares = sum_of_terms(count, [=](size_t i) { return difference(i) * difference(i); });
   const double deviation = std::sqrt(squares / double(count));
-  for (size_t i = 0; i < count; i++) out[i] = deviation == 0 ? 0.0f : float((x[i] - shift - mean) / deviation);
+  const double factor = deviation == 0 ? 0 : 1 / deviation;
+  for (size_t i = 0; i < count; i++) out[i] = deviation == 0 ? 0.0f : float(difference(i) * factor);
 }
 
 void add_scaled_f32(const float* a, const float* b, double factor, size_t count, float* out) {

@@ -27,10 +27,13 @@ export const leverageOptions: Readonly<Record<'sketch' | 'ridge' | 'leverageChun
 /** Φ [headDim, k] with entries N(0, 1/k), by Box–Muller. */
 const gaussianSketch = (ops: Ops, view: View, k: number): Tensor => {
   const uniform = view.random()
-  const phi = Float32Array.from({ length: view.headDim * k }, () => {
+  const root = Math.sqrt(k)
+  const phi = new Float32Array(view.headDim * k)
+  // A loop: Float32Array.from with a function takes twice as long, and this runs for every layer.
+  for (let i = 0; i < phi.length; i++) {
     const radius = Math.sqrt(-2 * Math.log(1 - uniform()))
-    return (radius * Math.cos(2 * Math.PI * uniform())) / Math.sqrt(k)
-  })
+    phi[i] = (radius * Math.cos(2 * Math.PI * uniform())) / root
+  }
   return ops.from(phi, [view.headDim, k])
 }
 

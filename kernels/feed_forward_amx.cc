@@ -88,6 +88,7 @@ void gated_block(const FeedForwardRun& run, size_t block, AmxPanel& panel) {
 void gated_task(void* arguments, size_t task, int thread) {
   FeedForwardRun& run = *static_cast<FeedForwardRun*>(arguments);
   AmxPanel& panel = *static_cast<AmxPanel*>(pool_scratch(*run.amx.pool, thread));
+  panel.codes.rows_ahead = kGatedPanels * kPanelRows;
   const Tiles tiles;
   run.amx.blocks.work(task, [&run, &panel](size_t first, size_t last) {
     for (size_t block = first; block < last; block++) gated_block(run, block, panel);

@@ -79,6 +79,7 @@ void multiply_amx_block(const MatmulRun& run, const Matmul& m, size_t block, Amx
 void multiply_task(void* arguments, size_t task, int thread) {
   MatmulRun& run = *static_cast<MatmulRun*>(arguments);
   AmxPanel& panel = *static_cast<AmxPanel*>(pool_scratch(*run.amx.pool, thread));
+  panel.codes.rows_ahead = run.panels * kPanelRows;
   const Tiles tiles;
   run.amx.blocks.work(task, [&run, &panel](size_t first, size_t last) {
     for (size_t block = first; block < last; block++) {

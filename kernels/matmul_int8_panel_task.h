@@ -23,6 +23,7 @@ constexpr size_t kTaskTokens = kTaskTiles * kTileTokens;
 
 // In a thread's scratch. Rows that a matrix does not have are left as they are: their products are never written out.
 struct Panel {
+  size_t rows_ahead;  // from its first row to the one whose memory is asked for while it is packed
   alignas(64) uint8_t codes[kPanelColumns / 4][kPanelRows][4];
   alignas(64) float scales[2 * kPanelGroups][kPanelRows];  // of each group, or of each half
   alignas(64) float minimums[kPanelGroups][kPanelRows];
@@ -118,11 +119,11 @@ inline void transpose_fours(const uint8_t* source, uint8_t* target) {
   }
 }
 
-// Where the memory is that belongs to columns `start` … of the rows after a panel's: as many bytes as those of the panel,
+// Where the memory is that belongs to columns `start` … of a panel that is packed later: as many bytes as those of this one,
 // asked for while it is packed, in the order in which they lie there and not that of rows.
 template <WeightType kType>
-inline const uint8_t* next_panel(const Matmul& m, size_t row, size_t start) {
-  return m.weight + (row + kPanelRows) * blocks_bytes(kType, m.columns) + kPanelRows * blocks_bytes(kType, start);
+inline const uint8_t* next_panel(const Matmul& m, size_t row, size_t start, const Panel& panel) {
+  return m.weight + (row + panel.rows_ahead) * blocks_bytes(kType, m.columns) + kPanelRows * blocks_bytes(kType, start);
 }
 
 inline void ask_for_next(const uint8_t* bytes, size_t count) {
@@ -134,7 +135,7 @@ template <WeightType kType>
 void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
   const size_t row_bytes = blocks_bytes(kType, m.columns), part_bytes = blocks_bytes(kType, groups * 32);
   const uint8_t* blocks = m.weight + row * row_bytes + blocks_bytes(kType, start);
-  const uint8_t* next = next_panel<kType>(m, row, start);
+  const uint8_t* next = next_panel<kType>(m, row, start, panel);
   const size_t row_count = task_size(m.rows, row, kPanelRows);
   for (size_t r = 0; r < row_count; r++) {
     ask_for_next(next + r * part_bytes, part_bytes);
@@ -227,6 +228,7 @@ void multiply_block(const PanelRun& run, size_t block, Panel& panel) {
 void panel_task(void* arguments, size_t task, int thread) {
   PanelRun& run = *static_cast<PanelRun*>(arguments);
   Panel& panel = *static_cast<Panel*>(pool_scratch(*run.pool, thread));
+  panel.rows_ahead = kPanelRows;
   run.blocks.work(task, [&run, &panel](size_t first, size_t last) {
     for (size_t block = first; block < last; block++) multiply_block(run, block, panel);
   });

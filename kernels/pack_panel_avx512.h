@@ -204,7 +204,7 @@ void pack_panel_avx512(const Matmul& m, size_t row, size_t start, size_t groups,
   if (m.rows - row < kPanelRows) return pack_panel<kType>(m, row, start, groups, panel);
   const size_t stride = blocks_bytes(kType, m.columns);
   const uint8_t* blocks = m.weight + row * stride + blocks_bytes(kType, start);
-  const uint8_t* next = next_panel<kType>(m, row, start);
+  const uint8_t* next = next_panel<kType>(m, row, start, panel);
   for (size_t r = 0; r < kPanelRows; r += kLaneRows) {
     const BlockRows rows{blocks + r * stride, stride, next + r * blocks_bytes(kType, groups * 32)};
     if constexpr (kType == WeightType::Q6_K)

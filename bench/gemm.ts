@@ -1,7 +1,7 @@
 /**
- * How near matrix products come to what the machine gives: for many tokens 8-bit and f32 activations against each other
- * and the f32 multiply-add peak (a processor with AVX2 multiplies at most four times as many 8-bit numbers), for few
- * tokens bytes of weights per second against plain reading, each measured in turn in the same run.
+ * How near matrix products come to what the machine gives: for many tokens rounded activations (8 bits, or bfloat16 with AMX)
+ * and f32 against each other and the peak of the instructions that each is made of, for few tokens bytes of weights per
+ * second against plain reading, each measured in turn in the same run.
  * Options: --threads N (2), --tokens N (512), --few 1,2,4,8, --only TYPE, --isa ISA; for few tokens --activations int8|f32.
  */
 import { parseArgs } from 'node:util'
@@ -80,19 +80,24 @@ const manyTokens = (pool: PoolHandle, chosen: typeof shapes, tokens: number): st
       const { rates, peaks } = alternate({
         amount: 2 * tokens * rowCount * columns,
         products: [true, false].map((int8) => makeProduct(matrix, { pool, int8 })),
-        peak: () => multiplyAddPeak(pool),
+        peaks: [
+          () => peakOf((rounds) => binding.measureProducts(pool, rounds)),
+          () => peakOf((rounds) => binding.measureFma(pool, rounds)),
+        ],
       })
-      const [eight = [], float = []] = rates
-      const ratio = median(eight.map((rate, i) => rate / (float[i] ?? Number.NaN)))
+      const [rounded = [], float = []] = rates
+      const ratio = median(rounded.map((rate, i) => rate / (float[i] ?? Number.NaN)))
       return [
         `${type} ${rowCount} × ${columns}`,
-        ...[eight, float].flatMap((own) => summary(own, peaks)),
+        ...[rounded, float].flatMap((own, i) => summary(own, peaks[i] ?? [])),
         ratio.toFixed(2),
       ]
     })
-  const head = ['best GFLOP/s', 'of best f32 peak', 'median', 'of peak beside it']
-  const heads = ['8 bits:', 'f32:'].flatMap((what) => head.map((column, i) => (i === 0 ? `${what} ${column}` : column)))
-  return table([`${tokens} tokens`, ...heads, '8 bits / f32'], rows)
+  const head = ['best GFLOP/s', 'of best peak', 'median', 'of peak beside it']
+  const heads = ['rounded:', 'f32:'].flatMap((what) =>
+    head.map((column, i) => (i === 0 ? `${what} ${column}` : column)),
+  )
+  return table([`${tokens} tokens`, ...heads, 'rounded / f32'], rows)
 }
 
 const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): string => {
@@ -105,13 +110,19 @@ const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): str
     const { rates, peaks } = alternate({
       amount: bytes,
       products: [makeProduct({ type, rowCount, columns, tokens, copies }, setting)],
-      peak: () => {
-        at = at + 2 * piece > coldBytes ? 0 : at + piece
-        return piece / seconds(() => binding.measureRead(setting.pool, readable.subarray(at, at + piece))) / 1e9
-      },
+      peaks: [
+        () => {
+          at = at + 2 * piece > coldBytes ? 0 : at + piece
+          return piece / seconds(() => binding.measureRead(setting.pool, readable.subarray(at, at + piece))) / 1e9
+        },
+      ],
     })
     const own = rates[0] ?? []
-    return [`${type} ${rowCount} × ${columns}`, ...summary(own, peaks), (bytes / Math.max(...own) / 1e3).toFixed(0)]
+    return [
+      `${type} ${rowCount} × ${columns}`,
+      ...summary(own, peaks[0] ?? []),
+      (bytes / Math.max(...own) / 1e3).toFixed(0),
+    ]
   })
   const head = ['best GB/s', 'of best reading', 'median GB/s', 'of reading beside it', 'best µs']
   return table([`${tokens} token${tokens === 1 ? '' : 's'}`, ...head], rows)
@@ -120,20 +131,20 @@ const fewTokens = (setting: Setting, chosen: typeof shapes, tokens: number): str
 interface Turns {
   readonly amount: number // operations or bytes of one product
   readonly products: readonly (() => void)[]
-  readonly peak: () => number // in 10^9 per second
+  readonly peaks: readonly (() => number)[] // in 10^9 per second
 }
 
 /**
  * Single products and single measurements of the peak in turn. On a machine that others use too, the best of many short
  * ones says what the kernel can do, and the median what was got.
  */
-const alternate = ({ amount, products, peak }: Turns): { rates: number[][]; peaks: number[] } => {
+const alternate = ({ amount, products, peaks: measured }: Turns): { rates: number[][]; peaks: number[][] } => {
   const rates: number[][] = products.map(() => [])
-  const peaks: number[] = []
+  const peaks: number[][] = measured.map(() => [])
   for (const product of products) product()
   const start = performance.now()
-  while (peaks.length < rounds || performance.now() - start < roundsMs) {
-    peaks.push(peak())
+  for (let round = 0; round < rounds || performance.now() - start < roundsMs; round++) {
+    for (const [i, peak] of measured.entries()) peaks[i]?.push(peak())
     for (const [i, product] of products.entries()) rates[i]?.push(amount / seconds(product) / 1e9)
   }
   return { rates, peaks }
@@ -183,10 +194,10 @@ const randomBlocks = (type: WeightType, byteCount: number): Uint8Array => {
   return bytes
 }
 
-const multiplyAddPeak = (pool: PoolHandle): number => {
+const peakOf = (measure: (rounds: number) => number): number => {
   let operations = 0
   const time = seconds(() => {
-    operations = binding.measureFma(pool, 1000)
+    operations = measure(1000)
   })
   return operations / time / 1e9
 }

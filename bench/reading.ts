@@ -1,15 +1,17 @@
 /** How fast this machine reads memory and multiplies, plainly: what kernels are held against. */
 import { type Binding, loadBinding, type PoolHandle } from '../src/backends/binding.ts'
+import { nativeAvailable } from '../src/backends/native.ts'
 
 const readableBytes = 2 ** 28
 const rounds = 5
 const chainLength = 4000
 
 const withPool = <T>(threads: number, body: (binding: Binding, pool: PoolHandle) => T): T => {
-  const loaded = loadBinding()
+  const [loaded, native] = [loadBinding(), nativeAvailable()]
   if ('reason' in loaded) throw new Error(loaded.reason)
+  if (!native.available) throw new Error(native.reason)
   const { binding } = loaded
-  const pool = binding.createPool(threads, binding.machine().isas.at(-1) ?? 'scalar')
+  const pool = binding.createPool(threads, native.isa)
   try {
     return body(binding, pool)
   } finally {
@@ -35,10 +37,16 @@ export const readBandwidth = (threads: number): number =>
 
 /** f32 operations per second of multiply-adds that read nothing; the best of some rounds. */
 export const multiplyPeak = (threads: number): number =>
-  withPool(threads, (binding, pool) => {
-    let operations = 0
-    const seconds = leastSeconds(() => {
-      operations = binding.measureFma(pool, chainLength)
-    })
-    return operations / seconds
+  withPool(threads, (binding, pool) => peakOf(() => binding.measureFma(pool, chainLength)))
+
+/** The same of the instructions that products for many tokens are made of. */
+export const productPeak = (threads: number): number =>
+  withPool(threads, (binding, pool) => peakOf(() => binding.measureProducts(pool, chainLength)))
+
+const peakOf = (measure: () => number): number => {
+  let operations = 0
+  const seconds = leastSeconds(() => {
+    operations = measure()
   })
+  return operations / seconds
+}

@@ -48,6 +48,7 @@ constexpr Export kExports[] = {
     {"unmapFile", compactor::unmap_file},
     {"sha256", compactor::sha256_call},
     {"measureFma", compactor::measure_fma},
+    {"measureProducts", compactor::measure_products},
     {"measureRead", compactor::measure_read},
 };
 

@@ -59,6 +59,7 @@ napi_value sha256_call(napi_env env, napi_callback_info info);
 
 // napi_peak.cc
 napi_value measure_fma(napi_env env, napi_callback_info info);
+napi_value measure_products(napi_env env, napi_callback_info info);
 napi_value measure_read(napi_env env, napi_callback_info info);
 
 }  // namespace compactor

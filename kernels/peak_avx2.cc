@@ -41,6 +41,21 @@ void fma_task(void* arguments, size_t, int) {
   run.sink.fetch_add(_mm256_cvtss_f32(sums[0]) > 0 ? 1 : 0, std::memory_order_relaxed);
 }
 
+void products_task(void* arguments, size_t, int) {
+  FmaRun& run = *static_cast<FmaRun*>(arguments);
+  __m256i sums[8];
+  for (int i = 0; i < 8; i++) sums[i] = _mm256_set1_epi16(short(i));
+  __m256i codes = _mm256_set1_epi8(3);
+  const __m256i factors = _mm256_set1_epi8(-5);
+  for (size_t round = 0; round < run.rounds * 1024; round++) {
+    asm volatile("" : "+x"(codes));  // or the product would be made once
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) sums[i] = _mm256_add_epi16(sums[i], _mm256_maddubs_epi16(codes, factors));
+  }
+  for (int i = 1; i < 8; i++) sums[0] = _mm256_add_epi16(sums[0], sums[i]);
+  run.sink.fetch_add(uint32_t(_mm256_extract_epi16(sums[0], 0)), std::memory_order_relaxed);
+}
+
 void read_task(void* arguments, size_t task, int) {
   ReadRun& run = *static_cast<ReadRun*>(arguments);
   const size_t start = task * kReadTaskBytes;
@@ -62,6 +77,11 @@ void read_task(void* arguments, size_t task, int) {
 bool measure_fma_avx2(Pool& pool, size_t rounds) {
   FmaRun run{rounds, {0}};
   return pool_run(pool, size_t(pool_thread_count(pool)), fma_task, &run);
+}
+
+bool measure_products_avx2(Pool& pool, size_t rounds) {
+  FmaRun run{rounds, {0}};
+  return pool_run(pool, size_t(pool_thread_count(pool)), products_task, &run);
 }
 
 bool measure_read_avx2(Pool& pool, const uint8_t* bytes, size_t count) {

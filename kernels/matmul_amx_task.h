@@ -1,9 +1,10 @@
 // What matrix products by the tile registers of AMX share: weights and activations rounded to bfloat16, sums in f32.
 //
-// A task takes a few panels of 32 weight rows and up to 512 tokens. Columns are taken a slice of 256 at a time, of which the
+// A task takes a few panels of 32 weight rows and up to 512 tokens. Columns are taken a slice of up to 512 at a time, of which the
 // activations stay in the second-level cache from one panel to the next. A panel's codes are unpacked (as for the 8-bit products)
 // and become pairs of bfloat16, which stay in the first-level cache and are multiplied with 32 tokens after another: two by two
-// tiles of sums, four instructions to four tiles read.
+// tiles of sums, four instructions to four tiles read. Those of tokens are read as what is not needed again soon, or they would
+// drive out the weights.
 //
 // Included after matmul_int8_panel_task.h and the pragmas for AVX-512 and AMX.
 #pragma once
@@ -20,7 +21,7 @@ struct Tile {
   alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
 };
 
-constexpr size_t kSliceGroups = 8;  // a block of 32 tokens and a panel of so many fit into the first-level cache
+constexpr size_t kSliceGroups = kPanelGroups;
 constexpr size_t kMostPanels = 8;   // of a task
 
 // In a thread's scratch.
@@ -121,13 +122,13 @@ inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, 
   }
   const Tile* upper = x + (both ? stride : 0);
   for (size_t g = 0; g < groups; g++) {
-    _tile_loadd(4, x + g, kTileBytes);
+    _tile_stream_loadd(4, x + g, kTileBytes);
     _tile_loadd(6, panel.tiles[g], kTileBytes);
     _tile_dpbf16ps(0, 4, 6);
     _tile_loadd(7, panel.tiles[g] + 1, kTileBytes);
     _tile_dpbf16ps(1, 4, 7);
     if (!both) continue;
-    _tile_loadd(5, upper + g, kTileBytes);
+    _tile_stream_loadd(5, upper + g, kTileBytes);
     _tile_dpbf16ps(2, 5, 6);
     _tile_dpbf16ps(3, 5, 7);
   }

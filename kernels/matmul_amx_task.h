@@ -21,13 +21,12 @@ struct Tile {
   alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
 };
 
-constexpr size_t kSliceGroups = kPanelGroups;
 constexpr size_t kMostPanels = 8;   // of a task
 
 // In a thread's scratch.
 struct AmxPanel {
   Panel codes;
-  Tile tiles[kSliceGroups][2];  // [32 columns][16 rows]: a row of a tile is a pair of columns
+  Tile tiles[kPanelGroups][2];  // [32 columns][16 rows]: a row of a tile is a pair of columns
   alignas(64) float sums[kMostPanels][kAmxTaskTokens][kPanelRows];
 };
 static_assert(sizeof(AmxPanel) <= kScratchBytes, "the working set fits into a thread's scratch");
@@ -143,7 +142,7 @@ constexpr PackPanels kPackAmx = COMPACTOR_PACKING(pack_amx);
 // Slices of nearly equal size, of whole blocks: a short one would cost as much reading and writing of sums as a long one.
 inline size_t slice_groups(WeightType type, size_t groups) {
   const size_t whole = block_layout(type).values / kTileDepth;
-  return task_count(task_count(groups, task_count(groups, kSliceGroups)), whole) * whole;
+  return task_count(task_count(groups, task_count(groups, kPanelGroups)), whole) * whole;
 }
 
 // sums of rows `row` … with the columns of a slice; finish(first token of the task, count) as soon as sums of the last are complete.

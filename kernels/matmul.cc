@@ -24,7 +24,6 @@ static bool is_for_rows(Isa isa, WeightType type, size_t n, bool int8) {
 }
 
 static bool multiply_rows_of(Pool& pool, Isa isa, const Matmul* matmuls, size_t count) {
-  if (isa >= Isa::amx) return matmul_int8_amx(pool, matmuls, count);
   return isa >= Isa::avx512 ? matmul_int8_avx512(pool, matmuls, count) : matmul_int8_avx2(pool, matmuls, count);
 }
 #endif

@@ -29,7 +29,6 @@ bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activat
 // Up to kMostProducts of one x; made for few tokens
 bool matmul_int8_avx2(Pool& pool, const Matmul* matmuls, size_t count);
 bool matmul_int8_avx512(Pool& pool, const Matmul* matmuls, size_t count);
-bool matmul_int8_amx(Pool& pool, const Matmul* matmuls, size_t count);
 bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
 

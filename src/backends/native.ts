@@ -70,8 +70,9 @@ export interface NativeOptions {
   /** Default: COMPACTOR_ISA, else the best this processor has. */
   readonly isa?: Isa
   /**
-   * int8 (default) lets quantised weights be multiplied with activations of 8 bits, and where the processor has such
-   * products, attention of many queries with keys and values rounded to bfloat16; f32 keeps all arithmetic in f32.
+   * int8 (default) lets quantised weights be multiplied with activations of 8 bits, or for many tokens with AMX both rounded to
+   * bfloat16, and where the processor has such products, attention with keys and values rounded to bfloat16; f32 keeps all
+   * arithmetic in f32.
    */
   readonly activations?: 'int8' | 'f32'
   /** One shared word: nonzero makes the running op, and each later one, throw CompactorError('aborted'). */

@@ -12,9 +12,9 @@ export interface ComputeOptions {
   readonly threads?: number | undefined
   /** Default: native where it can run, else reference, with `engine.backend.reason` saying why. Named ones must run. */
   readonly backend?: 'native' | 'reference' | undefined
-  /** A lower instruction set than the best one this CPU has: 'scalar' or 'avx2'. Default: COMPACTOR_ISA, else the best. */
+  /** A lower instruction set than the best one this CPU has. Default: COMPACTOR_ISA, else the best. */
   readonly isa?: Isa | undefined
-  /** Arithmetic of small matrix products: activations in 8 bits per 32 values (default, faster) or f32. */
+  /** Arithmetic of matrix products: activations in 8 bits per 32 values, with AMX in bfloat16 (default, faster), or f32. */
   readonly activations?: 'int8' | 'f32' | undefined
 }
 

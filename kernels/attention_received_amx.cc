@@ -8,7 +8,7 @@
 #define COMPACTOR_LANES_AVX512
 #define COMPACTOR_BF16
 #define COMPACTOR_AMX
-#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,amx-tile,amx-bf16")
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl,avx512bf16")
 #include "attention_received_task.h"
 
 namespace compactor {

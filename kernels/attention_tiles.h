@@ -247,31 +247,31 @@ constexpr ValuesTile kValuesTiles[kTileRows + 1] = COMPACTOR_TILES(values_tile);
 // sums of `steps` products of 32 × 32 numbers for 32 rows and 32 columns, the lower half only if `both`: rows `left_stride` factors
 // apart, pairs kPanel factors apart
 COMPACTOR_INLINE void multiply_steps(const Factor* left, size_t left_stride, const Factor* right, size_t steps, bool both) {
-  constexpr int kRightBytes = int(kPanel * sizeof(Factor));
+  constexpr size_t kRightBytes = kPanel * sizeof(Factor);
   const size_t left_bytes = left_stride * sizeof(Factor);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
+  clear_tile<0>();
+  clear_tile<1>();
+  clear_tile<2>();
+  clear_tile<3>();
   for (size_t i = 0; i < steps; i++, left += kTilePairs, right += kTilePairs * kPanel) {
-    _tile_loadd(4, left, left_bytes);
-    _tile_loadd(6, right, kRightBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, right + kTileSide, kRightBytes);
-    _tile_dpbf16ps(1, 4, 7);
+    load_tile<4>(left, left_bytes);
+    load_tile<6>(right, kRightBytes);
+    add_tile_products<0, 4, 6>();
+    load_tile<7>(right + kTileSide, kRightBytes);
+    add_tile_products<1, 4, 7>();
     if (!both) continue;
-    _tile_loadd(5, left + kTileSide * left_stride, left_bytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    load_tile<5>(left + kTileSide * left_stride, left_bytes);
+    add_tile_products<2, 5, 6>();
+    add_tile_products<3, 5, 7>();
   }
 }
 
 COMPACTOR_INLINE void store_sums(float* target, size_t stride, bool both) {
-  _tile_stored(0, target, stride * sizeof(float));
-  _tile_stored(1, target + kTileSide, stride * sizeof(float));
+  store_tile<0>(target, stride * sizeof(float));
+  store_tile<1>(target + kTileSide, stride * sizeof(float));
   if (!both) return;
-  _tile_stored(2, target + kTileSide * stride, stride * sizeof(float));
-  _tile_stored(3, target + kTileSide * stride + kTileSide, stride * sizeof(float));
+  store_tile<2>(target + kTileSide * stride, stride * sizeof(float));
+  store_tile<3>(target + kTileSide * stride + kTileSide, stride * sizeof(float));
 }
 #endif
 

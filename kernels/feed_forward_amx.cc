@@ -14,7 +14,7 @@
 
 #include "matmul_int8_panel_task.h"
 
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16,amx-tile,amx-bf16")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16")
 #define COMPACTOR_LANES_AVX512
 #include "gated_lanes.h"
 #include "matmul_amx_task.h"

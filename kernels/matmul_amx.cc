@@ -12,12 +12,11 @@
 
 #include "matmul_int8_panel_task.h"
 
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16,amx-tile,amx-bf16")
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni,avx512bf16")
 #include "matmul_amx_task.h"
 
 namespace compactor {
 namespace {
-
 
 constexpr size_t kTasksOfThread = 2;
 

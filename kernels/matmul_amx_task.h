@@ -6,7 +6,7 @@
 // tiles of sums, four instructions to four tiles read. Those of tokens are read as what is not needed again soon, or they would
 // drive out the weights.
 //
-// Included after matmul_int8_panel_task.h and the pragmas for AVX-512 and AMX.
+// Included after matmul_int8_panel_task.h and the pragma for AVX-512.
 #pragma once
 #include "pack_panel_avx512.h"
 #include "tiles_amx.h"
@@ -107,34 +107,34 @@ void pack_amx(const Matmul& m, size_t row, size_t start, size_t groups, Panel& p
 // sums [32][kPanelRows] (+)= 32 tokens · panel; the upper sixteen tokens only if `both`
 inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, size_t groups, bool first, bool both,
                            float (*sums)[kPanelRows]) {
-  constexpr int kSumBytes = int(kPanelRows * sizeof(float)), kTileBytes = int(kTilePairs * sizeof(uint32_t));
+  constexpr size_t kSumBytes = kPanelRows * sizeof(float), kTileBytes = kTilePairs * sizeof(uint32_t);
   if (first) {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+    clear_tile<0>();
+    clear_tile<1>();
+    clear_tile<2>();
+    clear_tile<3>();
   } else {
-    _tile_loadd(0, sums[0], kSumBytes);
-    _tile_loadd(1, sums[0] + kTileSide, kSumBytes);
-    _tile_loadd(2, sums[kTileSide], kSumBytes);
-    _tile_loadd(3, sums[kTileSide] + kTileSide, kSumBytes);
+    load_tile<0>(sums[0], kSumBytes);
+    load_tile<1>(sums[0] + kTileSide, kSumBytes);
+    load_tile<2>(sums[kTileSide], kSumBytes);
+    load_tile<3>(sums[kTileSide] + kTileSide, kSumBytes);
   }
   const Tile* upper = x + (both ? stride : 0);
   for (size_t g = 0; g < groups; g++) {
-    _tile_stream_loadd(4, x + g, kTileBytes);
-    _tile_loadd(6, panel.tiles[g], kTileBytes);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_loadd(7, panel.tiles[g] + 1, kTileBytes);
-    _tile_dpbf16ps(1, 4, 7);
+    load_passing_tile<4>(x + g, kTileBytes);
+    load_tile<6>(panel.tiles[g], kTileBytes);
+    add_tile_products<0, 4, 6>();
+    load_tile<7>(panel.tiles[g] + 1, kTileBytes);
+    add_tile_products<1, 4, 7>();
     if (!both) continue;
-    _tile_stream_loadd(5, upper + g, kTileBytes);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    load_passing_tile<5>(upper + g, kTileBytes);
+    add_tile_products<2, 5, 6>();
+    add_tile_products<3, 5, 7>();
   }
-  _tile_stored(0, sums[0], kSumBytes);
-  _tile_stored(1, sums[0] + kTileSide, kSumBytes);
-  _tile_stored(2, sums[kTileSide], kSumBytes);
-  _tile_stored(3, sums[kTileSide] + kTileSide, kSumBytes);
+  store_tile<0>(sums[0], kSumBytes);
+  store_tile<1>(sums[0] + kTileSide, kSumBytes);
+  store_tile<2>(sums[kTileSide], kSumBytes);
+  store_tile<3>(sums[kTileSide] + kTileSide, kSumBytes);
 }
 
 constexpr PackPanels kPackAmx = COMPACTOR_PACKING(pack_amx);

@@ -4,7 +4,7 @@
 #include "peak.h"
 
 #if COMPACTOR_X86
-#pragma GCC target("amx-tile,amx-bf16,avx512f")
+#pragma GCC target("avx512f")
 #include "tiles_amx.h"
 
 namespace compactor {
@@ -25,15 +25,15 @@ void tile_task(void* arguments, size_t, int thread) {
     numbers[i] = uint16_t(0x3c00 | (drawn >> 16 & 0x83ff));  // between 2^-7 and 2, of either sign
   }
   const Tiles tiles;
-  _tile_loadd(4, numbers, 64);
-  _tile_loadd(5, numbers + kTileNumbers, 64);
-  _tile_loadd(6, numbers + 2 * kTileNumbers, 64);
-  _tile_loadd(7, numbers + 3 * kTileNumbers, 64);
+  load_tile<4>(numbers, 64);
+  load_tile<5>(numbers + kTileNumbers, 64);
+  load_tile<6>(numbers + 2 * kTileNumbers, 64);
+  load_tile<7>(numbers + 3 * kTileNumbers, 64);
   for (size_t round = 0; round < run.rounds * 128; round++) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    add_tile_products<0, 4, 6>();
+    add_tile_products<1, 4, 7>();
+    add_tile_products<2, 5, 6>();
+    add_tile_products<3, 5, 7>();
   }
 }
 

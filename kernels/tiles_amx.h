@@ -2,10 +2,8 @@
 // the left matrix, 32 bfloat16 numbers of each, 6 and 7 columns of the right one: their rows are pairs along the axis that is summed
 // over, one pair of each column.
 //
-// Included after a pragma for amx-tile. Everything has internal linkage, as in lanes.h and for the same reason.
+// Everything has internal linkage, as in lanes.h and for the same reason.
 #pragma once
-#include <immintrin.h>
-
 #include <cstddef>
 #include <cstdint>
 
@@ -29,12 +27,40 @@ static_assert(sizeof(TileShapes) == 64, "what the instruction reads");
 constexpr TileShapes kWholeTiles = {
     1, 0, {}, {64, 64, 64, 64, 64, 64, 64, 64}, {16, 16, 16, 16, 16, 16, 16, 16}};
 
+// The instructions as functions. The compiler's own intrinsics do not say that loading reads memory, so that what was stored just
+// before might be stored after.
+template <int kTile>
+inline void load_tile(const void* rows, size_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+}
+
+// What is not needed again soon: it does not stay in the first-level cache.
+template <int kTile>
+inline void load_passing_tile(const void* rows, size_t stride) {
+  asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+}
+
+template <int kTile>
+inline void store_tile(void* rows, size_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(rows), "r"(stride), "i"(kTile) : "memory");
+}
+
+template <int kTile>
+inline void clear_tile() {
+  asm volatile("tilezero %%tmm%c0" : : "i"(kTile));
+}
+
+template <int kSums, int kLeft, int kRight>
+inline void add_tile_products() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kLeft), "i"(kRight));
+}
+
 // The thread's tile registers for as long as this lives; given back, for else the system saves them with every change of threads.
 // Takes 45 ns. The constraint names all of the memory: the compiler's own intrinsic names its first eight bytes.
 class Tiles {
  public:
   Tiles() { asm volatile("ldtilecfg %0" : : "m"(kWholeTiles)); }
-  ~Tiles() { _tile_release(); }
+  ~Tiles() { asm volatile("tilerelease"); }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;
 };

@@ -41,32 +41,12 @@ COMPACTOR_INLINE void prefetch(const Rows& rows, size_t first, size_t count) {
 // kLanes factors of each of kLanes rows, transposed: target[i · kPanel + lane] = factor i of row + lane.
 COMPACTOR_INLINE void transpose_lanes(const Rows& rows, size_t row, size_t at, Factor* target) {
 #if defined(COMPACTOR_LANES_AVX512)
-  __m512i r[16], pairs[16], quads[16];
+  __m512i lanes[kLanes];
 #pragma GCC unroll 16
-  for (size_t i = 0; i < 16; i++) r[i] = __m512i(load_row_factors(rows, row + i, at));
-#pragma GCC unroll 8
-  for (size_t i = 0; i < 16; i += 2) {
-    pairs[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-    pairs[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-  }
-#pragma GCC unroll 4
-  for (size_t i = 0; i < 16; i += 4) {
-    quads[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
-    quads[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
-    quads[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
-    quads[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
-  }
-#pragma GCC unroll 4
-  for (size_t i = 0; i < 4; i++) {
-    const __m512i even_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0x88);
-    const __m512i even_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0x88);
-    const __m512i odd_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0xdd);
-    const __m512i odd_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0xdd);
-    save_factors(target + i * kPanel, FactorLanes(_mm512_shuffle_i32x4(even_first, even_second, 0x88)));
-    save_factors(target + (i + 4) * kPanel, FactorLanes(_mm512_shuffle_i32x4(odd_first, odd_second, 0x88)));
-    save_factors(target + (i + 8) * kPanel, FactorLanes(_mm512_shuffle_i32x4(even_first, even_second, 0xdd)));
-    save_factors(target + (i + 12) * kPanel, FactorLanes(_mm512_shuffle_i32x4(odd_first, odd_second, 0xdd)));
-  }
+  for (size_t i = 0; i < kLanes; i++) lanes[i] = __m512i(load_row_factors(rows, row + i, at));
+  transpose(lanes);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < kLanes; i++) save_factors(target + i * kPanel, FactorLanes(lanes[i]));
 #elif defined(COMPACTOR_LANES_AVX2)
   __m256 r[8], pairs[8], quads[8];
   for (size_t i = 0; i < 8; i++) r[i] = load_row(rows, row + i, at);

@@ -6,7 +6,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
 #include "half.h"
 #define COMPACTOR_LANES_AVX512
-#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl")
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq")
 #include "chunk_attention_mass_task.h"
 
 namespace compactor {

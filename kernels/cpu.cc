@@ -103,7 +103,8 @@ bool isa_available(Isa isa) {
   if (isa == Isa::avx2) return true;
   if (isa == Isa::amx) return has_amx() && tiles_granted();
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+         __builtin_cpu_supports("avx512vnni");
 #else
   return false;
 #endif
@@ -111,8 +112,7 @@ bool isa_available(Isa isa) {
 
 bool bf16_available() {
 #if COMPACTOR_X86
-  static const bool available = isa_available(Isa::avx512) && __builtin_cpu_supports("avx512bf16") != 0 &&
-                                __builtin_cpu_supports("avx512dq") != 0;
+  static const bool available = isa_available(Isa::avx512) && __builtin_cpu_supports("avx512bf16") != 0;
   return available;
 #else
   return false;

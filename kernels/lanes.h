@@ -31,6 +31,7 @@ typedef double WideLanes __attribute__((vector_size(4 * kLanes)));  // half as m
 constexpr size_t kWideLanes = kLanes / 2;
 
 #define COMPACTOR_INLINE static inline __attribute__((always_inline))
+#define COMPACTOR_INLINE_MEMBER inline __attribute__((always_inline))
 
 COMPACTOR_INLINE Lanes load(const float* source) {
   Lanes lanes;
@@ -136,6 +137,34 @@ COMPACTOR_INLINE IntLanes larger_magnitude(Lanes value, IntLanes largest) {
 COMPACTOR_INLINE __m256 upper_half(Lanes lanes) {
   return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(lanes), 1));
 }
+
+// rows[i] ← lane i of every row
+COMPACTOR_INLINE void transpose(__m512i (&rows)[kLanes]) {
+  __m512i pairs[16], quads[16];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 16; i += 4) {
+    quads[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+    quads[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+    quads[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+    quads[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; i++) {
+    const __m512i even_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0x88);
+    const __m512i even_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0x88);
+    const __m512i odd_first = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0xdd);
+    const __m512i odd_second = _mm512_shuffle_i32x4(quads[i + 8], quads[i + 12], 0xdd);
+    rows[i] = _mm512_shuffle_i32x4(even_first, even_second, 0x88);
+    rows[i + 4] = _mm512_shuffle_i32x4(odd_first, odd_second, 0x88);
+    rows[i + 8] = _mm512_shuffle_i32x4(even_first, even_second, 0xdd);
+    rows[i + 12] = _mm512_shuffle_i32x4(odd_first, odd_second, 0xdd);
+  }
+}
 #endif
 
 // Sums in a fixed order: halves are added until one value is left.
@@ -193,12 +222,13 @@ COMPACTOR_INLINE Lanes exp_mantissa(Lanes x, Lanes n) {
 
 constexpr float kLog2E = 1.44269504088896341f;
 
-// e^x for x ≤ 0, relative error below 2e-7; NaN for NaN. Below -87.3 the result would be subnormal: it is that, or 0.
+// e^x for x ≤ 0, relative error below 2e-7; NaN for NaN. Below -87.3 it is 0: to make a subnormal number takes the processor a
+// hundred times as long as another.
 #if defined(COMPACTOR_LANES_AVX512)
 COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {
-  const Lanes bounded = _mm512_max_ps(all(-150.0f), x);  // in this order NaN passes; e^-150 is 0
-  const Lanes n = _mm512_roundscale_ps(bounded * all(kLog2E), 0);
-  return _mm512_scalef_ps(exp_mantissa(bounded, n), n);
+  const __mmask16 kept = _mm512_cmp_ps_mask(x, all(-87.3f), _CMP_NLT_UQ);  // NaN too
+  const Lanes n = _mm512_roundscale_ps(x * all(kLog2E), 0);
+  return _mm512_maskz_scalef_ps(kept, exp_mantissa(x, n), n);
 }
 #else
 COMPACTOR_INLINE Lanes exp_of_negative(Lanes x) {

@@ -17,10 +17,6 @@ namespace {
 constexpr size_t kBlockTokens = 2 * kTileSide;
 constexpr size_t kAmxTaskTokens = 512;  // of sums in a thread's scratch, and of one unpacking
 
-struct Tile {
-  alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
-};
-
 constexpr size_t kMostPanels = 8;   // of a task
 
 // In a thread's scratch.

@@ -14,6 +14,11 @@ constexpr size_t kTileSide = 16;   // rows of a tile, and columns of 32 bits
 constexpr size_t kTileDepth = 32;  // bfloat16 numbers that a row of a left tile has
 constexpr size_t kTilePairs = kTileDepth / 2;
 
+struct Tile {
+  alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
+};
+constexpr int kTileRowBytes = int(kTilePairs * sizeof(uint32_t));
+
 // As the instruction wants it.
 struct alignas(64) TileShapes {
   uint8_t palette;

@@ -97,6 +97,14 @@ const massOf = (ops: Ops, { tokens, group, headDim, spoil, ...options }: Mass): 
   )
 }
 
+/** Multiplies the arrays by the factors of their indices. */
+const scaled =
+  (factors: readonly number[]) =>
+  (values: Float32Array, index: number): void =>
+    values.forEach((x, i) => {
+      values[i] = x * (factors[index] as number)
+    })
+
 const mass = (name: string, options: Mass): OpCase => ({
   op: 'chunkAttentionMass',
   name: `${name}: ${options.tokens} tokens in chunks of ${options.chunkTokens}, ${options.group} per KV head, head dim ${options.headDim}`,
@@ -115,6 +123,36 @@ const massCases: OpCase[] = [
   ),
   ...[1, 15, 16, 17, 256, 257, 1000].map((chunkTokens) =>
     mass('chunks', { tokens: 257, group: 1, headDim: 8, chunkTokens, scale: 1 }),
+  ),
+  // Heads of whole tiles, for kernels that have them.
+  ...[1, 17, 64, 255, 256, 257].map((chunkTokens) =>
+    mass('tiles', { tokens: 300, group: 3, headDim: 64, chunkTokens, scale: 1 / 8 }),
+  ),
+  ...[32, 96, 128, 256].map((headDim) =>
+    mass('tiles', { tokens: 70, group: 1, headDim, chunkTokens: 50, scale: 1 / Math.sqrt(headDim) }),
+  ),
+  mass('tiles, components that are large in all keys', {
+    tokens: 70,
+    group: 3,
+    headDim: 64,
+    chunkTokens: 64,
+    scale: 1 / 8,
+    spoil: (_, k) =>
+      k.forEach((x, i) => {
+        k[i] = i % 16 === 5 ? x + 100 : x
+      }),
+  }),
+  ...(
+    [
+      ['NaN in one key', (_, k) => k.fill(nan, 80 * 64, 80 * 64 + 1)],
+      ['−∞ in one key', (_, k) => k.fill(-infinity, 80 * 64, 80 * 64 + 1)],
+      ['infinity in one query', (q) => q.fill(infinity, 80 * 64, 80 * 64 + 1)],
+      ['keys of 2^100, queries of 2^-100', (q, k) => [q, k].forEach(scaled([2 ** -100, 2 ** 100]))],
+      ['queries of 2^125, keys of 2^-125', (q, k) => [q, k].forEach(scaled([2 ** 125, 2 ** -125]))],
+      ['subnormal queries', (q) => q.fill(1e-40)],
+    ] satisfies [string, Mass['spoil']][]
+  ).map(([name, spoil]) =>
+    mass(`tiles, ${name}`, { tokens: 70, group: 3, headDim: 64, chunkTokens: 32, scale: 1 / 8, spoil }),
   ),
   mass('several blocks of rows', { tokens: 300, group: 8, headDim: 8, chunkTokens: 300, scale: 0.2 }),
   mass('keys all equal', { tokens: 70, group: 3, headDim: 8, chunkTokens: 32, scale: 1, spoil: (_, k) => k.fill(1) }),

@@ -1,0 +1,243 @@
+// A task of chunk_attention_mass by the tile registers of AMX. They multiply bfloat16 numbers, which are too rough for logits that
+// are not divided by √head_dim. So a number is split into two: the nearest bfloat16 and the nearest to what is left. Three of their
+// four products are made, sums in f32: each product of two numbers is then off by 2^-16 of itself at most, 2^-19 usually.
+//
+// A softmax does not change when the same vector is taken from all keys: all logits of a query fall by the same. Taken is the mean
+// of the chunk's keys. That leaves much smaller numbers, and errors, where keys have components that are large for all tokens.
+//
+// Numbers that are not finite or beyond 2^60 are left to the task of AVX-512.
+#include "chunk_attention_mass.h"
+#include "cpu.h"
+
+#if COMPACTOR_X86
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
+#include "half.h"
+#define COMPACTOR_LANES_AVX512
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
+#include "chunk_attention_mass_task.h"
+#include "tiles_amx.h"
+
+namespace compactor {
+namespace {
+
+constexpr size_t kSpanColumns = 4;  // tiles of sixteen keys whose sums are in registers at once
+constexpr size_t kSpanKeys = kSpanColumns * kTileSide;
+constexpr size_t kQuarters = 4;       // of the products of a span with one step of 32 dims
+constexpr size_t kAheadTokens = 32;   // that queries are asked for ahead: some microseconds
+constexpr uint16_t kMostMagnitude = (127 + 60) << 7;  // 2^60 as bfloat16
+
+// A step of sixteen rows or keys: tiles of numbers rounded to bfloat16, and of what is left of them. A pair is of dims i and i + 16.
+struct SplitTile {
+  Tile near;
+  Tile rest;
+};
+
+struct SplitPairs {
+  __m512i near;
+  __m512i rest;
+};
+
+COMPACTOR_INLINE __m512i rounded(Lanes values) { return _mm512_add_epi32(_mm512_castps_si512(values), _mm512_set1_epi32(0x8000)); }
+
+COMPACTOR_INLINE Lanes left_of(Lanes values, __m512i near) {
+  return values - Lanes(_mm512_castsi512_ps(_mm512_and_si512(near, _mm512_set1_epi32(int32_t(0xffff0000)))));
+}
+
+// The upper halves, the first in the low half
+COMPACTOR_INLINE __m512i paired(__m512i first, __m512i second) {
+  return _mm512_ternarylogic_epi32(second, _mm512_set1_epi32(int32_t(0xffff0000)), _mm512_srli_epi32(first, 16), 0xea);
+}
+
+COMPACTOR_INLINE SplitPairs split(Lanes first, Lanes second) {
+  const __m512i near_first = rounded(first), near_second = rounded(second);
+  return {paired(near_first, near_second), paired(rounded(left_of(first, near_first)), rounded(left_of(second, near_second)))};
+}
+
+// The larger of the magnitudes of bfloat16 numbers and those so far
+COMPACTOR_INLINE __m512i larger_of_pairs(__m512i near, __m512i largest) {
+  return _mm512_max_epu16(_mm512_and_si512(near, _mm512_set1_epi16(0x7fff)), largest);
+}
+
+template <int kSums, int kLeft, int kRight>
+COMPACTOR_INLINE void multiply() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kLeft), "i"(kRight));
+}
+
+// Logits of sixteen rows with all keys of the chunk, made a little at a time, so that they can be made while something else is
+// computed. Keys come from the second-level cache and pass by the first, which holds logits.
+class Products {
+ public:
+  Products(const SplitTile* q, const SplitTile* keys, size_t steps, size_t stride)
+      : q_(q), keys_(keys), steps_(steps), stride_(stride), spans_(stride / kSpanKeys) {}
+
+  COMPACTOR_INLINE_MEMBER void start(float* logits) {
+    logits_ = logits;
+    left_ = spans_ * steps_ * kQuarters;
+    span_ = step_ = quarter_ = 0;
+  }
+
+  // As add_softmax calls it: once for every two vectors of sixteen rows, by the end of which all is done.
+  COMPACTOR_INLINE_MEMBER void go_on() {
+    constexpr size_t kCalls = kTileSide * (kSpanKeys / kPanel) / kQuarters;
+    for (due_ += steps_; due_ >= kCalls; due_ -= kCalls)
+      if (left_ > 0) advance();
+  }
+
+  COMPACTOR_INLINE_MEMBER void finish() {
+    while (left_ > 0) advance();
+  }
+
+ private:
+  COMPACTOR_INLINE_MEMBER void advance() {
+    const SplitTile* const q = q_ + step_;
+    const SplitTile* const key = keys_ + (span_ * kSpanColumns + quarter_ / 2 * 2) * steps_ + step_;
+    left_--;
+    switch (quarter_++) {
+      case 0:
+        if (step_ == 0) {
+          _tile_zero(0);
+          _tile_zero(1);
+          _tile_zero(2);
+          _tile_zero(3);
+        }
+        _tile_loadd(4, &q->near, kTileRowBytes);
+        _tile_loadd(5, &q->rest, kTileRowBytes);
+        first_half<0>(key);
+        break;
+      case 1: second_half<0>(key); break;
+      case 2: first_half<2>(key); break;
+      default:
+        second_half<2>(key);
+        quarter_ = 0;
+        if (++step_ == steps_) store();
+    }
+  }
+
+  // Sums kSums and kSums + 1 are those of two columns one after the other.
+  template <int kSums>
+  COMPACTOR_INLINE_MEMBER void first_half(const SplitTile* key) {
+    _tile_stream_loadd(6, &key->near, kTileRowBytes);
+    multiply<kSums, 5, 6>();
+    _tile_stream_loadd(7, &key[steps_].near, kTileRowBytes);
+    multiply<kSums + 1, 5, 7>();
+    multiply<kSums, 4, 6>();
+  }
+
+  template <int kSums>
+  COMPACTOR_INLINE_MEMBER void second_half(const SplitTile* key) {
+    multiply<kSums + 1, 4, 7>();
+    _tile_stream_loadd(6, &key->rest, kTileRowBytes);
+    multiply<kSums, 4, 6>();
+    _tile_stream_loadd(7, &key[steps_].rest, kTileRowBytes);
+    multiply<kSums + 1, 4, 7>();
+  }
+
+  COMPACTOR_INLINE_MEMBER void store() {
+    float* const target = logits_ + span_ * kSpanKeys;
+    const size_t row_bytes = stride_ * sizeof(float);
+    _tile_stored(0, target, row_bytes);
+    _tile_stored(1, target + kTileSide, row_bytes);
+    _tile_stored(2, target + 2 * kTileSide, row_bytes);
+    _tile_stored(3, target + 3 * kTileSide, row_bytes);
+    step_ = 0;
+    span_++;
+  }
+
+  const SplitTile* const q_;     // [steps]
+  const SplitTile* const keys_;  // [stride / 16][steps]
+  const size_t steps_, stride_, spans_;
+  float* logits_ = nullptr;
+  size_t left_ = 0, due_ = 0;  // quarters
+  size_t span_ = 0, step_ = 0, quarter_ = 0;
+};
+
+// keys [stride / 16][steps] ← the part's keys less their mean, scaled for powers of 2; those that there are not are 0.
+COMPACTOR_INLINE __m512i split_keys(const MassPlan& plan, const MassPart& part, size_t stride, SplitTile* keys) {
+  const size_t steps = plan.head_dim / kTileDepth, row = plan.kv_heads * plan.head_dim;
+  const float* const k = plan.k + (part.first_token * plan.kv_heads + part.kv_head) * plan.head_dim;
+  const float scale = plan.scale * kLog2E;
+  Lanes shift[kMostHeadDim / kLanes] = {};
+  for (size_t key = 0; key < part.keys; key++)
+    for (size_t d = 0; d < plan.head_dim; d += kLanes) shift[d / kLanes] += load(k + key * row + d);
+  for (size_t d = 0; d < plan.head_dim; d += kLanes) shift[d / kLanes] *= all(-scale / float(part.keys));
+  __m512i largest = {};
+  for (size_t first = 0; first < stride; first += kTileSide)
+    for (size_t step = 0; step < steps; step++, keys++) {
+      __m512i near[kTileSide] = {}, rest[kTileSide] = {};
+      for (size_t i = 0; i < task_size(part.keys, first < part.keys ? first : part.keys, kTileSide); i++) {
+        const float* const values = k + (first + i) * row + step * kTileDepth;
+        const SplitPairs pairs = split(multiply_add(load(values), all(scale), shift[2 * step]),
+                                       multiply_add(load(values + kLanes), all(scale), shift[2 * step + 1]));
+        near[i] = pairs.near;
+        rest[i] = pairs.rest;
+        largest = larger_of_pairs(pairs.near, largest);
+      }
+      transpose(near);
+      transpose(rest);
+      memcpy(&keys->near, near, sizeof near);
+      memcpy(&keys->rest, rest, sizeof rest);
+    }
+  return largest;
+}
+
+// q [steps] ← sixteen rows from `row` on; beyond the last they are 0.
+COMPACTOR_INLINE __m512i split_queries(const MassPlan& plan, const MassPart& part, size_t row, __m512i largest, SplitTile* q) {
+  const size_t rows = task_size(part.end, row, kTileSide), steps = plan.head_dim / kTileDepth;
+  for (size_t i = 0; i < kTileSide; i++) {
+    const float* const values = plan.query(part.first_token, part.kv_head, row + (i < rows ? i : 0));
+    for (size_t step = 0; step < steps; step++) {
+      const float* const of_step = values + step * kTileDepth;
+      __builtin_prefetch(of_step + kAheadTokens * plan.heads * plan.head_dim, 0, 2);
+      __builtin_prefetch(of_step + kAheadTokens * plan.heads * plan.head_dim + kLanes, 0, 2);
+      const SplitPairs pairs = i < rows ? split(load(of_step), load(of_step + kLanes)) : SplitPairs{};
+      _mm512_store_si512(q[step].near.pairs[i], pairs.near);
+      _mm512_store_si512(q[step].rest.pairs[i], pairs.rest);
+      largest = larger_of_pairs(pairs.near, largest);
+    }
+  }
+  return largest;
+}
+
+// False if some number is too large to be split.
+COMPACTOR_INLINE bool mass_by_tiles(const MassPlan& plan, const MassPart& part, float* scratch) {
+  const size_t steps = plan.head_dim / kTileDepth, stride = task_count(part.keys, kSpanKeys) * kSpanKeys;
+  float* const mass = scratch;  // [stride]
+  float* logits = mass + stride;  // [16][stride]
+  float* next = logits + kTileSide * stride;
+  SplitTile* const q = reinterpret_cast<SplitTile*>(next + kTileSide * stride);
+  SplitTile* const keys = q + steps;
+  for (size_t i = 0; i < stride; i++) mass[i] = 0;
+  Products products(q, keys, steps, stride);
+  __m512i largest = split_keys(plan, part, stride, keys);
+  largest = split_queries(plan, part, part.first_row, largest, q);
+  products.start(logits);
+  products.finish();
+  for (size_t row = part.first_row; row < part.end; row += kTileSide) {
+    if (row + kTileSide < part.end) {
+      largest = split_queries(plan, part, row + kTileSide, largest, q);
+      products.start(next);
+    }
+    add_softmax_of_rows(logits, stride, task_size(part.end, row, kTileSide), part.keys, mass, [&] { products.go_on(); });
+    products.finish();
+    float* const done = logits;
+    logits = next;
+    next = done;
+  }
+  if (_mm512_cmpgt_epu16_mask(largest, _mm512_set1_epi16(int16_t(kMostMagnitude))) != 0) return false;
+  memcpy(part.mass, mass, part.keys * sizeof(float));
+  return true;
+}
+
+}  // namespace
+
+void mass_task_amx(void* arguments, size_t task, int thread) {
+  const MassPlan& plan = *static_cast<const MassPlan*>(arguments);
+  float* const scratch = static_cast<float*>(pool_scratch(*plan.pool, thread));
+  const MassPart part = plan.part(task);
+  if (part.first_row >= part.end) return;
+  const Tiles tiles;
+  if (!mass_by_tiles(plan, part, scratch)) mass_part(plan, task, scratch);
+}
+
+}  // namespace compactor
+#endif

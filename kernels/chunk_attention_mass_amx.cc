@@ -13,7 +13,7 @@
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
 #include "half.h"
 #define COMPACTOR_LANES_AVX512
-#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,amx-tile,amx-bf16")
+#pragma GCC target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")
 #include "chunk_attention_mass_task.h"
 #include "tiles_amx.h"
 
@@ -58,11 +58,6 @@ COMPACTOR_INLINE __m512i larger_of_pairs(__m512i near, __m512i largest) {
   return _mm512_max_epu16(_mm512_and_si512(near, _mm512_set1_epi16(0x7fff)), largest);
 }
 
-template <int kSums, int kLeft, int kRight>
-COMPACTOR_INLINE void multiply() {
-  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kLeft), "i"(kRight));
-}
-
 // Logits of sixteen rows with all keys of the chunk, made a little at a time, so that they can be made while something else is
 // computed. Keys come from the second-level cache and pass by the first, which holds logits.
 class Products {
@@ -95,13 +90,13 @@ class Products {
     switch (quarter_++) {
       case 0:
         if (step_ == 0) {
-          _tile_zero(0);
-          _tile_zero(1);
-          _tile_zero(2);
-          _tile_zero(3);
+          clear_tile<0>();
+          clear_tile<1>();
+          clear_tile<2>();
+          clear_tile<3>();
         }
-        _tile_loadd(4, &q->near, kTileRowBytes);
-        _tile_loadd(5, &q->rest, kTileRowBytes);
+        load_tile<4>(&q->near, kTileRowBytes);
+        load_tile<5>(&q->rest, kTileRowBytes);
         first_half<0>(key);
         break;
       case 1: second_half<0>(key); break;
@@ -116,29 +111,29 @@ class Products {
   // Sums kSums and kSums + 1 are those of two columns one after the other.
   template <int kSums>
   COMPACTOR_INLINE_MEMBER void first_half(const SplitTile* key) {
-    _tile_stream_loadd(6, &key->near, kTileRowBytes);
-    multiply<kSums, 5, 6>();
-    _tile_stream_loadd(7, &key[steps_].near, kTileRowBytes);
-    multiply<kSums + 1, 5, 7>();
-    multiply<kSums, 4, 6>();
+    load_passing_tile<6>(&key->near, kTileRowBytes);
+    add_tile_products<kSums, 5, 6>();
+    load_passing_tile<7>(&key[steps_].near, kTileRowBytes);
+    add_tile_products<kSums + 1, 5, 7>();
+    add_tile_products<kSums, 4, 6>();
   }
 
   template <int kSums>
   COMPACTOR_INLINE_MEMBER void second_half(const SplitTile* key) {
-    multiply<kSums + 1, 4, 7>();
-    _tile_stream_loadd(6, &key->rest, kTileRowBytes);
-    multiply<kSums, 4, 6>();
-    _tile_stream_loadd(7, &key[steps_].rest, kTileRowBytes);
-    multiply<kSums + 1, 4, 7>();
+    add_tile_products<kSums + 1, 4, 7>();
+    load_passing_tile<6>(&key->rest, kTileRowBytes);
+    add_tile_products<kSums, 4, 6>();
+    load_passing_tile<7>(&key[steps_].rest, kTileRowBytes);
+    add_tile_products<kSums + 1, 4, 7>();
   }
 
   COMPACTOR_INLINE_MEMBER void store() {
     float* const target = logits_ + span_ * kSpanKeys;
     const size_t row_bytes = stride_ * sizeof(float);
-    _tile_stored(0, target, row_bytes);
-    _tile_stored(1, target + kTileSide, row_bytes);
-    _tile_stored(2, target + 2 * kTileSide, row_bytes);
-    _tile_stored(3, target + 3 * kTileSide, row_bytes);
+    store_tile<0>(target, row_bytes);
+    store_tile<1>(target + kTileSide, row_bytes);
+    store_tile<2>(target + 2 * kTileSide, row_bytes);
+    store_tile<3>(target + 3 * kTileSide, row_bytes);
     step_ = 0;
     span_++;
   }

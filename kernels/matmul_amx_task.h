@@ -103,7 +103,7 @@ void pack_amx(const Matmul& m, size_t row, size_t start, size_t groups, Panel& p
 // sums [32][kPanelRows] (+)= 32 tokens · panel; the upper sixteen tokens only if `both`
 inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, size_t groups, bool first, bool both,
                            float (*sums)[kPanelRows]) {
-  constexpr size_t kSumBytes = kPanelRows * sizeof(float), kTileBytes = kTilePairs * sizeof(uint32_t);
+  constexpr size_t kSumBytes = kPanelRows * sizeof(float);
   if (first) {
     clear_tile<0>();
     clear_tile<1>();
@@ -117,13 +117,13 @@ inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, 
   }
   const Tile* upper = x + (both ? stride : 0);
   for (size_t g = 0; g < groups; g++) {
-    load_passing_tile<4>(x + g, kTileBytes);
-    load_tile<6>(panel.tiles[g], kTileBytes);
+    load_passing_tile<4>(x + g, kTileRowBytes);
+    load_tile<6>(panel.tiles[g], kTileRowBytes);
     add_tile_products<0, 4, 6>();
-    load_tile<7>(panel.tiles[g] + 1, kTileBytes);
+    load_tile<7>(panel.tiles[g] + 1, kTileRowBytes);
     add_tile_products<1, 4, 7>();
     if (!both) continue;
-    load_passing_tile<5>(upper + g, kTileBytes);
+    load_passing_tile<5>(upper + g, kTileRowBytes);
     add_tile_products<2, 5, 6>();
     add_tile_products<3, 5, 7>();
   }

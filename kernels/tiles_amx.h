@@ -17,7 +17,7 @@ constexpr size_t kTilePairs = kTileDepth / 2;
 struct Tile {
   alignas(64) uint32_t pairs[kTileSide][kTilePairs];  // of bfloat16, the earlier column in the low half
 };
-constexpr int kTileRowBytes = int(kTilePairs * sizeof(uint32_t));
+constexpr size_t kTileRowBytes = kTilePairs * sizeof(uint32_t);
 
 // As the instruction wants it.
 struct alignas(64) TileShapes {

@@ -3,6 +3,7 @@
 #pragma once
 #include "kernels.h"
 #include "pool.h"
+#include "tasks.h"
 
 namespace compactor {
 

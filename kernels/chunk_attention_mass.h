@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels.h"
 #include "pool.h"
+#include "tasks.h"
 
 namespace compactor {
 

@@ -93,6 +93,7 @@ void multiply_task(void* arguments, size_t task, int thread) {
 size_t panels_of_task(const Matmul* matmuls, size_t count, size_t threads) {
   size_t panels = 0;
   for (size_t i = 0; i < count; i++) panels += task_count(matmuls[i].rows, kPanelRows);
+  if (panels == 0) return 1;  // matrices without rows
   panels = task_count(panels, kTasksOfThread * threads);
   return panels < kMostPanels ? panels : kMostPanels;
 }

@@ -52,7 +52,8 @@ inline __m512 one_and_code(__m512i shifted) {
   return _mm512_castsi512_ps(kept);
 }
 
-// Rounded to nearest, what is half way away from zero.
+// Rounded to nearest, what is half way away from zero. Of NaN, only the one that the processor itself makes stays NaN: others can be
+// the largest integers of all.
 inline __m512i pair_of(__m512 early, __m512 late) {
   const __m512i half = _mm512_set1_epi32(0x8000);
   const __m512i low = _mm512_srli_epi32(_mm512_add_epi32(_mm512_castps_si512(early), half), 16);
@@ -87,6 +88,10 @@ inline void round_panel(AmxPanel& panel, size_t groups) {
           shift = kCodes == Codes::minimum
                       ? _mm512_sub_ps(_mm512_load_ps(panel.codes.minimums[g] + h * kTileSide), scale)
                       : _mm512_mul_ps(step, before);
+          // A scale or minimum of NaN, whatever its bits, makes NaN as pair_of wants it.
+          const __mmask16 sound = _mm512_cmp_ps_mask(shift, shift, _CMP_ORD_Q);
+          scale = _mm512_maskz_mov_ps(sound, scale);
+          shift = _mm512_mask_mov_ps(_mm512_set1_ps(__builtin_nanf("")), sound, shift);
         }
         round_four(_mm512_load_si512(panel.codes.codes[g * 8 + s][h * kTileSide]), scale, shift,
                    panel.tiles[g][h].pairs[2 * s]);

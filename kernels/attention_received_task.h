@@ -27,7 +27,7 @@ COMPACTOR_INLINE void received_rows(const ReceivedPlan& plan, size_t task, void*
 // columns ← columns with the weights of one row; `limit` is padded.
 template <bool kMaximum>
 COMPACTOR_INLINE void add_weights(const float* logits, size_t limit, const SoftmaxState& state, float* columns) {
-  const Lanes shift = shift_of(state.largest);
+  const Lanes shift = all(state.largest);
   const Lanes factor = all(1.0f / state.sum);
   for (size_t i = 0; i < limit; i += kLanes) {
     const Lanes weights = exp_of_logit(load(logits + i), shift);

@@ -304,14 +304,12 @@ COMPACTOR_INLINE float largest_value(const float* values, size_t count, float la
 }
 
 #if defined(COMPACTOR_BF16)
-// What exp_of_logit subtracts.
-COMPACTOR_INLINE Lanes shift_of(float largest) { return all(largest * kLog2E); }
-
 // e^(x − largest) for x ≤ largest to about the precision of a factor: 1e-4 of itself; 0 for −∞, NaN stays. As 2^t it is 2^⌊t⌋ times
-// the minimax fit of 2^r, 0 ≤ r < 1.
-COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes shift) {
+// the minimax fit of 2^r, 0 ≤ r < 1. Subtracted first, which is exact where it counts: a product of logits near −1e30, as a bias can
+// make them, would be rounded by more than there is between them.
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes largest) {
   constexpr int kDown = 9;  // r = t − ⌊t⌋
-  const Lanes t = _mm512_fmsub_ps(x, all(kLog2E), shift);
+  const Lanes t = (x - largest) * all(kLog2E);
   const Lanes r = _mm512_reduce_ps(t, kDown);
   Lanes p = all(7.8024530e-2f);
   p = multiply_add(p, r, all(2.2606715e-1f));
@@ -322,7 +320,7 @@ COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes shift) {
 
 // As exponentiate below, but the first count / kDepth places hold the result as factors, and the sum is theirs.
 COMPACTOR_INLINE float exponentiate_to_factors(float* values, size_t count, float largest) {
-  const Lanes shift = shift_of(largest);
+  const Lanes shift = all(largest);
   const FactorLanes ones = all_factors(0x3f803f80);
   Factor* const factors = reinterpret_cast<Factor*>(values);
   Lanes sum = {};
@@ -335,13 +333,12 @@ COMPACTOR_INLINE float exponentiate_to_factors(float* values, size_t count, floa
   return sum_of(sum);
 }
 #else
-COMPACTOR_INLINE Lanes shift_of(float largest) { return all(largest); }
-COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes shift) { return exp_of_negative(x - shift); }
+COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes largest) { return exp_of_negative(x - largest); }
 #endif
 
 // values ← e^(values − largest); gives their sum. Every value is ≤ largest, −∞ or NaN; count a multiple of kPanel.
 COMPACTOR_INLINE float exponentiate(float* values, size_t count, float largest) {
-  const Lanes shift = shift_of(largest);
+  const Lanes shift = all(largest);
   Lanes left = {};
   Lanes right = {};
   for (size_t i = 0; i < count; i += kPanel) {

@@ -9,6 +9,7 @@
 #include "tasks.h"
 
 #if COMPACTOR_X86
+#include <cmath>
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
 #include "avx2.h"
 

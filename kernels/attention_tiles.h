@@ -304,7 +304,8 @@ COMPACTOR_INLINE float largest_value(const float* values, size_t count, float la
 
 #if defined(COMPACTOR_BF16)
 // e^(x − largest) for x ≤ largest to about the precision of a factor: 1e-4 of itself; 0 for −∞, NaN stays. As 2^t it is 2^⌊t⌋ times
-// the minimax fit of 2^r, 0 ≤ r < 1.
+// the minimax fit of 2^r, 0 ≤ r < 1. Subtracted first, which is exact where it counts: a product of logits near −1e30, as a bias can
+// make them, would be rounded by more than there is between them.
 COMPACTOR_INLINE Lanes exp_of_logit(Lanes x, Lanes largest) {
   constexpr int kDown = 9;  // r = t − ⌊t⌋
   const Lanes t = (x - largest) * all(kLog2E);

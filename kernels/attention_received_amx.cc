@@ -5,7 +5,6 @@
 #if COMPACTOR_X86
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
 #include "half.h"
-#include "tasks.h"
 #define COMPACTOR_LANES_AVX512
 #define COMPACTOR_BF16
 #define COMPACTOR_AMX

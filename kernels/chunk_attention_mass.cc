@@ -17,13 +17,13 @@ constexpr size_t kLogitsBytes = 6u << 20;      // of a task's scratch
 constexpr size_t kMassTaskWork = 48u << 20;    // rows · keys · head_dim, about 10 ms
 constexpr size_t kMassTilesWork = 4 * kMassTaskWork;  // by tile registers
 constexpr size_t kTilesDims = 32;
-constexpr size_t kTilesKeys = 1u << 18;  // keys · head_dim of a chunk: split in two, they stay in the second-level cache
+constexpr size_t kMostSplitValues = 1u << 18;  // of the keys of a chunk: they stay in the second-level cache
 
 static_assert(kLogitsBytes / (kMostChunkTokens * sizeof(float)) >= kTileRows, "the longest rows fit, one tile of them");
 static_assert(kSharedScratchBytes / (kMostChunkKeys * sizeof(float)) >= 1, "one part of every head fits");
 
 bool goes_by_tiles(const MassPlan& plan, Isa isa) {
-  return isa >= Isa::amx && plan.head_dim % kTilesDims == 0 && plan.chunk * plan.head_dim <= kTilesKeys;
+  return isa >= Isa::amx && plan.head_dim % kTilesDims == 0 && plan.chunk * plan.head_dim <= kMostSplitValues;
 }
 
 void share_out(MassPlan& plan, bool tiles) {

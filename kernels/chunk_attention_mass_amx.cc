@@ -178,17 +178,21 @@ COMPACTOR_INLINE __m512i split_keys(const MassPlan& plan, const MassPart& part, 
 // q [steps] ← sixteen rows from `row` on; beyond the last they are 0.
 COMPACTOR_INLINE __m512i split_queries(const MassPlan& plan, const MassPart& part, size_t row, __m512i largest, SplitTile* q) {
   const size_t rows = task_size(part.end, row, kTileSide), steps = plan.head_dim / kTileDepth;
+  const size_t ahead = kAheadTokens * plan.heads * plan.head_dim;
+  const float* values = plan.query(part.first_token, part.kv_head, row);
+  size_t head = row % plan.group();
   for (size_t i = 0; i < kTileSide; i++) {
-    const float* const values = plan.query(part.first_token, part.kv_head, row + (i < rows ? i : 0));
-    for (size_t step = 0; step < steps; step++) {
-      const float* const of_step = values + step * kTileDepth;
-      __builtin_prefetch(of_step + kAheadTokens * plan.heads * plan.head_dim, 0, 2);
-      __builtin_prefetch(of_step + kAheadTokens * plan.heads * plan.head_dim + kLanes, 0, 2);
-      const SplitPairs pairs = i < rows ? split(load(of_step), load(of_step + kLanes)) : SplitPairs{};
+    for (size_t step = 0; step < steps; step++, values += kTileDepth) {
+      __builtin_prefetch(values + ahead, 0, 2);
+      __builtin_prefetch(values + ahead + kLanes, 0, 2);
+      const SplitPairs pairs = i < rows ? split(load(values), load(values + kLanes)) : SplitPairs{};
       _mm512_store_si512(q[step].near.pairs[i], pairs.near);
       _mm512_store_si512(q[step].rest.pairs[i], pairs.rest);
       largest = larger_of_pairs(pairs.near, largest);
     }
+    if (++head < plan.group()) continue;
+    head = 0;
+    values += (plan.heads - plan.group()) * plan.head_dim;
   }
   return largest;
 }

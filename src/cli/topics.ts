@@ -121,7 +121,7 @@ false; what --no-NAME turns off is COMPACTOR_NO_NAME=1 there and {"name": false}
 environment, the environment over the file, the file over the default. Unknown keys of the file are refused.
 
   COMPACTOR_HOME     where models and remembered contexts live (default ~/.compactor)
-  COMPACTOR_ISA      a lower instruction set than the best one: scalar, avx2, avx512 (\`compactor inspect cpu\` shows the choice)
+  COMPACTOR_ISA      a lower instruction set than the best: scalar, avx2, avx512 (\`compactor inspect cpu\` shows the choice)
   COMPACTOR_DEBUG    1 = show where in the program an error arose
   HF_TOKEN           for private and gated repositories; else the file in HF_TOKEN_PATH or HF_HOME
   HF_ENDPOINT        another hub than https://huggingface.co

@@ -315,10 +315,13 @@ test('addon: a matrix of 0 rows and an x of 0 tokens give 0 values', { skip }, (
   for (const [rows, tokens] of [
     [0, 0],
     [0, 3],
+    [0, 20],
     [3, 0],
   ] as const) {
     const weight = ops.weight('Q8_0', [rows, 32], new Uint8Array(rows * 34))
-    assert.deepEqual(ops.matmul(ops.zeros([tokens, 32], 'f32'), weight).shape, [tokens, rows])
+    const x = ops.zeros([tokens, 32], 'f32')
+    assert.deepEqual(ops.matmul(x, weight).shape, [tokens, rows])
+    for (const each of ops.matmulEach(x, [weight, weight])) assert.deepEqual(each.shape, [tokens, rows])
   }
   ops.dispose()
 })

@@ -113,32 +113,44 @@ export const finishLayerCases: readonly OpCase[] = plain.flatMap((network) =>
   }),
 )
 
-const types: readonly Network['types'][] = [
-  ['Q4_1', 'Q4_1', 'Q4_1'],
-  ['Q5_0', 'Q8_0', 'Q6_K'],
-  ['Q4_K', 'Q4_K', 'Q6_K'],
-  ['F16', 'Q4_0', 'Q5_1'],
+/** dim, hidden and types: every quantised type in every place, some of another kind, and sizes that are no whole panels of 64. */
+const mixes: readonly (readonly [dim: number, hidden: number, ...Network['types']])[] = [
+  [256, 512, 'Q4_1', 'Q4_1', 'Q4_1'],
+  [256, 512, 'Q5_0', 'Q8_0', 'Q6_K'],
+  [256, 512, 'Q4_K', 'Q4_K', 'Q6_K'],
+  [256, 512, 'F16', 'Q4_0', 'Q5_1'],
+  [96, 352, 'Q4_0', 'Q5_1', 'Q8_0'],
+  [288, 32, 'Q5_1', 'Q5_0', 'Q4_1'],
+  [256, 96, 'Q5_K', 'Q6_K', 'Q5_0'],
+  [160, 256, 'Q8_0', 'Q4_1', 'Q4_K'],
+  [512, 256, 'Q6_K', 'Q5_K', 'Q5_K'],
+  [32, 160, 'Q8_0', 'Q4_0', 'Q4_0'],
+  [32, 160, 'Q4_0', 'Q4_0', 'BF16'],
 ]
 
 export const testFeedForward = (name: string, createOps: () => CpuOps): void => {
-  const counts = [1, 2, 3, 5, 17]
-  test(`${name}: feedForward and finishLayer give the bits of their parts, of ${counts} tokens, ${types.length} mixes of types`, () => {
+  const counts = [1, 2, 3, 5, 17, 20, 33]
+  test(`${name}: feedForward and finishLayer give the bits of their parts, of 1 to 33 tokens, ${mixes.length} mixes of types`, () => {
     const ops = createOps()
     for (const activation of ['swiglu', 'geglu'] as const)
-      for (const mix of types)
-        for (const n of counts) {
-          const layer = layerOf(ops, { activation, dim: 256, hidden: 512, types: mix })
-          const x = ops.from(inputOf(n, 256), [n, 256])
-          const add = ops.from(addedTo(n, 256), [n, 256])
-          const normed = ops.rmsNorm(x, layer.norm.gain, layer.norm.epsilon)
-          const [gate, up] = [ops.matmul(normed, layer.gate), ops.matmul(normed, layer.up)]
-          const parts = ops.matmul(ops[activation](gate, up), layer.down, { add })
-          assert.deepEqual(ops.feedForward(x, layer, { add }), parts, `${activation}, ${mix}, ${n} tokens`)
-          assert.deepEqual(f32(x), inputOf(n, 256))
-          const mixed = ops.matmul(gate, layer.down, { add: x })
-          const finished = ops.feedForward(mixed, layer, { add: mixed })
-          assert.deepEqual(ops.finishLayer(x, gate, layer.down, layer), finished, `finished, ${mix}, ${n} tokens`)
-        }
+      for (const [dim, hidden, ...types] of mixes)
+        for (const n of counts) testParts(ops, { activation, dim, hidden, types }, n)
+    testParts(ops, { activation: 'swiglu', dim: 96, hidden: 160, types: ['Q4_0', 'Q4_0', 'Q4_0'] }, 513)
     ops.dispose()
   })
+}
+
+const testParts = (ops: CpuOps, network: Network, n: number): void => {
+  const { activation, dim, types } = network
+  const layer = layerOf(ops, network)
+  const x = ops.from(inputOf(n, dim), [n, dim])
+  const add = ops.from(addedTo(n, dim), [n, dim])
+  const normed = ops.rmsNorm(x, layer.norm.gain, layer.norm.epsilon)
+  const [gate, up] = [ops.matmul(normed, layer.gate), ops.matmul(normed, layer.up)]
+  const parts = ops.matmul(ops[activation](gate, up), layer.down, { add })
+  assert.deepEqual(ops.feedForward(x, layer, { add }), parts, `${activation}, ${types}, ${n} tokens`)
+  assert.deepEqual(f32(x), inputOf(n, dim))
+  const mixed = ops.matmul(gate, layer.down, { add: x })
+  const finished = ops.feedForward(mixed, layer, { add: mixed })
+  assert.deepEqual(ops.finishLayer(x, gate, layer.down, layer), finished, `finished, ${types}, ${n} tokens`)
 }

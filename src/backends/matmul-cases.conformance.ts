@@ -32,10 +32,17 @@ export interface Matrix {
   readonly fill?: number
   /** Scale and minimum of every block; absent: about 0.01, of either sign. */
   readonly halves?: readonly [scale: number, minimum: number]
+  /** The last block is all ones, as damaged files have it: NaN in every type. */
+  readonly damaged?: boolean
   readonly seed: number
 }
 
-export const bytesOf = ({ type, rows, columns, fill, halves, seed }: Matrix): Uint8Array => {
+export const bytesOf = (matrix: Matrix): Uint8Array => {
+  const bytes = soundBytesOf(matrix)
+  return matrix.damaged ? bytes.fill(0xff, bytes.length - blockLayout[matrix.type].bytes) : bytes
+}
+
+const soundBytesOf = ({ type, rows, columns, fill, halves, seed }: Matrix): Uint8Array => {
   if (type === 'F32') return new Uint8Array(normals(rows * columns, seed).buffer)
   if (type === 'BF16') {
     const words = new Uint16Array(normals(rows * columns, seed).buffer).filter((_, i) => i % 2 === 1) // upper halves
@@ -147,6 +154,10 @@ const sizesOf = (type: WeightType): readonly (readonly [number, number, number])
     [1, 130, odd * 2],
     [6, 67, unit === 1 ? 1 : odd],
     [64, 100, unit === 1 ? 300 : 512],
+    // From the count on that goes by tiles: slices of 5 and 4 groups, or 8; several panels to a task; more tokens than a task has.
+    [20, 33, unit === 256 ? 512 : 288],
+    [32, 130, odd],
+    [513, 3, odd],
   ]
 }
 
@@ -169,7 +180,7 @@ const extremeActivations: Readonly<Record<string, (i: number) => number>> = {
 const extremeCases: OpCase[] = types.filter(isQuantised).flatMap((type) =>
   [0x00, 0x80, 0x7f, 0xff].flatMap((fill) =>
     Object.entries(extremeActivations).flatMap(([what, value]) =>
-      [1, 17].map((n) => {
+      [1, 17, 20].map((n) => {
         const matrix: Matrix = { type, rows: 9, columns: 512, fill, halves: [fill % 2 ? 1000 : -1000, 900], seed: 41 }
         const x = (): Float32Array => Float32Array.from({ length: n * 512 }, (_, i) => value(i))
         return matmul(`${type}, bytes of ${fill}, activations ${what}, ${n} tokens`, { matrix, n, x })
@@ -179,7 +190,7 @@ const extremeCases: OpCase[] = types.filter(isQuantised).flatMap((type) =>
 )
 
 const notFiniteCases: OpCase[] = types.flatMap((type) =>
-  [1, 17].flatMap((n) =>
+  [1, 17, 33].flatMap((n) =>
     [Number.NaN, Number.POSITIVE_INFINITY].map((value) => {
       const matrix: Matrix = { type, rows: 9, columns: 512, seed: 51 }
       const x = (): Float32Array => normals(n * 512, 52).fill(value, (n - 1) * 512 + 100, (n - 1) * 512 + 101)
@@ -188,9 +199,19 @@ const notFiniteCases: OpCase[] = types.flatMap((type) =>
   ),
 )
 
+const damagedCases: OpCase[] = types.flatMap((type) =>
+  [1, 17, 20].flatMap((n) =>
+    [9, 32].map((rows) => {
+      const matrix: Matrix = { type, rows, columns: 256, damaged: true, seed: 53 }
+      const x = (): Float32Array => normals(n * 256, 54)
+      return matmul(`${type}, the last of ${rows} rows damaged, ${n} tokens`, { matrix, n, x, independent: true })
+    }),
+  ),
+)
+
 /** A matrix between others of other types and sizes, all multiplied with the same tokens. */
 const eachCases: OpCase[] = types.flatMap((type, i) =>
-  [1, 3, 17].map((n): OpCase => {
+  [1, 3, 17, 33].map((n): OpCase => {
     const columns = 512
     const matrix: Matrix = { type, rows: 19, columns, seed: 71 }
     const around = [-1, 1].map((step, seed): Matrix => {
@@ -236,4 +257,5 @@ export const matmulCases: readonly OpCase[] = [
   ...eachCases,
   ...extremeCases,
   ...notFiniteCases,
+  ...damagedCases,
 ]

@@ -1,8 +1,9 @@
 /** The native backend against the reference: every instruction set this processor has, both kinds of activations. */
 import { test } from 'node:test'
 import { CompactorError } from '../error.ts'
+import { type Isa, isas } from './isa.ts'
 import { testLayer14 } from './layer14.conformance.ts'
-import { createNativeOps, type Isa, isas, nativeAvailable } from './native.ts'
+import { createNativeOps, nativeAvailable } from './native.ts'
 import { assertSameBits, type OpName, testOps } from './ops.conformance.ts'
 
 const noAddon = nativeAvailable().available ? false : 'the addon cannot be loaded'

@@ -34,6 +34,7 @@ import {
   checkStore,
 } from './checks.ts'
 import { checkDigests, digestBytes, digests } from './digests.ts'
+import { chooseIsa, type Isa } from './isa.ts'
 import {
   type EachOf,
   type FeedForward,
@@ -57,13 +58,6 @@ import {
   checkSoftmax,
 } from './scoring-checks.ts'
 import { type CpuOps, type CpuWeight, cpu, cpuTensor, cpuWeight, f32, reshape, slice, TensorPool } from './tensor.ts'
-
-/** Instruction sets that there are kernels for, each with all of those before it. */
-export const isas = ['scalar', 'avx2', 'avx512', 'amx'] as const
-
-export type Isa = (typeof isas)[number]
-
-const isIsa = (name: unknown): name is Isa => isas.includes(name as Isa)
 
 export interface NativeOptions {
   readonly threads: number
@@ -97,7 +91,8 @@ export type NativeAvailability =
 export const nativeAvailable = (): NativeAvailability => {
   const loaded = loadBinding()
   if ('reason' in loaded) return { available: false, reason: loaded.reason }
-  return { available: true, isa: chooseIsa(loaded.binding, undefined), ...loaded.binding.machine() }
+  const machine = loaded.binding.machine()
+  return { available: true, isa: chooseIsa(machine, undefined), ...machine }
 }
 
 /** Throws CompactorError('backend-unavailable') where the addon cannot be loaded. */
@@ -108,7 +103,7 @@ export const createNativeOps = (options: NativeOptions): NativeOps => {
   const { threads, activations = 'int8', abortWord } = options
   if (activations !== 'int8' && activations !== 'f32')
     throw new TypeError(`activations must be int8 or f32, got ${String(activations)}`)
-  const isa = chooseIsa(binding, options.isa)
+  const isa = chooseIsa(binding.machine(), options.isa)
   const handle = binding.createPool(threads, isa)
   try {
     binding.watchAbort(handle, abortWord)
@@ -140,22 +135,6 @@ interface Context {
   readonly pool: TensorPool
   /** Whether kernels may round what they multiply: activations to 8 bits, keys and values to bfloat16. */
   readonly isRounding: boolean
-}
-
-const chooseIsa = (binding: Binding, option: Isa | undefined): Isa => {
-  const { isas: present, refusal } = binding.machine()
-  const wanted = option ?? process.env.COMPACTOR_ISA ?? present.at(-1)
-  if (!isIsa(wanted))
-    throw new RangeError(
-      `the instruction set must be scalar, avx2, avx512 or amx, got ${String(wanted)} (option isa or COMPACTOR_ISA)`,
-    )
-  if (!present.includes(wanted))
-    throw new CompactorError(
-      'backend-unavailable',
-      `this ${refusal === undefined ? 'processor' : 'process'} cannot run the ${wanted} kernels, only ${present.join(', ')}` +
-        `${refusal === undefined ? '' : ` (${refusal})`}: leave out the isa option and COMPACTOR_ISA`,
-    )
-  return wanted
 }
 
 const finished = (complete: boolean): void => {

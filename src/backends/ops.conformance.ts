@@ -181,7 +181,7 @@ const testRefusals = (name: string, createOps: () => CpuOps): void => {
 }
 
 const testEach = (name: string, createOps: () => CpuOps): void => {
-  test(`${name}: matmulEach of three weights of three types gives the bits of three products, normed and not, of 1 to 17 tokens`, () => {
+  test(`${name}: matmulEach of three weights of three types gives the bits of three products, normed and not, of 1 to 20 tokens`, () => {
     const ops = createOps()
     const columns = 512
     const weights = (['Q4_K', 'Q8_0', 'F16'] as const).map((type, i) => {
@@ -191,7 +191,7 @@ const testEach = (name: string, createOps: () => CpuOps): void => {
     })
     const biases = weights.map(({ shape: [rows] }) => ops.from(normals(rows, rows), [rows]))
     const norm = { gain: ops.from(normals(columns, 4), [columns]), epsilon: 1e-5 }
-    for (const n of [1, 2, 3, 5, 17])
+    for (const n of [1, 2, 3, 5, 17, 20])
       for (const count of [1, 2, 3]) {
         const x = ops.from(normals(n * columns, n), [n, columns])
         const normed = ops.rmsNorm(x, norm.gain, norm.epsilon)

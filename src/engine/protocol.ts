@@ -1,5 +1,5 @@
 /** What crosses between the caller's thread and the worker: requests, replies, errors. Plain data only. */
-import type { Isa } from '../backends/native.ts'
+import type { Isa } from '../backends/isa.ts'
 import type { Precision } from '../backends/ops.ts'
 import type { Places } from '../documents/document.ts'
 import { CompactorError, type ErrorCode } from '../error.ts'

@@ -1,6 +1,7 @@
 /** What computes, and how: the caller's wishes checked and settled before a worker starts, and the ops made from them there. */
 import { availableParallelism, cpus } from 'node:os'
-import { createNativeOps, type Isa, nativeAvailable } from '../backends/native.ts'
+import type { Isa } from '../backends/isa.ts'
+import { createNativeOps, nativeAvailable } from '../backends/native.ts'
 import { createReferenceOps } from '../backends/reference.ts'
 import type { CpuOps } from '../backends/tensor.ts'
 import { CompactorError } from '../error.ts'

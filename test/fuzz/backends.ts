@@ -1,5 +1,6 @@
 /** The backends that a trial computes with: every instruction set of this processor in turn, on one thread. */
-import { createNativeOps, type Isa, type NativeOps, nativeAvailable } from '../../src/backends/native.ts'
+import type { Isa } from '../../src/backends/isa.ts'
+import { createNativeOps, type NativeOps, nativeAvailable } from '../../src/backends/native.ts'
 import type { Ops } from '../../src/backends/ops.ts'
 import { Control } from '../../src/engine/control.ts'
 import { Session } from '../../src/engine/session.ts'

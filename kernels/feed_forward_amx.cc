@@ -24,7 +24,9 @@
 namespace compactor {
 namespace {
 
-constexpr size_t kGatedPanels = kMostPanels / 2;  // of each of two matrices, of a task
+constexpr size_t kGatedPanels = 4;  // of each of two matrices, of a task
+
+static_assert(2 * kGatedPanels <= kMostPanels, "their sums have room");
 
 struct FeedForwardRun {
   AmxRun amx;  // of the product that is being made

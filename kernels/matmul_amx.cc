@@ -18,7 +18,7 @@
 namespace compactor {
 namespace {
 
-constexpr size_t kTasksOfThread = 2;
+constexpr size_t kKeptColumns = 2 * kPanelColumns;  // of the activations of a task, from one task to the next
 
 struct MatmulRun {
   AmxRun amx;
@@ -89,13 +89,16 @@ void multiply_task(void* arguments, size_t task, int thread) {
   });
 }
 
-// Many, for activations are fetched from the third-level cache for each task; few enough that threads end together.
+// Many, for activations are fetched from the third-level cache for each task, again and again if they are more than the second-level
+// cache keeps; as many tasks for each thread, and few enough panels that their sums stay in the second-level cache.
 size_t panels_of_task(const Matmul* matmuls, size_t count, size_t threads) {
   size_t panels = 0;
   for (size_t i = 0; i < count; i++) panels += task_count(matmuls[i].rows, kPanelRows);
   if (panels == 0) return 1;  // matrices without rows
-  panels = task_count(panels, kTasksOfThread * threads);
-  return panels < kMostPanels ? panels : kMostPanels;
+  const bool kept = matmuls[0].columns <= kKeptColumns;
+  const size_t most = kept ? kMostPanels / 2 : kMostPanels, fewest_tasks = kept ? 2 : 1;
+  const size_t tasks = task_count(panels, most * threads);
+  return task_count(panels, (tasks > fewest_tasks ? tasks : fewest_tasks) * threads);
 }
 
 }  // namespace

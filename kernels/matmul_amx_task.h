@@ -4,7 +4,8 @@
 // activations stay in the second-level cache from one panel to the next. A panel's codes are unpacked (as for the 8-bit products)
 // and become pairs of bfloat16, which stay in the first-level cache and are multiplied with 32 tokens after another: two by two
 // tiles of sums, four instructions to four tiles read. Those of tokens are read as what is not needed again soon, or they would
-// drive out the weights.
+// drive out the weights. Between the instructions of a block there is time for what vectors do: sums of the block before are
+// finished meanwhile.
 //
 // Included after matmul_int8_panel_task.h and the pragma for AVX-512.
 #pragma once
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t kBlockTokens = 2 * kTileSide;
 constexpr size_t kAmxTaskTokens = 512;  // of sums in a thread's scratch, and of one unpacking
 
-constexpr size_t kMostPanels = 8;   // of a task
+constexpr size_t kMostPanels = 16;   // of a task
 
 // In a thread's scratch.
 struct AmxPanel {
@@ -105,9 +106,10 @@ void pack_amx(const Matmul& m, size_t row, size_t start, size_t groups, Panel& p
   round_panel<kType>(reinterpret_cast<AmxPanel&>(panel), groups);  // of which it is the beginning
 }
 
-// sums [32][kPanelRows] (+)= 32 tokens · panel; the upper sixteen tokens only if `both`
+// sums [32][kPanelRows] (+)= 32 tokens · panel; the upper sixteen tokens only if `both`. beside(group) is done while tiles are multiplied.
+template <typename Beside>
 inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, size_t groups, bool first, bool both,
-                           float (*sums)[kPanelRows]) {
+                           float (*sums)[kPanelRows], Beside beside) {
   constexpr size_t kSumBytes = kPanelRows * sizeof(float);
   if (first) {
     clear_tile<0>();
@@ -127,6 +129,7 @@ inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, 
     add_tile_products<0, 4, 6>();
     load_tile<7>(panel.tiles[g] + 1, kTileRowBytes);
     add_tile_products<1, 4, 7>();
+    beside(g);
     if (!both) continue;
     load_passing_tile<5>(upper + g, kTileRowBytes);
     add_tile_products<2, 5, 6>();
@@ -146,18 +149,28 @@ inline size_t slice_groups(WeightType type, size_t groups) {
   return task_count(task_count(groups, task_count(groups, kPanelGroups)), whole) * whole;
 }
 
-// sums of rows `row` … with the columns of a slice; finish(first token of the task, count) as soon as sums of the last are complete.
+inline void fetch_sums(const float* sums) {
+  for (size_t h = 0; h < kPanelRows; h += kTileSide) __builtin_prefetch(sums + h);
+}
+
+// sums of rows `row` … with the columns of a slice; finish(first token of the task, count) for a few whose sums are complete.
 template <typename Finish>
 inline void multiply_panel(const AmxRun& run, const Matmul& m, size_t group, size_t slice, size_t row, size_t token,
                            AmxPanel& panel, float (*sums)[kPanelRows], Finish finish) {
   const size_t groups = task_size(run.groups, group, slice);
   const size_t token_count = task_size(run.token_count, token, kAmxTaskTokens);
   kPackAmx[size_t(m.type)](m, row, group * kTileDepth, groups, panel.codes);
+  const bool last = group + groups == run.groups;
   for (size_t t = 0; t < token_count; t += kBlockTokens) {
     const size_t tokens = task_size(token_count, t, kBlockTokens);
     const Tile* x = run.x + (token + t) / kTileSide * run.groups + group;
-    multiply_tiles(x, run.groups, panel, groups, group == 0, tokens > kTileSide, sums + t);
-    if (group + groups == run.groups) finish(t, tokens);
+    multiply_tiles(x, run.groups, panel, groups, group == 0, tokens > kTileSide, sums + t, [&](size_t g) {
+      const size_t from = kBlockTokens * g / groups, to = kBlockTokens * (g + 1) / groups;
+      if (last && t > 0) finish(t - kBlockTokens + from, to - from);
+      if (group > 0 && t + kBlockTokens < token_count)
+        for (size_t i = from; i < to; i++) fetch_sums(sums[t + kBlockTokens + i]);
+    });
+    if (last && t + tokens == token_count) finish(t, tokens);
   }
 }
 

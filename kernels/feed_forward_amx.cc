@@ -75,8 +75,8 @@ void gated_block(const FeedForwardRun& run, size_t block, AmxPanel& panel) {
   fetch_matrix_rows(gate, first, row_count);
   fetch_matrix_rows(up, first, row_count);
   const auto round = layer.gelu ? round_gated<Activation::gelu> : round_gated<Activation::silu>;
-  const size_t of_gate = slice_groups(gate.type, run.amx.groups), of_up = slice_groups(up.type, run.amx.groups);
-  const size_t slice = of_gate > of_up ? of_gate : of_up;  // the blocks of one are whole numbers of the other's
+  const size_t of_gate = block_groups(gate.type), of_up = block_groups(up.type);
+  const size_t slice = slice_groups(of_gate > of_up ? of_gate : of_up, run.amx.groups);  // one is a whole number of the other
   for (size_t group = 0; group < run.amx.groups; group += slice)
     for (size_t p = 0; p * kPanelRows < row_count; p++) {
       const size_t row = first + p * kPanelRows;

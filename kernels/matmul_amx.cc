@@ -18,7 +18,7 @@
 namespace compactor {
 namespace {
 
-constexpr size_t kKeptColumns = 2 * kPanelColumns;  // of the activations of a task, from one task to the next
+constexpr size_t kKeptColumns = 1024;  // of the activations of a task, from one task to the next
 
 struct MatmulRun {
   AmxRun amx;
@@ -64,7 +64,7 @@ void multiply_amx_block(const MatmulRun& run, const Matmul& m, size_t block, Amx
   const size_t first = block / token_blocks * run.panels * kPanelRows;
   const size_t row_count = task_size(m.rows, first, run.panels * kPanelRows);
   fetch_matrix_rows(m, first, row_count);
-  const size_t slice = slice_groups(m.type, run.amx.groups);
+  const size_t slice = slice_groups(block_groups(m.type), run.amx.groups);
   for (size_t group = 0; group < run.amx.groups; group += slice)
     for (size_t p = 0; p * kPanelRows < row_count; p++) {
       const size_t row = first + p * kPanelRows;

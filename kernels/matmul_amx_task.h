@@ -1,6 +1,6 @@
 // What matrix products by the tile registers of AMX share: weights and activations rounded to bfloat16, sums in f32.
 //
-// A task takes a few panels of 32 weight rows and up to 512 tokens. Columns are taken a slice of up to 512 at a time, of which the
+// A task takes a few panels of 32 weight rows and up to 512 tokens. Columns are taken a slice of up to 640 at a time, of which the
 // activations stay in the second-level cache from one panel to the next. A panel's codes are unpacked (as for the 8-bit products)
 // and become pairs of bfloat16, which stay in the first-level cache and are multiplied with 32 tokens after another: two by two
 // tiles of sums, four instructions to four tiles read. Those of tokens are read as what is not needed again soon, or they would
@@ -142,12 +142,6 @@ inline void multiply_tiles(const Tile* x, size_t stride, const AmxPanel& panel, 
 }
 
 constexpr PackPanels kPackAmx = COMPACTOR_PACKING(pack_amx);
-
-// Slices of nearly equal size, of whole blocks: a short one would cost as much reading and writing of sums as a long one.
-inline size_t slice_groups(WeightType type, size_t groups) {
-  const size_t whole = block_layout(type).values / kTileDepth;
-  return task_count(task_count(groups, task_count(groups, kPanelGroups)), whole) * whole;
-}
 
 inline void fetch_sums(const float* sums) {
   for (size_t h = 0; h < kPanelRows; h += kTileSide) __builtin_prefetch(sums + h);

@@ -1,6 +1,6 @@
 // A matrix product for many tokens in 8 bits, for the instruction set of the including file, which brings the inner loop.
 // Activations are quantised once into tiles of six tokens (matmul_int8_panel.h). A task takes 32 weight rows and up to
-// 516 tokens: 512 columns at a time, codes are unpacked and transposed into a panel that stays in the first-level cache,
+// 516 tokens: up to 640 columns at a time, codes are unpacked and transposed into a panel that stays in the first-level cache,
 // and multiplied with every tile; the f32 sums of the task stay in the second-level cache.
 //
 // Included after avx2.h. Everything has internal linkage, as in lanes.h and for the same reason.
@@ -16,7 +16,7 @@ namespace compactor {
 namespace {
 
 constexpr size_t kPanelRows = 32;
-constexpr size_t kPanelColumns = 512;  // a multiple of every block size
+constexpr size_t kPanelColumns = 640;  // at most
 constexpr size_t kPanelGroups = kPanelColumns / 32;
 constexpr size_t kTaskTiles = 86;  // the panel of 512 tokens that prefill hands over is one task high
 constexpr size_t kTaskTokens = kTaskTiles * kTileTokens;
@@ -34,6 +34,14 @@ static_assert(sizeof(Panel) <= kScratchBytes, "the working set fits into a threa
 
 // sums [tokens][kPanelRows] (+)= x [groups][kTileTokens] · panel; `first` means = instead of +=.
 using MultiplyTile = void (*)(const PanelGroup* x, const Panel& panel, size_t groups, bool first, float* sums);
+
+// Slices of nearly equal size, of whole blocks: a short one would cost as much reading and writing of sums as a long one.
+inline size_t slice_groups(size_t block_groups, size_t groups) {
+  const size_t slices = task_count(groups, kPanelGroups / block_groups * block_groups);
+  return task_count(task_count(groups, slices), block_groups) * block_groups;
+}
+
+inline size_t block_groups(WeightType type) { return block_layout(type).values / 32; }
 
 // One row: `groups` × 32 columns → codes in order; scales and minimums kPanelRows apart.
 template <WeightType kType>
@@ -211,9 +219,10 @@ void multiply_block(const PanelRun& run, size_t block, Panel& panel) {
   const size_t token_count = task_size(run.token_count, first, kTaskTokens);
   const size_t row_bytes = blocks_bytes(m.type, m.columns);
   fetch_rows(m.weight + row * row_bytes, task_size(m.rows, row, kPanelRows) * row_bytes);
-  for (size_t start = 0; start < m.columns; start += kPanelColumns) {
-    const size_t groups = task_size(m.columns, start, kPanelColumns) / 32;
-    const bool last = start + kPanelColumns >= m.columns;
+  const size_t slice = slice_groups(block_groups(m.type), m.columns / 32) * 32;
+  for (size_t start = 0; start < m.columns; start += slice) {
+    const size_t groups = task_size(m.columns, start, slice) / 32;
+    const bool last = start + slice >= m.columns;
     run.pack(m, row, start, groups, panel);
     for (size_t t = 0; t < token_count; t += kTileTokens) {
       const size_t tokens = task_size(token_count, t, kTileTokens);

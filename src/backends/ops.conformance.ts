@@ -11,6 +11,7 @@ import { compare, type Deviation } from './deviation.conformance.ts'
 import { digestCases } from './digest-cases.conformance.ts'
 import { normals } from './draw.conformance.ts'
 import { feedForwardCases, finishLayerCases, testFeedForward } from './feed-forward-cases.conformance.ts'
+import { massCases } from './mass-cases.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor, Weight } from './ops.ts'
@@ -58,6 +59,7 @@ const cases: readonly OpCase[] = [
   ...attentionCases,
   ...receivedCases,
   ...scoringCases,
+  ...massCases,
   ...methodCases,
   ...rowCases,
   ...digestCases,

@@ -21,6 +21,7 @@ import { refusals } from './refusals.conformance.ts'
 import { rowCases } from './row-cases.conformance.ts'
 import { scoringCases } from './scoring-cases.conformance.ts'
 import { blockLayout, type CpuOps, cpu } from './tensor.ts'
+import { tileCases } from './tile-cases.conformance.ts'
 import { type Family, tolerances } from './tolerances.ts'
 import { transformerCases } from './transformer-cases.conformance.ts'
 
@@ -56,6 +57,7 @@ const cases: readonly OpCase[] = [
   ...matmulCases,
   ...feedForwardCases,
   ...finishLayerCases,
+  ...tileCases,
   ...attentionCases,
   ...receivedCases,
   ...scoringCases,

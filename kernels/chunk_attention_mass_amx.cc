@@ -2,8 +2,8 @@
 // are not divided by √head_dim. So a number is split into two: the nearest bfloat16 and the nearest to what is left. Three of their
 // four products are made, sums in f32: each product of two numbers is then off by 2^-16 of itself at most, 2^-19 usually.
 //
-// A softmax does not change when the same vector is taken from all keys: all logits of a query fall by the same. Taken is the mean
-// of the chunk's keys. That leaves much smaller numbers, and errors, where keys have components that are large for all tokens.
+// A softmax does not change when the same vector is taken from all keys: all logits of a query fall by the same. Taken is where the
+// middle of the chunk's keys is. That leaves much smaller numbers, and errors, where keys have components that are large for all tokens.
 //
 // Numbers that are not finite or beyond 2^60 are left to the task of AVX-512.
 #include "chunk_attention_mass.h"
@@ -48,8 +48,11 @@ COMPACTOR_INLINE __m512i paired(__m512i first, __m512i second) {
   return _mm512_ternarylogic_epi32(second, _mm512_set1_epi32(int32_t(0xffff0000)), _mm512_srli_epi32(first, 16), 0xea);
 }
 
+// NaN becomes infinity: as integers, those with the largest bits would be rounded to 0.
+COMPACTOR_INLINE Lanes without_nan(Lanes values) { return _mm512_min_ps(values, all(__builtin_inff())); }
+
 COMPACTOR_INLINE SplitPairs split(Lanes first, Lanes second) {
-  const __m512i near_first = rounded(first), near_second = rounded(second);
+  const __m512i near_first = rounded(without_nan(first)), near_second = rounded(without_nan(second));
   return {paired(near_first, near_second), paired(rounded(left_of(first, near_first)), rounded(left_of(second, near_second)))};
 }
 
@@ -146,15 +149,27 @@ class Products {
   size_t span_ = 0, step_ = 0, quarter_ = 0;
 };
 
-// keys [stride / 16][steps] ← the part's keys less their mean, scaled for powers of 2; those that there are not are 0.
+COMPACTOR_INLINE Lanes median(Lanes a, Lanes b, Lanes c) {
+  return _mm512_max_ps(_mm512_min_ps(a, b), _mm512_min_ps(_mm512_max_ps(a, b), c));
+}
+
+// Sums of the middle of `third` times three keys, `row` numbers apart, which are far from one another. Of a mean, one key much larger
+// than the others would have most: these would then all be about as large, and what they differ in be lost.
+COMPACTOR_INLINE void add_medians(const float* k, size_t row, size_t keys, size_t third, size_t head_dim, Lanes* sums) {
+  const size_t second = third < keys ? third * row : 0, last = 2 * third < keys ? 2 * third * row : second;
+  for (size_t key = 0; key < third; key++, k += row)
+    for (size_t d = 0; d < head_dim; d += kLanes) sums[d / kLanes] += median(load(k + d), load(k + second + d), load(k + last + d));
+}
+
+// keys [stride / 16][steps] ← the part's keys less their middle, scaled for powers of 2; those that there are not are 0.
 COMPACTOR_INLINE __m512i split_keys(const MassPlan& plan, const MassPart& part, size_t stride, SplitTile* keys) {
   const size_t steps = plan.head_dim / kTileDepth, row = plan.kv_heads * plan.head_dim;
   const float* const k = plan.k + (part.first_token * plan.kv_heads + part.kv_head) * plan.head_dim;
   const float scale = plan.scale * kLog2E;
   Lanes shift[kMostHeadDim / kLanes] = {};
-  for (size_t key = 0; key < part.keys; key++)
-    for (size_t d = 0; d < plan.head_dim; d += kLanes) shift[d / kLanes] += load(k + key * row + d);
-  for (size_t d = 0; d < plan.head_dim; d += kLanes) shift[d / kLanes] *= all(-scale / float(part.keys));
+  const size_t third = part.keys < 3 ? 1 : part.keys / 3;
+  add_medians(k, row, part.keys, third, plan.head_dim, shift);
+  for (size_t d = 0; d < plan.head_dim; d += kLanes) shift[d / kLanes] *= all(-scale / float(third));
   __m512i largest = {};
   for (size_t first = 0; first < stride; first += kTileSide)
     for (size_t step = 0; step < steps; step++, keys++) {

@@ -1,6 +1,7 @@
 /** Cases of attention: group sizes, head dims, ragged runs, bias, causal borders, many keys, and what is not finite. */
 import { numbersOf } from './deviation.conformance.ts'
 import { normals } from './draw.conformance.ts'
+import { lazily } from './lazily.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
 import type { Ops, Precision, Segment, Tensor } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
@@ -89,10 +90,10 @@ const attend = (ops: Ops, attention: Attention, change?: (values: Float32Array) 
 
 /** The terms of attention's sum: what it gives for the values' absolute values. */
 const attentionTerms = (attention: Attention): Float64Array =>
-  Float64Array.from(
-    cpu(attend(createReferenceOps(), attention, (values) => values.map(Math.abs))).data,
-    (terms) => terms * Math.max(1, (attention.largestLogit ?? 0) / 10),
-  )
+  Float64Array.from(cpu(attend(createReferenceOps(), attention, (values) => values.map(Math.abs))).data)
+
+/** How much less exact f32 logits are than those near 10. */
+export const roughness = ({ largestLogit = 0 }: Attention): number => Math.max(1, largestLogit / 10)
 
 /**
  * How far weights may be off, relatively, for each query and query head, where factors are rounded to 8 bits: each by 2^-9
@@ -121,26 +122,29 @@ export const weightErrorsOf = (attention: Attention): Float64Array => {
 }
 
 /** The errors of the weights, the values' and the weights' own rounding; but no mean is further off than twice the largest value. */
-const roundedBoundOf = (attention: Attention): Float64Array => {
+const roundedBoundOf = (attention: Attention, allTerms: Float64Array): Float64Array => {
   const [, segments] = inputsOf(createReferenceOps(), attention)
   const largest = segments
     .flatMap(({ v }) => [...numbersOf(cpu(v))])
     .reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0)
   const errors = weightErrorsOf(attention)
-  return attentionTerms(attention).map((terms, i) => {
+  return allTerms.map((terms, i) => {
     const spread = Math.min(terms * (errors[Math.floor(i / attention.headDim)] ?? 0), 2 * largest)
-    return spread + (2 ** -8 + tolerances.attention.limit) * terms
+    return spread + (2 ** -8 + tolerances.attention.limit * roughness(attention)) * terms
   })
 }
 
-const attendCase = (name: string, attention: Attention): OpCase => ({
-  op: 'attend',
-  name: `${name}: ${attention.n} queries, ${attention.group} per KV head, head dim ${attention.headDim}`,
-  family: 'attention',
-  run: (ops) => attend(ops, attention),
-  magnitude: () => attentionTerms(attention),
-  roundedBound: () => roundedBoundOf(attention),
-})
+export const attendCase = (name: string, attention: Attention): OpCase => {
+  const allTerms = lazily(() => attentionTerms(attention))
+  return {
+    op: 'attend',
+    name: `${name}: ${attention.n} queries, ${attention.group} per KV head, head dim ${attention.headDim}`,
+    family: 'attention',
+    run: (ops) => attend(ops, attention),
+    magnitude: () => allTerms().map((terms) => terms * roughness(attention)),
+    roundedBound: () => roundedBoundOf(attention, allTerms()),
+  }
+}
 
 export const groups: readonly number[] = [1, 3, 7, 8]
 export const biasOf = (row: number): number => Math.sin(row) * 3
@@ -346,20 +350,25 @@ const windowCases: OpCase[] = [
   ),
 ]
 
-/** [name, what to spoil]: row 5 of the first run begins at value (gap + 5) · headDim. */
-const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float32Array) => void }])[] = [
-  [
-    'bias of −∞ hides a key whose value is NaN',
-    { bias: (row) => (row === 7 ? -infinity : 0), spoil: (_, v) => v.fill(nan, 7 * 16, 8 * 16) },
-  ],
+type Spoilt = Partial<Runs> & { readonly spoilQ?: (q: Float32Array) => void }
+
+/** What is done to row 7 of the first run of heads so wide, beginning at value 7 · headDim; there is a gap before it. */
+export const spoiltKeys = (headDim: number): readonly (readonly [name: string, Spoilt])[] => [
   ['bias of −∞ everywhere', { bias: () => -infinity }],
   ['bias of NaN', { bias: (row) => (row === 7 ? nan : 0) }],
-  ['bias of +∞', { bias: (row) => (row === 7 ? infinity : 0) }],
-  ['a key of NaN', { spoil: (k) => k.fill(nan, 7 * 16, 7 * 16 + 1) }],
-  ['a key of ∞', { spoil: (k) => k.fill(infinity, 7 * 16, 7 * 16 + 1) }],
-  ['a value of NaN in one column', { spoil: (_, v) => v.fill(nan, 7 * 16 + 3, 7 * 16 + 4) }],
-  ['a value of ∞ in one column', { spoil: (_, v) => v.fill(infinity, 7 * 16 + 3, 7 * 16 + 4) }],
-  ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
+  ['bias of +∞', { bias: (row) => (row === 7 ? infinity : row === 9 ? -infinity : 0) }],
+  ['a key of NaN', { spoil: (k) => k.fill(nan, 7 * headDim, 7 * headDim + 1) }],
+  ['a key of ∞', { spoil: (k) => k.fill(infinity, 7 * headDim, 7 * headDim + 1) }],
+  ['a query of NaN', { spoilQ: (q) => q.fill(nan, headDim + 4, headDim + 5) }],
+]
+
+export const spoiltValues = (headDim: number): readonly (readonly [name: string, Spoilt])[] => [
+  [
+    'bias of −∞ hides a key whose value is NaN',
+    { bias: (row) => (row === 7 ? -infinity : 0), spoil: (_, v) => v.fill(nan, 7 * headDim, 8 * headDim) },
+  ],
+  ['a value of NaN in one column', { spoil: (_, v) => v.fill(nan, 7 * headDim + 3, 7 * headDim + 4) }],
+  ['a value of ∞ in one column', { spoil: (_, v) => v.fill(infinity, 7 * headDim + 3, 7 * headDim + 4) }],
 ]
 
 /** Values of key 30 (after a gap of one), which the last query alone sees; the last has no bfloat16 but infinity. */
@@ -424,7 +433,7 @@ const sharedCases: OpCase[] = ([1, 3, 7] as const).flatMap((group) =>
   ),
 )
 
-const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
+const notFiniteCases: OpCase[] = [...spoiltKeys(16), ...spoiltValues(16)].flatMap(([name, { spoilQ, ...runs }]) =>
   (['f32', 'f16'] as const).flatMap((dtype) =>
     [1, 17].flatMap((n) => [
       attendCase(`${name}, ${dtype}`, {

@@ -14,7 +14,9 @@ export const uniform = (seed: number): (() => number) => {
 /** About normal, mean 0, deviation `deviation`. */
 export const normals = (count: number, seed: number, deviation = 1): Float32Array => {
   const draw = uniform(seed)
-  return Float32Array.from({ length: count }, () => (draw() + draw() + draw() + draw() - 2) * Math.sqrt(3) * deviation)
+  const values = new Float32Array(count)
+  for (let i = 0; i < count; i++) values[i] = (draw() + draw() + draw() + draw() - 2) * Math.sqrt(3) * deviation
+  return values
 }
 
 export const randomBytes = (count: number, seed: number): Uint8Array => {

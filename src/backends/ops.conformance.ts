@@ -11,6 +11,7 @@ import { compare, type Deviation } from './deviation.conformance.ts'
 import { digestCases } from './digest-cases.conformance.ts'
 import { normals } from './draw.conformance.ts'
 import { feedForwardCases, finishLayerCases, testFeedForward } from './feed-forward-cases.conformance.ts'
+import { massCases } from './mass-cases.conformance.ts'
 import { matmulCases } from './matmul-cases.conformance.ts'
 import { methodCases } from './method-cases.conformance.ts'
 import type { Ops, Tensor, Weight } from './ops.ts'
@@ -20,6 +21,7 @@ import { refusals } from './refusals.conformance.ts'
 import { rowCases } from './row-cases.conformance.ts'
 import { scoringCases } from './scoring-cases.conformance.ts'
 import { blockLayout, type CpuOps, cpu } from './tensor.ts'
+import { tileCases } from './tile-cases.conformance.ts'
 import { type Family, tolerances } from './tolerances.ts'
 import { transformerCases } from './transformer-cases.conformance.ts'
 
@@ -55,9 +57,11 @@ const cases: readonly OpCase[] = [
   ...matmulCases,
   ...feedForwardCases,
   ...finishLayerCases,
+  ...tileCases,
   ...attentionCases,
   ...receivedCases,
   ...scoringCases,
+  ...massCases,
   ...methodCases,
   ...rowCases,
   ...digestCases,

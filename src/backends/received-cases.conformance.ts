@@ -1,5 +1,14 @@
 /** Cases of attentionReceived: as those of attention, with runs of one length in the first segment, and few or many queries. */
-import { type Attention, biasOf, groups, inputsOf, type Runs, weightErrorsOf } from './attention-cases.conformance.ts'
+import {
+  type Attention,
+  biasOf,
+  groups,
+  inputsOf,
+  roughness,
+  spoiltKeys,
+  weightErrorsOf,
+} from './attention-cases.conformance.ts'
+import { lazily } from './lazily.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
 import type { Ops, ReceivedOptions, Tensor } from './ops.ts'
 import { createReferenceOps } from './reference.ts'
@@ -7,37 +16,40 @@ import { cpu } from './tensor.ts'
 import { tolerances } from './tolerances.ts'
 import { tokenCounts } from './transformer-cases.conformance.ts'
 
-const { NaN: nan, POSITIVE_INFINITY: infinity } = Number
+const { NaN: nan } = Number
 
 const received = (ops: Ops, attention: Attention, reduce: ReceivedOptions['reduce']): Tensor => {
   const [q, segments, options] = inputsOf(ops, attention)
   return ops.attentionReceived(q, segments, { ...options, reduce })
 }
 
-/** Every weight is as uncertain as its logit; weights below e^-87 may be 0. */
-const magnitude = (options: Attention, reduce: ReceivedOptions['reduce']): Float64Array =>
-  Float64Array.from(
-    cpu(received(createReferenceOps(), options, reduce)).data,
-    (value) => value * Math.max(1, (options.largestLogit ?? 0) / 10) + 1e-30,
-  )
+/** Weights below e^-87 may be 0. */
+const receivedTerms = (options: Attention, reduce: ReceivedOptions['reduce']): Float64Array =>
+  Float64Array.from(cpu(received(createReferenceOps(), options, reduce)).data, (value) => value + 1e-30)
 
-const roundedBound = (options: Attention, reduce: ReceivedOptions['reduce']): Float64Array => {
+const roundedBound = (options: Attention, reduce: ReceivedOptions['reduce'], allTerms: Float64Array): Float64Array => {
   const error = weightErrorsOf(options).reduce((most, value) => Math.max(most, value), 0)
-  const rows = options.n * options.group
-  return magnitude(options, reduce).map((terms) =>
-    Math.min(terms * error + (2 ** -8 + tolerances.attention.limit) * terms, reduce === 'max' ? 1 : rows),
-  )
+  const own = 2 ** -8 + tolerances.attention.limit * roughness(options)
+  const most = reduce === 'max' ? 1 : options.n * options.group
+  return allTerms.map((terms) => Math.min(terms * (error + own), most))
 }
 
-const both = (name: string, options: Attention): OpCase[] =>
-  (['sum', 'max'] as const).map((reduce) => ({
+/** As the sum or the maximum over all queries. */
+export const receivedCase = (name: string, options: Attention, reduce: ReceivedOptions['reduce']): OpCase => {
+  const allTerms = lazily(() => receivedTerms(options, reduce))
+  return {
     op: 'attentionReceived',
     name: `${name}, ${reduce}: ${options.n} queries, ${options.group} per KV head, head dim ${options.headDim}`,
     family: 'attention',
     run: (ops) => received(ops, options, reduce),
-    magnitude: () => magnitude(options, reduce),
-    roundedBound: () => roundedBound(options, reduce),
-  }))
+    // Every weight is as uncertain as its logit.
+    magnitude: () => allTerms().map((terms) => terms * roughness(options)),
+    roundedBound: () => roundedBound(options, reduce, allTerms()),
+  }
+}
+
+const both = (name: string, options: Attention): OpCase[] =>
+  (['sum', 'max'] as const).map((reduce) => receivedCase(name, options, reduce))
 
 const gridCases: OpCase[] = tokenCounts.flatMap((n) =>
   groups.flatMap((group) => [
@@ -146,16 +158,10 @@ const borderCases: OpCase[] = [
   }),
 ]
 
-const spoiled: readonly (readonly [string, Partial<Runs> & { spoilQ?: (q: Float32Array) => void }])[] = [
-  ['bias of −∞ at one key', { bias: (row) => (row === 7 ? -infinity : 0) }],
-  ['bias of −∞ everywhere', { bias: () => -infinity }],
-  ['bias of NaN', { bias: (row) => (row === 7 ? nan : 0) }],
-  ['bias of +∞', { bias: (row) => (row === 7 ? infinity : row === 9 ? -infinity : 0) }],
-  ['a key of NaN', { spoil: (k) => k.fill(nan, 7 * 16, 7 * 16 + 1) }],
-  ['a key of ∞', { spoil: (k) => k.fill(infinity, 7 * 16, 7 * 16 + 1) }],
-  ['values of NaN, which nobody reads', { spoil: (_, v) => v.fill(nan) }],
-  ['a query of NaN', { spoilQ: (q) => q.fill(nan, 20, 21) }],
-]
+const spoiled = [
+  ...spoiltKeys(16),
+  ['values of NaN, which nobody reads', { spoil: (_: Float32Array, v: Float32Array) => v.fill(nan) }],
+] satisfies ReturnType<typeof spoiltKeys>
 
 const notFiniteCases: OpCase[] = spoiled.flatMap(([name, { spoilQ, ...runs }]) =>
   [1, 17].flatMap((n) => [

@@ -84,10 +84,10 @@ inline void round_panel(AmxPanel& panel, size_t groups) {
       for (size_t s = 0; s < kTileDepth / 4; s++) {
         if (s == 0 || (kCodes == Codes::halves && s == 4)) {
           const size_t factor = kCodes == Codes::halves ? 2 * g + s / 4 : g;
-          const __m512 step = _mm512_load_ps(panel.codes.scales[factor] + h * kTileSide);
+          const __m512 step = _mm512_load_ps(panel.codes.factors.scales[factor] + h * kTileSide);
           scale = _mm512_mul_ps(step, wide);
           shift = kCodes == Codes::minimum
-                      ? _mm512_sub_ps(_mm512_load_ps(panel.codes.minimums[g] + h * kTileSide), scale)
+                      ? _mm512_sub_ps(_mm512_load_ps(panel.codes.factors.minimums[g] + h * kTileSide), scale)
                       : _mm512_mul_ps(step, before);
           // A scale or minimum of NaN, whatever its bits, makes NaN as pair_of wants it.
           const __mmask16 sound = _mm512_cmp_ps_mask(shift, shift, _CMP_ORD_Q);

@@ -148,16 +148,16 @@ void multiply_rows(const PanelGroup* x, const Panel& panel, size_t groups, size_
   constexpr Codes kCodes = codes_of(kType);
   for (size_t g = 0; g < groups; g++, x += kTileTokens) {
     const auto codes = reinterpret_cast<const uint8_t(*)[kPanelRows][4]>(panel.codes[g * 8][row]);
-    const float* minimums = panel.minimums[g] + row;
+    const float* minimums = panel.factors.minimums[g] + row;
     __m256i acc[kTokens][2];
     if constexpr (kCodes == Codes::halves) {
       multiply_steps<kType, kTokens, 0, 4>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.scales[2 * g] + row, minimums, x, acc, out);
+      add_scaled<kCodes, kTokens>(panel.factors.scales[2 * g] + row, minimums, x, acc, out);
       multiply_steps<kType, kTokens, 4, 8>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.scales[2 * g + 1] + row, minimums, x, acc, out);
+      add_scaled<kCodes, kTokens>(panel.factors.scales[2 * g + 1] + row, minimums, x, acc, out);
     } else {
       multiply_steps<kType, kTokens, 0, 8>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.scales[g] + row, minimums, x, acc, out);
+      add_scaled<kCodes, kTokens>(panel.factors.scales[g] + row, minimums, x, acc, out);
     }
   }
 }

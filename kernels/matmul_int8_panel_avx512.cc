@@ -44,8 +44,8 @@ inline void add_scaled(const Panel& panel, size_t group, const PanelGroup* x, co
                        __m512 (&sums)[kTokens][2]) {
 #pragma GCC unroll 2
   for (int h = 0; h < 2; h++) {
-    const __m512 scale = _mm512_load_ps(panel.scales[group] + 16 * h);
-    const __m512 minimum = kCodes == Codes::minimum ? _mm512_load_ps(panel.minimums[group] + 16 * h) : scale;
+    const __m512 scale = _mm512_load_ps(panel.factors.scales[group] + 16 * h);
+    const __m512 minimum = kCodes == Codes::minimum ? _mm512_load_ps(panel.factors.minimums[group] + 16 * h) : scale;
 #pragma GCC unroll 6
     for (int t = 0; t < kTokens; t++) {
       const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(acc[t][h]), scale);

@@ -21,12 +21,17 @@ constexpr size_t kPanelGroups = kPanelColumns / 32;
 constexpr size_t kTaskTiles = 86;  // the panel of 512 tokens that prefill hands over is one task high
 constexpr size_t kTaskTokens = kTaskTiles * kTileTokens;
 
+// By columns, then rows
+struct PanelFactors {
+  alignas(64) float scales[2 * kPanelGroups][kPanelRows];  // of each group, or of each half
+  alignas(64) float minimums[kPanelGroups][kPanelRows];
+};
+
 // In a thread's scratch. Rows that a matrix does not have are left as they are: their products are never written out.
 struct Panel {
   size_t rows_ahead;  // from its first row to the one whose memory is asked for while it is packed
   alignas(64) uint8_t codes[kPanelColumns / 4][kPanelRows][4];
-  alignas(64) float scales[2 * kPanelGroups][kPanelRows];  // of each group, or of each half
-  alignas(64) float minimums[kPanelGroups][kPanelRows];
+  PanelFactors factors;
   alignas(64) uint8_t rows[kPanelRows][kPanelColumns];  // codes before they are transposed
   alignas(64) float sums[kTaskTokens][kPanelRows];
 };
@@ -147,7 +152,7 @@ void pack_panel(const Matmul& m, size_t row, size_t start, size_t groups, Panel&
   const size_t row_count = task_size(m.rows, row, kPanelRows);
   for (size_t r = 0; r < row_count; r++) {
     ask_for_next(next + r * part_bytes, part_bytes);
-    unpack_row<kType>(blocks + r * row_bytes, groups, panel.rows[r], &panel.scales[0][r], &panel.minimums[0][r]);
+    unpack_row<kType>(blocks + r * row_bytes, groups, panel.rows[r], &panel.factors.scales[0][r], &panel.factors.minimums[0][r]);
   }
   for (size_t r = 0; r < kPanelRows; r += 8)
     for (size_t g = 0; g < groups; g++) transpose_fours(&panel.rows[r][g * 32], panel.codes[g * 8][r]);
@@ -251,7 +256,7 @@ void panel_task(void* arguments, size_t task, int thread) {
 using PackPanels = PackPanel[kWeightTypeCount];
 
 // As many tokens at once as the shared scratch holds in 8 bits.
-bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply, PackPanel pack) {
+inline bool run_panels(Pool& pool, const Matmul& matmul, const MultiplyTiles& multiply, PackPanel pack) {
   const size_t tile_bytes = matmul.columns / 32 * kTileTokens * sizeof(PanelGroup);
   const size_t most_tokens = kSharedScratchBytes / tile_bytes * kTileTokens;
   PanelGroup* activations = static_cast<PanelGroup*>(pool_shared_scratch(pool));

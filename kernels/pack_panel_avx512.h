@@ -79,8 +79,8 @@ inline void pack_blocks_of_32(const BlockRows& rows, size_t groups, size_t row, 
     rows.ask_for_next_of<kType>(at);
     __m512i head[4];
     transpose_sixteen(rows, at, head);
-    _mm512_store_ps(panel.scales[g] + row, floats_of_halves(head[0]));
-    if constexpr (kMinimum) _mm512_store_ps(panel.minimums[g] + row, floats_of_halves(shifted(head[0], 16)));
+    _mm512_store_ps(panel.factors.scales[g] + row, floats_of_halves(head[0]));
+    if constexpr (kMinimum) _mm512_store_ps(panel.factors.minimums[g] + row, floats_of_halves(shifted(head[0], 16)));
     __m512i raw[8];
     transpose_sixteen(rows, codes_at, raw);
     if constexpr (kType == WeightType::Q8_0) {
@@ -111,7 +111,7 @@ inline void transpose_thirty_two(const BlockRows& rows, size_t at, __m512i (&out
 inline __m512i byte_of(__m512i lanes, size_t i) { return _mm512_and_si512(shifted(lanes, 8 * i), _mm512_set1_epi32(255)); }
 
 // Scales and minimums of the eight groups of a Q4_K or Q5_K block of each row; unpack_scales, four numbers to a lane.
-inline void pack_k45_factors(const BlockRows& rows, size_t at, size_t group, size_t row, Panel& panel) {
+inline void pack_k45_factors(const BlockRows& rows, size_t at, size_t group, size_t row, PanelFactors& factors) {
   __m512i head[4];
   transpose_sixteen(rows, at, head);
   const __m512 d = floats_of_halves(head[0]);
@@ -127,8 +127,8 @@ inline void pack_k45_factors(const BlockRows& rows, size_t at, size_t group, siz
   for (size_t i = 0; i < 8; i++) {
     const __m512 scale = _mm512_cvtepi32_ps(byte_of(codes[i / 4], i % 4));
     const __m512 minimum = _mm512_cvtepi32_ps(byte_of(codes[2 + i / 4], i % 4));
-    _mm512_store_ps(panel.scales[group + i] + row, _mm512_mul_ps(d, scale));
-    _mm512_store_ps(panel.minimums[group + i] + row, _mm512_mul_ps(minus_minimum, minimum));
+    _mm512_store_ps(factors.scales[group + i] + row, _mm512_mul_ps(d, scale));
+    _mm512_store_ps(factors.minimums[group + i] + row, _mm512_mul_ps(minus_minimum, minimum));
   }
 }
 
@@ -139,7 +139,7 @@ inline void pack_k45(const BlockRows& rows, size_t groups, size_t row, Panel& pa
   for (size_t g = 0; g < groups; g += 8) {
     const size_t at = g / 8 * block_layout(kType).bytes;
     rows.ask_for_next_of<kType>(at);
-    pack_k45_factors(rows, at, g, row, panel);
+    pack_k45_factors(rows, at, g, row, panel.factors);
     __m512i bits[8] = {};
     if constexpr (kFifth) transpose_thirty_two(rows, at + 16, bits);
     for (size_t pair = 0; pair < 4; pair++) {
@@ -161,7 +161,7 @@ inline void pack_k45(const BlockRows& rows, size_t groups, size_t row, Panel& pa
 }
 
 // Scales of the sixteen half groups of a Q6_K block of each row
-inline void pack_q6_k_factors(const BlockRows& rows, size_t at, size_t half_group, size_t row, Panel& panel) {
+inline void pack_q6_k_factors(const BlockRows& rows, size_t at, size_t half_group, size_t row, PanelFactors& factors) {
   __m512i scales[4], tail[4];
   transpose_sixteen(rows, at + 192, scales);
   transpose_sixteen(rows, at + 194, tail);
@@ -169,7 +169,7 @@ inline void pack_q6_k_factors(const BlockRows& rows, size_t at, size_t half_grou
 #pragma GCC unroll 16
   for (size_t i = 0; i < 16; i++) {
     const __m512i code = _mm512_srai_epi32(_mm512_slli_epi32(scales[i / 4], 24 - 8 * uint32_t(i % 4)), 24);
-    _mm512_store_ps(panel.scales[half_group + i] + row, _mm512_mul_ps(d, _mm512_cvtepi32_ps(code)));
+    _mm512_store_ps(factors.scales[half_group + i] + row, _mm512_mul_ps(d, _mm512_cvtepi32_ps(code)));
   }
 }
 
@@ -177,7 +177,7 @@ inline void pack_q6_k(const BlockRows& rows, size_t groups, size_t row, Panel& p
   for (size_t g = 0; g < groups; g += 8) {
     const size_t at = g / 8 * block_layout(WeightType::Q6_K).bytes;
     rows.ask_for_next_of<WeightType::Q6_K>(at);
-    pack_q6_k_factors(rows, at, 2 * g, row, panel);
+    pack_q6_k_factors(rows, at, 2 * g, row, panel.factors);
     for (size_t half = 0; half < 2; half++) {
       __m512i pairs[8];
       transpose_thirty_two(rows, at + 128 + half * 32, pairs);

@@ -60,11 +60,17 @@ inline void add_tile_products() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kLeft), "i"(kRight));
 }
 
+// Signed bytes: four along the axis that is summed over where there are two bfloat16 numbers.
+template <int kSums, int kLeft, int kRight>
+inline void add_tile_int8_products() {
+  asm volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSums), "i"(kLeft), "i"(kRight));
+}
+
 // The thread's tile registers for as long as this lives; given back, for else the system saves them with every change of threads.
 // Takes 45 ns. The constraint names all of the memory: the compiler's own intrinsic names its first eight bytes.
 class Tiles {
  public:
-  Tiles() { asm volatile("ldtilecfg %0" : : "m"(kWholeTiles)); }
+  explicit Tiles(const TileShapes& shapes = kWholeTiles) { asm volatile("ldtilecfg %0" : : "m"(shapes)); }
   ~Tiles() { asm volatile("tilerelease"); }
   Tiles(const Tiles&) = delete;
   Tiles& operator=(const Tiles&) = delete;

@@ -185,9 +185,15 @@ bool expected_attention_f32(Pool& pool, Isa isa, const float* q, const float* k,
 // out[row][:] = softmax of x[row][:]
 bool softmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out);
 
-// out[row] = {log-sum-exp, index of the largest, Σ weights[row mod period]·x over weights ≠ 0, x[picks[row mod period]]};
-// width from 1 to kMostRowValues, so that an index is exact
+// The longest row that argmax and describe_rows take: an index is exact.
 constexpr size_t kMostRowValues = 1u << 24;
+
+// out[row] = index of the largest of x[row][:], the first of equals, NaN passed over, 0 if nothing is above −∞; width from 1 to
+// kMostRowValues
+bool argmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out);
+
+// out[row] = {log-sum-exp, index of the largest, Σ weights[row mod period]·x over weights ≠ 0, x[picks[row mod period]]};
+// width from 1 to kMostRowValues
 constexpr size_t kRowFigures = 4;
 bool describe_rows_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, const float* weights,
                        const uint32_t* picks, size_t period, float* out);

@@ -1,4 +1,4 @@
-// What softmax and describe_rows share: rows of logits and how they are handed out.
+// What softmax, argmax and describe_rows share: rows of logits and how they are handed out.
 #pragma once
 #include "kernels.h"
 #include "pool.h"
@@ -22,6 +22,8 @@ struct RowsPlan {
 
 void softmax_rows_scalar(void* plan, size_t task, int thread);
 void softmax_rows_avx2(void* plan, size_t task, int thread);
+void argmax_rows_scalar(void* plan, size_t task, int thread);
+void argmax_rows_avx2(void* plan, size_t task, int thread);
 void describe_rows_scalar(void* plan, size_t task, int thread);
 void describe_rows_avx2(void* plan, size_t task, int thread);
 

@@ -13,6 +13,8 @@ namespace compactor {
 
 void softmax_rows_avx2(void* plan, size_t task, int) { softmax_rows(*static_cast<const RowsPlan*>(plan), task); }
 
+void argmax_rows_avx2(void* plan, size_t task, int) { argmax_rows(*static_cast<const RowsPlan*>(plan), task); }
+
 void describe_rows_avx2(void* plan, size_t task, int) { describe_rows(*static_cast<const RowsPlan*>(plan), task); }
 
 }  // namespace compactor

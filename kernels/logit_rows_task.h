@@ -1,4 +1,4 @@
-// Rows of logits for the lanes of the including file: softmax, and the figures of describe_rows. A row is looked at in
+// Rows of logits for the lanes of the including file: softmax, argmax, and the figures of describe_rows. A row is looked at in
 // blocks that stay in the first cache; f32 sums of a block are added in f64.
 #pragma once
 #include <cmath>
@@ -90,6 +90,27 @@ COMPACTOR_INLINE double weighted_sum(const float* x, const float* weights, size_
   return sum_of_wide(low + high);
 }
 
+// Of the first value that is `largest`, which the block from `start` on holds; 0 if no block does (start = width).
+COMPACTOR_INLINE size_t index_of(const float* x, size_t width, size_t start, float largest) {
+  if (start == width) return 0;
+  size_t index = start;
+  while (x[index] != largest) index++;
+  return index;
+}
+
+COMPACTOR_INLINE size_t argmax_row(const float* x, size_t width) {
+  float largest = -__builtin_inff();
+  size_t at = width;  // the block that holds it
+  for (size_t start = 0; start < width; start += kRowBlock) {
+    const float here = largest_in(x + start, block_size(width, start));
+    if (here > largest) {
+      largest = here;
+      at = start;
+    }
+  }
+  return index_of(x, width, at, largest);
+}
+
 // figures ← log-sum-exp, index of the largest, weighted sum, picked value
 COMPACTOR_INLINE void describe_row(const float* x, size_t width, const float* weights, uint32_t pick, float* figures) {
   float largest = -__builtin_inff();
@@ -107,11 +128,9 @@ COMPACTOR_INLINE void describe_row(const float* x, size_t width, const float* we
     powers += sum_of_powers<false>(x + start, count, shift, nullptr);
     weighted += weighted_sum(x + start, weights + start, count);
   }
-  size_t index = at == width ? 0 : at;
-  while (at != width && x[index] != largest) index++;
   const bool nothing = powers == 0;
   figures[0] = nothing ? -__builtin_inff() : float(double(largest) + std::log(powers));
-  figures[1] = float(index);
+  figures[1] = float(index_of(x, width, at, largest));
   figures[2] = float(weighted);
   figures[3] = x[pick];
 }
@@ -120,6 +139,12 @@ COMPACTOR_INLINE void softmax_rows(const RowsPlan& plan, size_t task) {
   const size_t start = task * plan.rows_per_task;
   for (size_t row = start; row < start + plan.rows_of(task); row++)
     softmax_row(plan.x + row * plan.width, plan.width, plan.out + row * plan.width);
+}
+
+COMPACTOR_INLINE void argmax_rows(const RowsPlan& plan, size_t task) {
+  const size_t start = task * plan.rows_per_task;
+  for (size_t row = start; row < start + plan.rows_of(task); row++)
+    plan.out[row] = float(argmax_row(plan.x + row * plan.width, plan.width));
 }
 
 COMPACTOR_INLINE void describe_rows(const RowsPlan& plan, size_t task) {

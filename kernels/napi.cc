@@ -37,6 +37,7 @@ constexpr Export kExports[] = {
     {"expectedAttention", compactor::expected_attention_call},
     {"meanOverHeads", compactor::mean_over_heads_call},
     {"softmax", compactor::softmax_call},
+    {"argmax", compactor::argmax_call},
     {"describeRows", compactor::describe_rows_call},
     {"norms", compactor::norms_call},
     {"zScore", compactor::z_score_call},

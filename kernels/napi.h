@@ -48,6 +48,7 @@ napi_value average_pool_call(napi_env env, napi_callback_info info);
 
 // napi_rows.cc
 napi_value softmax_call(napi_env env, napi_callback_info info);
+napi_value argmax_call(napi_env env, napi_callback_info info);
 napi_value describe_rows_call(napi_env env, napi_callback_info info);
 
 // napi_map.cc

@@ -13,7 +13,7 @@ import { writeContext } from '../src/cache/cctx-write.ts'
 import { shrink } from '../src/cache/shrink.ts'
 import { Control } from '../src/engine/control.ts'
 import { documentAttention } from '../src/engine/document-attention.ts'
-import { logitsAfter } from '../src/engine/forward.ts'
+import { predict } from '../src/engine/forward.ts'
 import { prefill } from '../src/engine/prefill.ts'
 import { Sequence } from '../src/engine/sequence.ts'
 import { mapFile } from '../src/formats/map-file.ts'
@@ -101,9 +101,9 @@ for (const { name } of toys) {
     const block = await compress(ops, model, methodOf('compactor'), { share: 0.5 })
     const parts = [question, question.subarray(0, 7)].map((own) => ({ sequence: after(ops, model, block), ids: own }))
     let part = 0
-    for await (const logits of logitsAfter(ops, model, { parts, control })) {
+    for await (const logits of predict(ops, model, { parts, control })) {
       const alone = await after(ops, model, block).next((parts[part++] as (typeof parts)[number]).ids, control)
-      assert.ok(worst(logits, alone) < 1e-5, `${worst(logits, alone)}`)
+      assert.ok(worst(logits as Float32Array, alone) < 1e-5, `${worst(logits as Float32Array, alone)}`)
     }
     assert.equal(part, 2)
   })

@@ -209,6 +209,7 @@ export interface Binding {
   ): boolean
   meanOverHeads(x: Float32Array, heads: number, tokens: number, out: Float32Array): void
   softmax(pool: PoolHandle, x: Float32Array, width: number, out: Float32Array): boolean
+  argmax(pool: PoolHandle, x: Float32Array, width: number, out: Float32Array): boolean
   describeRows(
     ...arguments_: [
       pool: PoolHandle,

@@ -48,6 +48,7 @@ import {
   type Weight,
 } from './ops.ts'
 import {
+  checkArgmax,
   checkCosine,
   checkDescribeRows,
   checkExpected,
@@ -432,11 +433,17 @@ const methodOps = ({ binding, handle, pool, isRounding }: Context): MethodOps =>
   },
 })
 
-const rowOps = ({ binding, handle, pool }: Context): Pick<Ops, 'softmax' | 'describeRows'> => ({
+const rowOps = ({ binding, handle, pool }: Context): Pick<Ops, 'softmax' | 'argmax' | 'describeRows'> => ({
   softmax: (x) => {
     const { width } = checkSoftmax(x)
     const out = pool.take(x.shape, 'f32')
     finished(binding.softmax(handle, f32(x), width, f32(out)))
+    return out
+  },
+  argmax: (x) => {
+    const { n, width } = checkArgmax(x)
+    const out = pool.take([n], 'f32')
+    finished(binding.argmax(handle, f32(x), width, f32(out)))
     return out
   },
   describeRows: (x, weights, picks) => {

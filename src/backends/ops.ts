@@ -104,7 +104,7 @@ export const mostReceivedKeys: number = 2 ** 22
 export const mostReceivingHeads: number = 2 ** 16
 /** The longest document that lagSpread, lagRanks and expectedAttention take. */
 export const mostScoredTokens: number = 2 ** 21
-/** The longest row that describeRows takes: its index must be exact as f32. */
+/** The longest row that argmax and describeRows take: its index must be exact as f32. */
 export const mostRowValues: number = 2 ** 24
 
 /** As for `attend`, and what is taken over the queries that see a key. */
@@ -249,10 +249,11 @@ export interface Ops {
    * may be 0.
    */
   softmax(x: Tensor): Tensor
+  /** Index of the largest of every row: x [n, m] → [n]; the first of equals, NaN passed over, 0 if nothing is above −∞. m from 1 to 2^24 */
+  argmax(x: Tensor): Tensor
   /**
    * What comparing distributions needs of their logits, without copying them out. Row i of x [n, m] is described with row
-   * i mod r of `weights` [r, m] and `picks` [r] (n a multiple of r, m from 1 to 2^24) → [n, 4]: log-sum-exp; index of the
-   * largest (the first of equals, NaN passed over, 0 if nothing is above −∞); Σ weights·x over the weights that are not
+   * i mod r of `weights` [r, m] and `picks` [r] (n a multiple of r, m from 1 to 2^24) → [n, 4]: log-sum-exp; argmax; Σ weights·x over the weights that are not
    * 0; x at the pick. Sums in f64.
    */
   describeRows(x: Tensor, weights: Tensor, picks: Uint32Array): Tensor

@@ -1,9 +1,9 @@
-/** The reference's ops on rows of logits: softmax, and the figures that comparing distributions needs. */
+/** The reference's ops on rows of logits: softmax, argmax, and the figures that comparing distributions needs. */
 import { type Ops, rowFigures } from './ops.ts'
 import { numbers, softmax, type Workplace } from './reference-values.ts'
-import { checkDescribeRows, checkSoftmax } from './scoring-checks.ts'
+import { checkArgmax, checkDescribeRows, checkSoftmax } from './scoring-checks.ts'
 
-export const referenceRows = ({ pool, pause }: Workplace): Pick<Ops, 'softmax' | 'describeRows'> => ({
+export const referenceRows = ({ pool, pause }: Workplace): Pick<Ops, 'softmax' | 'argmax' | 'describeRows'> => ({
   softmax(x) {
     const { n, width } = checkSoftmax(x)
     const out = pool.take([n, width], 'f32')
@@ -11,6 +11,17 @@ export const referenceRows = ({ pool, pause }: Workplace): Pick<Ops, 'softmax' |
     for (let row = 0; row < n; row++) {
       pause()
       out.data.set(softmax([...values.subarray(row * width, (row + 1) * width)]), row * width)
+    }
+    return out
+  },
+
+  argmax(x) {
+    const { n, width } = checkArgmax(x)
+    const out = pool.take([n], 'f32')
+    const values = numbers(x)
+    for (let row = 0; row < n; row++) {
+      pause()
+      out.data[row] = indexOfLargest(values.subarray(row * width, (row + 1) * width))
     }
     return out
   },

@@ -269,6 +269,10 @@ describe('reference: rows of logits', () => {
     near(ops.softmax(tensor([nothing, nothing], 1, 2)), [0, 0])
     assert.ok(f32(ops.softmax(tensor([0, nan], 1, 2))).every(Number.isNaN))
   })
+  test('argmax: the first of equals, NaN passed over, 0 where nothing is above −∞', () => {
+    const x = tensor([1, 3, 3, nan, -1, -2, nothing, nan, nothing, nan, nan, nan], 4, 3)
+    assert.deepEqual([...f32(ops.argmax(x))], [1, 1, 0, 0])
+  })
   test('describeRows: 4 rows against 2 kinds of weights and picks', () => {
     const x = tensor([0, Math.log(3), 2, 2, 5, -5, 1, 8], 4, 2)
     const out = ops.describeRows(x, tensor([1, 2, 0, -1], 2, 2), Uint32Array.of(1, 0))

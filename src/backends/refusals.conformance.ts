@@ -137,6 +137,16 @@ const rowRefusals: readonly Refusal[] = [
     error: range(/must be \[n, m\], got \[4\]/),
   },
   {
+    what: 'argmax: one dimension',
+    call: (ops) => ops.argmax(f32(ops, 4)),
+    error: range(/must be \[n, m\], got \[4\]/),
+  },
+  {
+    what: 'argmax: rows of 0 values',
+    call: (ops) => ops.argmax(f32(ops, 2, 0)),
+    error: range(/argmax: rows must have from 1 to 16777216 values, got 0/),
+  },
+  {
     what: 'describeRows: rows of 0 values',
     call: (ops) => ops.describeRows(f32(ops, 2, 0), f32(ops, 1, 0), Uint32Array.of(0)),
     error: range(/from 1 to 16777216 values, got 0/),

@@ -1,4 +1,4 @@
-/** Cases of the ops on rows of logits: softmax and describeRows. */
+/** Cases of the ops on rows of logits: softmax, argmax and describeRows. */
 import { normals, uniform } from './draw.conformance.ts'
 import type { OpCase } from './ops.conformance.ts'
 import type { Ops, Tensor } from './ops.ts'
@@ -33,6 +33,13 @@ const softmaxCase = (name: string, options: Rows): OpCase => ({
       (value) => value * Math.max(1, -Math.log(value + 1e-38) / 10) + 1e-32,
     )
   },
+})
+
+const argmaxCase = (name: string, options: Rows): OpCase => ({
+  op: 'argmax',
+  name: `${name}: ${options.n} rows of ${options.width}`,
+  family: 'exact',
+  run: (ops) => ops.argmax(rows(ops, options)),
 })
 
 interface Described extends Rows {
@@ -93,6 +100,14 @@ const softmaxCases: OpCase[] = [
   ...spoiled.map(([name, spoil]) => softmaxCase(name, { n: 1, width: 4100, spoil })),
 ]
 
+const argmaxCases: OpCase[] = [
+  ...widths.map((width) => argmaxCase('widths', { n: 3, width })),
+  ...[0, 1, 15, 16, 17, 1001].map((n) => argmaxCase('rows', { n, width: 33 })),
+  argmaxCase('a vocabulary', { n: 16, width: 151_936 }),
+  argmaxCase('values that repeat', { n: 3, width: 9001, spoil: (x) => x.set(x.map(Math.round)) }),
+  ...spoiled.map(([name, spoil]) => argmaxCase(name, { n: 1, width: 4100, spoil })),
+]
+
 const describedCases: OpCase[] = [
   ...widths.map((width) => describedCase('widths', { n: 3, width, period: 3 })),
   ...[
@@ -122,4 +137,4 @@ const describedCases: OpCase[] = [
   }),
 ]
 
-export const rowCases: readonly OpCase[] = [...softmaxCases, ...describedCases]
+export const rowCases: readonly OpCase[] = [...softmaxCases, ...argmaxCases, ...describedCases]

@@ -117,6 +117,17 @@ export const checkSoftmax = (x: Tensor): RowSizes => {
   return { n, width }
 }
 
+const checkWidth = (op: string, width: number): void => {
+  if (width < 1 || width > mostRowValues)
+    throw new RangeError(`${op}: rows must have from 1 to ${mostRowValues} values, got ${width}`)
+}
+
+export const checkArgmax = (x: Tensor): RowSizes => {
+  const [n = 0, width = 0] = shapeOf('argmax: x', x, ['n', 'm'])
+  checkWidth('argmax', width)
+  return { n, width }
+}
+
 export const checkDescribeRows = (
   x: Tensor,
   weights: Tensor,
@@ -125,8 +136,7 @@ export const checkDescribeRows = (
   const [n = 0, width = 0] = shapeOf('describeRows: x', x, ['n', 'm'])
   const [period = 0] = shapeOf('describeRows: weights', weights, ['r', 'm'])
   expectShape('describeRows: weights', weights, [period, width])
-  if (width < 1 || width > mostRowValues)
-    throw new RangeError(`describeRows: rows must have from 1 to ${mostRowValues} values, got ${width}`)
+  checkWidth('describeRows', width)
   expectMultiple('describeRows: rows of x', n, Math.max(period, 1))
   if (n > 0) expectPositiveInteger('describeRows: rows of weights', period)
   if (picks.length !== period) throw new RangeError(`describeRows: expected ${period} picks, got ${picks.length}`)

@@ -7,7 +7,7 @@ import { CompactorError } from '../error.ts'
 import type { Model } from '../models/model.ts'
 import { withoutRepeats } from './common-beginnings.ts'
 import type { Control } from './control.ts'
-import { logitsAfter } from './forward.ts'
+import { predict } from './forward.ts'
 import type { Generated, Generation } from './generation.ts'
 import type { Sequence } from './sequence.ts'
 import { type PartOf, partsAsAlone, partsTogether } from './step-parts.ts'
@@ -121,10 +121,11 @@ const step = async (
   const isRead = ({ one }: RunningPart): boolean => one.generation.unread === 0
   let part = 0
   const read = parts.filter(isRead)
-  for await (const logits of logitsAfter(ops, model, { parts, control, of: isRead, asAlone })) {
+  const indexOnly = ({ one }: RunningPart): boolean => one.generation.isGreedy
+  for await (const prediction of predict(ops, model, { parts, control, of: isRead, indexOnly, asAlone })) {
     const { job, generation, toRead } = (read[part++] as (typeof read)[number]).one
     job.control.report(toRead, toRead)
-    const piece = generation.take(logits)
+    const piece = generation.take(prediction)
     if (piece !== '') job.onPiece(piece)
   }
   for (const unread of parts.filter((other) => !read.includes(other))) reportReading(unread.one)

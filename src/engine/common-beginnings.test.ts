@@ -5,7 +5,7 @@ import { toyModel } from '../../test/toy-model.ts'
 import { createReferenceOps } from '../backends/reference.ts'
 import { withoutRepeats } from './common-beginnings.ts'
 import { Control } from './control.ts'
-import { logitsAfter, type Part } from './forward.ts'
+import { type Part, predict } from './forward.ts'
 import { Sequence } from './sequence.ts'
 
 const shape = { layerCount: 2, kvHeadCount: 2, headDim: 16, precision: 'f32' } as const
@@ -28,7 +28,8 @@ const toy = () => {
     }))
   const logits = async (parts: readonly Part[]): Promise<number[][]> => {
     const rows: number[][] = []
-    for await (const row of logitsAfter(ops, model, { parts, control: new Control() })) rows.push(Array.from(row))
+    for await (const row of predict(ops, model, { parts, control: new Control() }))
+      rows.push(Array.from(row as Float32Array))
     return rows
   }
   return { fresh, logits }

@@ -166,41 +166,55 @@ const callOf = (parts: readonly Placed[]): Call => {
 /** Rows of logits that the backend holds at once. */
 const mostLogitRows = 64
 
-interface LogitsWanted<P extends Part> {
+/** What comes after a token: logits [vocabulary], or only which of them is the largest. */
+export type Prediction = Float32Array | number
+
+interface PredictionsWanted<P extends Part> {
   readonly parts: readonly P[]
   readonly control: Control
+  /** Default: after the last token of every part. */
   readonly of?: (part: P) => boolean
+  /** Of these the largest logit's index is enough, for which 4 bytes are read instead of 4 a token of the vocabulary. Default: of none. */
+  readonly indexOnly?: (part: P) => boolean
   /** The same bits as from each part in a step of its own, where the parts may share a step (step-parts.ts). */
   readonly asAlone?: boolean
 }
 
 /**
- * The next tokens of several sequences through the model → the logits after the last token of each part [vocabulary], or of
+ * The next tokens of several sequences through the model → what comes after the last token of each part, or of
  * those that `of` names, in their order. Call outside `ops.scope`.
  */
-export async function* logitsAfter<P extends Part>(
+export async function* predict<P extends Part>(
   ops: Ops,
   model: Model,
-  { parts, control, of = () => true, asAlone = false }: LogitsWanted<P>,
-): AsyncGenerator<Float32Array> {
+  { parts, control, of = () => true, indexOnly = () => false, asAlone = false }: PredictionsWanted<P>,
+): AsyncGenerator<Prediction> {
   control.check()
   for (const { sequence, ids, copies } of parts) sequence.reserve(ids.length + (copies?.length ?? 0))
   let end = 0
   const rows = parts.flatMap((part) => {
     end += part.ids.length
-    return of(part) ? [end - 1] : []
+    return of(part) ? [{ row: end - 1, isIndex: indexOnly(part) }] : []
   })
   const reads = ops.scope(() => {
     const x = forward(ops, model, parts, asAlone)
     const atOnce = asAlone ? rowTokens : mostLogitRows
     return Array.from({ length: Math.ceil(rows.length / atOnce) }, (_, i) => {
-      const picks = Uint32Array.from(rows.slice(i * atOnce, (i + 1) * atOnce))
-      const logits = model.logits(ops.gather(x, picks))
+      const wanted = rows.slice(i * atOnce, (i + 1) * atOnce)
+      const logits = model.logits(
+        ops.gather(
+          x,
+          Uint32Array.from(wanted, ({ row }) => row),
+        ),
+      )
+      const indices = wanted.some(({ isIndex }) => isIndex) ? ops.read(ops.argmax(logits)) : undefined
       // Each row by itself: megabytes in one piece are new memory every time, which takes ten times as long as the copy.
-      return Array.from(picks, (_, row) => ops.read(ops.slice(logits, row, 1)))
+      return wanted.map(({ isIndex }, row) =>
+        indices && isIndex ? indices.then((read) => read[row]) : ops.read(ops.slice(logits, row, 1)),
+      )
     }).flat()
   })
-  for (const read of reads) yield (await read) as Float32Array
+  for (const read of reads) yield (await read) as Prediction
 }
 
 const joined = (arrays: readonly Uint32Array[]): Uint32Array => {

@@ -3,7 +3,8 @@ import { CompactorError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/tokenizer.ts'
 import { AnswerText } from './answer-text.ts'
 import type { Constraint } from './constraint.ts'
-import type { Sampler } from './sampler.ts'
+import type { Prediction } from './forward.ts'
+import { argmax, type Sampler } from './sampler.ts'
 
 export interface GenerationOptions {
   readonly ids: Uint32Array // what the answer follows, at least one
@@ -62,11 +63,16 @@ export class Generation {
     return ids
   }
 
-  /** The logits after everything was read → text that can be shown now. */
-  take(logits: Float32Array): string {
+  /** Every token is the one with the largest logit, so that its index is all that `take` needs. */
+  get isGreedy(): boolean {
+    return this.#options.sampler === argmax && this.#options.constraint === undefined
+  }
+
+  /** What comes after everything was read → text that can be shown now. Logits, unless `isGreedy`. */
+  take(prediction: Prediction): string {
     this.#first ??= performance.now()
     this.#steps++
-    const token = this.#choose(logits)
+    const token = typeof prediction === 'number' ? prediction : this.#choose(prediction)
     // A control token (end of turn, another role's header) is never part of an answer.
     if (this.#tokenizer.endTokens.has(token) || this.#tokenizer.isControl(token)) return this.#finish('stop')
     this.#unread = Uint32Array.of(token)

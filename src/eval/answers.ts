@@ -1,7 +1,6 @@
 /** Greedy answers of several sequences at once, the weights read once for all of them. */
 import { AnswerText } from '../engine/answer-text.ts'
-import { logitsAfter, type Part } from '../engine/forward.ts'
-import { argmax } from '../engine/sampler.ts'
+import { type Part, predict } from '../engine/forward.ts'
 import type { Sequence } from '../engine/sequence.ts'
 import type { Subject } from './subject.ts'
 
@@ -65,7 +64,8 @@ const take = ({ file }: Subject, one: Running, token: number): void => {
 /** The most likely token after each part. */
 const greedy = async ({ ops, file, control }: Subject, parts: readonly Part[]): Promise<number[]> => {
   const found: number[] = []
-  for await (const logits of logitsAfter(ops, file.model, { parts, control })) found.push(argmax(logits))
+  const indexOnly = (): boolean => true
+  for await (const token of predict(ops, file.model, { parts, control, indexOnly })) found.push(token as number)
   return found
 }
 

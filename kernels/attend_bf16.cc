@@ -3,7 +3,8 @@
 #include "cpu.h"
 
 #if COMPACTOR_X86
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // both said by GCC 12 of its own intrinsics
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include "half.h"
 #define COMPACTOR_LANES_AVX512
 #define COMPACTOR_BF16

@@ -18,7 +18,7 @@ napi_value sha256_call(napi_env env, napi_callback_info info) {
   arguments.require(out.count == product(pieces, kSha256Bytes), "out has %zu bytes for %zu pieces of %zu", out.count,
                     pieces, kSha256Bytes);
   if (!arguments.ok()) return nullptr;
-  return boolean_value(env, sha256_pieces(*handle.pool, bytes.data, bytes.count, piece_bytes, out.data));
+  return boolean_value(env, sha256_pieces(*handle.pool, handle.isa, bytes.data, bytes.count, piece_bytes, out.data));
 }
 
 }  // namespace compactor

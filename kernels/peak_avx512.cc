@@ -5,7 +5,8 @@
 #include "peak.h"
 
 #if COMPACTOR_X86
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // said by GCC 12 of its own intrinsics
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // both said by GCC 12 of its own intrinsics
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 #pragma GCC target("avx512f,avx512bw,avx512vl,avx512vnni")
 

@@ -1,10 +1,9 @@
-// SHA-256 with the SHA extensions of x86. Two pieces at a time on every thread: the round instruction takes four cycles
+// SHA-256 with the SHA extensions of x86, and how pieces are handed out. Two pieces at a time on every thread: the round instruction takes four cycles
 // and another can begin after two, so that one piece alone would leave half of them unused.
 #include "sha256.h"
 
-#include <cstring>
-
 #include "cpu.h"
+#include "sha256_block.h"
 #include "tasks.h"
 
 #if COMPACTOR_X86
@@ -16,19 +15,7 @@
 namespace compactor {
 namespace {
 
-constexpr size_t kBlockBytes = 64;
 constexpr size_t kTaskBytes = 1u << 20;
-
-alignas(16) constexpr uint32_t kRoundConstants[64] = {
-    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
-    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
-    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
-    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
-    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
-    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
-    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
-    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
-};
 
 // The eight words A … H as the instructions want them, the first named in the highest lane.
 struct State {
@@ -36,8 +23,8 @@ struct State {
 };
 
 State first_state() {
-  return {_mm_set_epi32(0x6a09e667, int(0xbb67ae85), 0x510e527f, int(0x9b05688c)),
-          _mm_set_epi32(0x3c6ef372, int(0xa54ff53a), 0x1f83d9ab, 0x5be0cd19)};
+  const auto word = [](int i) { return int(kFirstState[i]); };
+  return {_mm_set_epi32(word(0), word(1), word(4), word(5)), _mm_set_epi32(word(2), word(3), word(6), word(7))};
 }
 
 __m128i swap_bytes(__m128i words) {
@@ -86,20 +73,16 @@ void write_digest(const State& state, uint8_t* out) {
 // N pieces of `count` bytes each.
 template <int N>
 void digest(const uint8_t* const (&pieces)[N], size_t count, uint8_t* out) {
-  const size_t whole = count / kBlockBytes, rest = count % kBlockBytes;
-  const size_t last_blocks = rest + 9 <= kBlockBytes ? 1 : 2;  // what is left, a set bit, zeros, the length in bits
-  uint8_t last[N][2 * kBlockBytes] = {};
+  uint8_t last[N][kMostEndBytes];
   const uint8_t* ends[N];
   State states[N];
+  size_t last_blocks = 0;
   for (int n = 0; n < N; n++) {
     states[n] = first_state();
-    memcpy(last[n], pieces[n] + whole * kBlockBytes, rest);
-    last[n][rest] = 0x80;
-    const uint64_t bits = __builtin_bswap64(uint64_t(count) * 8);
-    memcpy(last[n] + last_blocks * kBlockBytes - 8, &bits, 8);
+    last_blocks = write_end(pieces[n], count, last[n]);
     ends[n] = last[n];
   }
-  absorb(states, pieces, whole);
+  absorb(states, pieces, count / kBlockBytes);
   absorb(states, ends, last_blocks);
   for (int n = 0; n < N; n++) write_digest(states[n], out + n * kSha256Bytes);
 }
@@ -107,6 +90,7 @@ void digest(const uint8_t* const (&pieces)[N], size_t count, uint8_t* out) {
 struct Run {
   const uint8_t* bytes;
   size_t count, piece_bytes, pieces, task_pieces;
+  bool is_wide;  // sixteen pieces at a time
   uint8_t* out;
 };
 
@@ -117,7 +101,10 @@ void task(void* arguments, size_t index, int) {
     const uint8_t* bytes = run.bytes + piece * run.piece_bytes;
     uint8_t* out = run.out + piece * kSha256Bytes;
     const size_t left = run.count - piece * run.piece_bytes;
-    if (piece + 2 <= end && left >= 2 * run.piece_bytes) {
+    if (run.is_wide && piece + kWidePieces <= end && left >= kWidePieces * run.piece_bytes) {
+      sha256_wide_avx512(bytes, run.piece_bytes, out);
+      piece += kWidePieces;
+    } else if (piece + 2 <= end && left >= 2 * run.piece_bytes) {
       digest<2>({bytes, bytes + run.piece_bytes}, run.piece_bytes, out);
       piece += 2;
     } else {
@@ -134,10 +121,10 @@ bool sha256_available() {
   return __builtin_cpu_supports("sse4.1") && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx >> 29 & 1) != 0;
 }
 
-bool sha256_pieces(Pool& pool, const uint8_t* bytes, size_t count, size_t piece_bytes, uint8_t* out) {
+bool sha256_pieces(Pool& pool, Isa isa, const uint8_t* bytes, size_t count, size_t piece_bytes, uint8_t* out) {
   const size_t pieces = task_count(count, piece_bytes);
   const size_t task_pieces = piece_bytes * 2 < kTaskBytes ? kTaskBytes / piece_bytes : 2;
-  Run run{bytes, count, piece_bytes, pieces, task_pieces, out};
+  Run run{bytes, count, piece_bytes, pieces, task_pieces, isa >= Isa::avx512, out};
   return pool_run(pool, task_count(pieces, task_pieces), task, &run);
 }
 
@@ -147,7 +134,7 @@ bool sha256_pieces(Pool& pool, const uint8_t* bytes, size_t count, size_t piece_
 namespace compactor {
 
 bool sha256_available() { return false; }
-bool sha256_pieces(Pool&, const uint8_t*, size_t, size_t, uint8_t*) { return false; }
+bool sha256_pieces(Pool&, Isa, const uint8_t*, size_t, size_t, uint8_t*) { return false; }
 
 }  // namespace compactor
 #endif

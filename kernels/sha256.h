@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cpu.h"
 #include "pool.h"
 
 namespace compactor {
@@ -12,8 +13,12 @@ constexpr size_t kSha256Bytes = 32;
 
 bool sha256_available();
 
+// Sixteen pieces of `piece_bytes`, one after another; out [16][32]
+constexpr size_t kWidePieces = 16;
+void sha256_wide_avx512(const uint8_t* bytes, size_t piece_bytes, uint8_t* out);
+
 // out[i] ← SHA-256 of bytes[i · piece_bytes …), the last piece being what is left. out [ceil(count / piece_bytes)][32].
 // False when aborted, with part of `out` unwritten.
-bool sha256_pieces(Pool& pool, const uint8_t* bytes, size_t count, size_t piece_bytes, uint8_t* out);
+bool sha256_pieces(Pool& pool, Isa isa, const uint8_t* bytes, size_t count, size_t piece_bytes, uint8_t* out);
 
 }  // namespace compactor

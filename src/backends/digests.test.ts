@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import { toyRandom } from '../../test/fixtures/toy-context.ts'
 import { CompactorError } from '../error.ts'
+import { isas } from './isa.ts'
 import { createNativeOps, nativeAvailable } from './native.ts'
 import { createReferenceOps } from './reference.ts'
 import type { CpuOps } from './tensor.ts'
@@ -10,23 +11,37 @@ import type { CpuOps } from './tensor.ts'
 const random = toyRandom(3)
 const noise = (length: number): Uint8Array => Uint8Array.from({ length }, () => random() * 256)
 
-const backends: Record<string, () => CpuOps> = {
-  reference: createReferenceOps,
-  'native, 1 thread': () => createNativeOps({ threads: 1 }),
-  'native, 2 threads': () => createNativeOps({ threads: 2 }),
+const native = nativeAvailable()
+
+interface Backend {
+  readonly name: string
+  readonly make: () => CpuOps
+  readonly skip: string | false
 }
 
-for (const [name, make] of Object.entries(backends)) {
-  const skip = name === 'reference' || nativeAvailable().available ? false : 'the addon cannot be loaded'
+const backends: readonly Backend[] = [
+  { name: 'reference', make: createReferenceOps, skip: false },
+  ...isas.flatMap((isa) =>
+    [1, 2].map((threads) => ({
+      name: `native ${isa}, ${threads} threads`,
+      make: () => createNativeOps({ threads, isa }),
+      skip: !native.available ? native.reason : !native.isas.includes(isa) && `no ${isa}`,
+    })),
+  ),
+]
 
+for (const { name, make, skip } of backends) {
   test(`digests (${name}): pieces of 1 to 300 bytes and of 65,536, whole and cut short, are the SHA-256 of each`, {
     skip,
   }, () => {
     const ops = make()
-    const bytes = noise(5 * 65536 + 77)
+    const bytes = noise(37 * 65536 + 77) // twice sixteen pieces, and five
     const cases = [
-      ...Array.from({ length: 300 }, (_, i) => ({ pieceBytes: i + 1, length: 4 * (i + 1) + (i % 7) })),
-      ...[0, 1, 65535, 65536, 65537, 4 * 65536, bytes.length].map((length) => ({ pieceBytes: 65536, length })),
+      ...Array.from({ length: 300 }, (_, i) => ({ pieceBytes: i + 1, length: 37 * (i + 1) + (i % 7) })),
+      ...[0, 1, 65535, 65536, 65537, 4 * 65536, 16 * 65536 - 1, 16 * 65536, bytes.length].map((length) => ({
+        pieceBytes: 65536,
+        length,
+      })),
       { pieceBytes: bytes.length, length: bytes.length },
       { pieceBytes: 2 ** 40, length: 1000 },
     ]
@@ -51,11 +66,8 @@ for (const [name, make] of Object.entries(backends)) {
 }
 
 test('digests (native): an aborted run throws and gives nothing', {
-  skip: !nativeAvailable().available && 'the addon cannot be loaded',
-}, (t) => {
-  const available = nativeAvailable()
-  if (!available.available || !available.features.includes('sha'))
-    return t.skip('the processor has no SHA instructions')
+  skip: !native.available ? native.reason : !native.features.includes('sha') && 'the processor has no SHA instructions',
+}, () => {
   const abortWord = new Int32Array(new SharedArrayBuffer(4))
   const ops = createNativeOps({ threads: 2, abortWord })
   abortWord[0] = 1

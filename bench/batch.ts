@@ -13,6 +13,7 @@ import { machine, machineLine } from '../src/eval/machine.ts'
 import { type Context, createEngine, type LoadedModel } from '../src/index.ts'
 import { documentOf, modelFile } from './document.ts'
 import { readBandwidth } from './reading.ts'
+import { weightBytes } from './subject.ts'
 import { median, spread, table, writeResult } from './table.ts'
 
 const question = 'Tell me, at length and in your own words, everything that this text says.'
@@ -72,8 +73,15 @@ const stepMsOf = async ({ model, maxTokens }: Setting, contexts: readonly Contex
   return longest.timings.answerMs / (longest.usage.outputTokens - 1)
 }
 
-/** The limit: steps would take what they take without documents, and the time of reading the caches once. */
-const documentsTable = async (setting: Setting, kinds: readonly Kind[], bandwidth: number): Promise<string> => {
+/**
+ * Two limits. As computed here: steps would take what they take without documents, and the time of reading the caches once. By the
+ * bytes, where computing takes no longer than reading them: weights and caches.
+ */
+const documentsTable = async (
+  setting: Setting,
+  kinds: readonly Kind[],
+  { bandwidth, weights }: { readonly bandwidth: number; readonly weights: number },
+): Promise<string> => {
   for (let round = 0; round < setting.rounds; round++)
     for (const { contexts, stepMs } of kinds) stepMs.push(await stepMsOf(setting, contexts))
   const [none, whole] = kinds as readonly [Kind, Kind]
@@ -82,10 +90,11 @@ const documentsTable = async (setting: Setting, kinds: readonly Kind[], bandwidt
   const rows = kinds.map((kind) => {
     const gain = median(whole.stepMs) / median(kind.stepMs)
     const limit = least(whole) / least(kind)
-    const compared = kind === none || kind === whole ? ['', ''] : [gain.toFixed(2), limit.toFixed(2)]
+    const bytesAllow = (weights + bytes(whole)) / (weights + bytes(kind))
+    const compared = kind === none || kind === whole ? ['', '', ''] : [gain, limit, bytesAllow].map((x) => x.toFixed(2))
     return [`${kind.contexts.length}, ${kind.name}`, (bytes(kind) / 1e6).toFixed(0), spread(kind.stepMs), ...compared]
   })
-  const columns = ['different documents at once', 'MB of all', 'ms a step', 'gain', 'limit']
+  const columns = ['different documents at once', 'MB of all', 'ms a step', 'gain', 'limit', 'by the bytes']
   return `${table(columns, rows)}\n\nreading: ${(bandwidth / 1e9).toFixed(1)} GB/s`
 }
 
@@ -133,7 +142,12 @@ export const run = async (args: string[]): Promise<void> => {
       { name: 'whole cache', contexts: whole, stepMs: [] },
       { name: `keep ${values.keep}`, contexts: kept, stepMs: [] },
     ]
-    process.stdout.write(`${await documentsTable(setting, kinds, readBandwidth(Number(values.threads)))}\n`)
+    process.stdout.write(
+      `${await documentsTable(setting, kinds, {
+        bandwidth: readBandwidth(Number(values.threads)),
+        weights: weightBytes(modelFile(values.model)),
+      })}\n`,
+    )
     const documents = Object.fromEntries(kinds.map(({ name, stepMs }) => [name, stepMs]))
     const result = { ...values, questions: questions.rates, documents }
     process.stdout.write(`${writeResult('batch', `${values.model}-${values.tokens}`, result)}\n`)

@@ -4,8 +4,10 @@
  * and the ratio is taken against the best of them.
  *
  *   npm run bench peers -- --model qwen2.5-coder-0.5b --tokens 2048 [--rounds 3] [--threads 2] [--decode 64] [--only peers]
- *     [--llama-bench PATH] [--settings off,on,on-q8_0]
+ *     [--llama-bench PATH] [--through node-llama-cpp,llama-bench] [--settings off,on,on-q8_0]
  *
+ * node-llama-cpp takes the best instructions of the processor. To see what others with fewer would: COMPACTOR_ISA=avx2, a llama-bench
+ * built for AVX2, and --through llama-bench.
  * Beside the ratios stands what memory allows: plain reading of this machine in the same run, divided by the bytes that a step reads.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
@@ -14,6 +16,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { nativeAvailable } from '../src/backends/native.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import { exampleText, modelFile } from './document.ts'
 import { checkLlamaBench, runLlamaBench } from './llama-bench.ts'
@@ -97,12 +100,30 @@ const throughItself =
     },
   })
 
+const ways = ['node-llama-cpp', 'llama-bench'] as const
+
+interface Peers {
+  readonly ways: readonly (typeof ways)[number][]
+  readonly llamaBench: string | undefined
+  readonly settings: readonly NamedSettings[]
+}
+
+/** Default: all that there are. Throws RangeError. */
+const waysOf = (list: string | undefined, llamaBench: string | undefined): Peers['ways'] => {
+  const possible = ways.filter((way) => way !== 'llama-bench' || llamaBench !== undefined)
+  return (list?.split(',') ?? possible).map((name) => {
+    const way = possible.find((one) => one === name)
+    if (way) return way
+    throw new RangeError(`--through takes ${possible.join(', ')}, got ${name}; llama-bench needs --llama-bench PATH`)
+  })
+}
+
 /** The first one of ours holds everything, as the peer does, and is the one that ratios are about. */
-const contenders = (llamaBench: string | undefined, settings: readonly NamedSettings[]): readonly Contender[] => [
+const contenders = ({ ways, llamaBench, settings }: Peers): readonly Contender[] => [
   ours('compactor, whole cache', {}),
   ours('compactor, keep 0.25', { keep: 0.25 }),
-  ...settings.map(throughNode),
-  ...(llamaBench === undefined ? [] : settings.map(throughItself(llamaBench))),
+  ...(ways.includes('node-llama-cpp') ? settings.map(throughNode) : []),
+  ...(ways.includes('llama-bench') && llamaBench !== undefined ? settings.map(throughItself(llamaBench)) : []),
 ]
 
 /** The peer has its own package.json and lock, so that no normal install pays for it. */
@@ -170,6 +191,7 @@ export const run = (args: string[]): void => {
       threads: { type: 'string', default: '2' },
       only: { type: 'string', default: 'all' },
       'llama-bench': { type: 'string' },
+      through: { type: 'string' },
       settings: { type: 'string', default: Object.keys(peerSettings).join() },
     },
   })
@@ -179,7 +201,8 @@ export const run = (args: string[]): void => {
   if (!['all', 'peers'].includes(values.only)) throw new RangeError(`--only takes all or peers, got ${values.only}`)
   const llamaBench = values['llama-bench']
   if (llamaBench !== undefined) checkLlamaBench(llamaBench)
-  installPeers()
+  const through = waysOf(values.through, llamaBench)
+  if (through.includes('node-llama-cpp')) installPeers()
   const folder = mkdtempSync(join(tmpdir(), 'compactor-bench-'))
   const tokenCount = Number(values.tokens)
   const job: Job = {
@@ -190,7 +213,7 @@ export const run = (args: string[]): void => {
     threads: Number(values.threads),
   }
   const bandwidthBefore = readBandwidth(job.threads)
-  const chosen = contenders(llamaBench, settingsOf(values.settings)).filter(
+  const chosen = contenders({ ways: through, llamaBench, settings: settingsOf(values.settings) }).filter(
     ({ peer: isPeer }) => isPeer || values.only === 'all',
   )
   const results = new Map<Contender, Rates[]>(chosen.map((contender) => [contender, []]))
@@ -205,7 +228,9 @@ export const run = (args: string[]): void => {
   }
   const hashes = new Set([...results.values()].flat().flatMap(({ idsHash }) => idsHash ?? []))
   if (hashes.size > 1) throw new Error(`the two sides read different tokens: ${[...hashes].join(', ')}`)
-  process.stdout.write(`${values.model}, ${tokenCount} tokens, ${values.threads} threads; ${machineLine(machine())}\n`)
+  const native = nativeAvailable()
+  const what = `${values.model}, ${tokenCount} tokens, ${values.threads} threads, kernels ${native.available ? native.isa : 'reference'}`
+  process.stdout.write(`${what}; ${machineLine(machine())}\n`)
   const bandwidth = Math.max(bandwidthBefore, readBandwidth(job.threads)) // before and after: others use memory too
   report(results, bandwidth)
   const measured = Object.fromEntries([...results].map(([{ name }, rates]) => [name, rates]))

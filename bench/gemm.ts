@@ -12,13 +12,13 @@ import type { WeightType } from '../src/backends/ops.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
 import {
   binding,
+  bytesOf,
   type LayerMatrices,
   type Matrix,
   makeFeedForward,
   makeLayer,
   makeProduct,
   type Setting,
-  weightBytes,
 } from './products.ts'
 import { median, table } from './table.ts'
 
@@ -153,7 +153,7 @@ const manyTokens = (pool: PoolHandle, chosen: readonly Work[], tokens: number): 
 const fewTokens = (setting: Setting, chosen: readonly Matrix[], tokens: number): string => {
   const readable = new Uint8Array(coldBytes).fill(1)
   const rows = chosen.map((own) => {
-    const bytes = weightBytes(own)
+    const bytes = bytesOf(own)
     const copies = Math.ceil(coldBytes / bytes)
     const piece = Math.max(bytes, 2 ** 22)
     let at = 0

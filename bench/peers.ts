@@ -103,13 +103,13 @@ const throughItself =
 const ways = ['node-llama-cpp', 'llama-bench'] as const
 
 interface Peers {
-  readonly ways: readonly (typeof ways)[number][]
+  readonly through: readonly (typeof ways)[number][]
   readonly llamaBench: string | undefined
   readonly settings: readonly NamedSettings[]
 }
 
 /** Default: all that there are. Throws RangeError. */
-const waysOf = (list: string | undefined, llamaBench: string | undefined): Peers['ways'] => {
+const waysOf = (list: string | undefined, llamaBench: string | undefined): Peers['through'] => {
   const possible = ways.filter((way) => way !== 'llama-bench' || llamaBench !== undefined)
   return (list?.split(',') ?? possible).map((name) => {
     const way = possible.find((one) => one === name)
@@ -119,11 +119,11 @@ const waysOf = (list: string | undefined, llamaBench: string | undefined): Peers
 }
 
 /** The first one of ours holds everything, as the peer does, and is the one that ratios are about. */
-const contenders = ({ ways, llamaBench, settings }: Peers): readonly Contender[] => [
+const contenders = ({ through, llamaBench, settings }: Peers): readonly Contender[] => [
   ours('compactor, whole cache', {}),
   ours('compactor, keep 0.25', { keep: 0.25 }),
-  ...(ways.includes('node-llama-cpp') ? settings.map(throughNode) : []),
-  ...(ways.includes('llama-bench') && llamaBench !== undefined ? settings.map(throughItself(llamaBench)) : []),
+  ...(through.includes('node-llama-cpp') ? settings.map(throughNode) : []),
+  ...(through.includes('llama-bench') && llamaBench !== undefined ? settings.map(throughItself(llamaBench)) : []),
 ]
 
 /** The peer has its own package.json and lock, so that no normal install pays for it. */
@@ -213,7 +213,7 @@ export const run = (args: string[]): void => {
     threads: Number(values.threads),
   }
   const bandwidthBefore = readBandwidth(job.threads)
-  const chosen = contenders({ ways: through, llamaBench, settings: settingsOf(values.settings) }).filter(
+  const chosen = contenders({ through, llamaBench, settings: settingsOf(values.settings) }).filter(
     ({ peer: isPeer }) => isPeer || values.only === 'all',
   )
   const results = new Map<Contender, Rates[]>(chosen.map((contender) => [contender, []]))

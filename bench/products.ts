@@ -39,7 +39,7 @@ export const binding: Binding = (() => {
 /** A function that multiplies with copy 0, 1, 2, … of a random matrix. */
 export const makeProduct = (matrix: Matrix, tokens: number, copies: number, { pool, int8 }: Setting): (() => void) => {
   const { type, rowCount, columns } = matrix
-  const bytes = weightBytes(matrix)
+  const bytes = bytesOf(matrix)
   const weights = new Uint8Array(bytes * copies)
   weights.set(randomWeights(matrix))
   for (let copy = 1; copy < copies; copy++) weights.copyWithin(copy * bytes, 0, bytes)
@@ -95,7 +95,7 @@ const feedForwardArguments = ({ up, down }: LayerMatrices): FeedForwardArguments
   false,
 ]
 
-export const weightBytes = ({ type, rowCount, columns }: Matrix): number =>
+export const bytesOf = ({ type, rowCount, columns }: Matrix): number =>
   (rowCount * columns * blockLayout[type].bytes) / blockLayout[type].values
 
 const weightArguments = (matrix: Matrix): [number, Uint8Array, number, number] => [
@@ -110,7 +110,7 @@ const randomNumbers = (count: number): Float32Array => Float32Array.from({ lengt
 /** Random quants under scales of 0.01, so that no product overflows or becomes subnormal. */
 const randomWeights = (matrix: Matrix): Uint8Array => {
   const { type } = matrix
-  const byteCount = weightBytes(matrix)
+  const byteCount = bytesOf(matrix)
   const bytes = Uint8Array.from({ length: byteCount }, () => Math.random() * 256)
   const view = new DataView(bytes.buffer)
   const scaleOffsets = type === 'Q6_K' ? [208] : type.endsWith('_0') ? [0] : [0, 2]

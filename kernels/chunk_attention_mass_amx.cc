@@ -154,7 +154,8 @@ COMPACTOR_INLINE Lanes median(Lanes a, Lanes b, Lanes c) {
 }
 
 // Sums of the middle of `third` times three keys, `row` numbers apart, which are far from one another. Of a mean, one key much larger
-// than the others would have most: these would then all be about as large, and what they differ in be lost.
+// than the others would have most: these would then all be about as large, and what they differ in be lost. Two such
+// keys just a third of the keys apart still do that.
 COMPACTOR_INLINE void add_medians(const float* k, size_t row, size_t keys, size_t third, size_t head_dim, Lanes* sums) {
   const size_t second = third < keys ? third * row : 0, last = 2 * third < keys ? 2 * third * row : second;
   for (size_t key = 0; key < third; key++, k += row)

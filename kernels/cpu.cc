@@ -67,12 +67,12 @@ void cpu_features(CpuFeature (&features)[kCpuFeatureCount]) {
 }
 
 #if COMPACTOR_X86
-// Tiles, their products of bfloat16, and AVX-512's conversions to bfloat16 (leaf 7, EDX bits 24 and 22). Older compilers
-// refuse the names.
+// Tiles, their products of 8 bits and of bfloat16, and AVX-512's conversions to bfloat16 (leaf 7, EDX bits 24, 25 and 22). Older
+// compilers refuse the names.
 static bool has_amx() {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   return bf16_available() && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (edx >> 24 & 1) != 0 &&
-         (edx >> 22 & 1) != 0;
+         (edx >> 25 & 1) != 0 && (edx >> 22 & 1) != 0;
 }
 
 // Linux gives a process the eight kilobytes of tile registers only on request, which may be refused (no support, a filter of

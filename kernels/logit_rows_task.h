@@ -90,11 +90,12 @@ COMPACTOR_INLINE double weighted_sum(const float* x, const float* weights, size_
   return sum_of_wide(low + high);
 }
 
-// Of the first value that is `largest`, which the block from `start` on holds; 0 if no block does (start = width).
+// Of the first value that is `largest`, which the block from `start` on holds; 0 if no block does (start = width). Never past the row:
+// memory that JavaScript shares may have been written since.
 COMPACTOR_INLINE size_t index_of(const float* x, size_t width, size_t start, float largest) {
   if (start == width) return 0;
   size_t index = start;
-  while (x[index] != largest) index++;
+  while (index + 1 < width && x[index] != largest) index++;
   return index;
 }
 

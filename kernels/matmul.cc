@@ -28,8 +28,10 @@ static bool is_for_rows(Isa isa, WeightType type, size_t n, bool int8) {
 constexpr size_t kFewestInt8TileTokens = 12;
 constexpr size_t kFewestInt8TileWeights = size_t{1} << 20;
 
+static_assert(kFewestTileTokens <= kMostFewTokens + 1, "8-bit tiles take what the others leave");
+
 static bool is_for_int8_tiles(Isa isa, const Matmul& m, bool int8) {
-  return isa >= Isa::amx && int8 && is_quantised(m.type) && m.n >= kFewestInt8TileTokens && m.n <= kMostFewTokens &&
+  return isa >= Isa::amx && int8 && is_quantised(m.type) && m.n >= kFewestInt8TileTokens && m.n < kFewestTileTokens &&
          m.rows * m.columns >= kFewestInt8TileWeights && fits_int8_tiles(m.columns);
 }
 

@@ -33,7 +33,8 @@ bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made
 bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
 
 constexpr size_t kMostFewTokens = 32;
-// Up to kMostProducts of one x for up to kMostFewTokens tokens; same bits as matmul_int8_panel_avx512
+// Up to kMostProducts of one x for up to kMostFewTokens tokens, of which matmul.cc asks for fewer; same bits as
+// matmul_int8_panel_avx512
 bool fits_int8_tiles(size_t columns);
 bool matmul_int8_amx(Pool& pool, const Matmul* matmuls, size_t count);
 

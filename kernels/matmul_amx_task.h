@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kBlockTokens = 2 * kTileSide;
 constexpr size_t kAmxTaskTokens = 512;  // of sums in a thread's scratch, and of one unpacking
 
-constexpr size_t kMostPanels = 16;   // of a task
+constexpr size_t kMostPanels = 16;  // of a task
 
 // In a thread's scratch.
 struct AmxPanel {

@@ -1,5 +1,5 @@
 // Matrix products for few tokens by the tile registers of AMX, in 8 bits: what matmul_int8_panel_avx512.cc computes, with the same bits,
-// for up to 32 tokens. The left side is sixteen weight rows, whose codes become signed bytes where they lie, the right side up to sixteen
+// for the 12 to 19 tokens that matmul.cc gives it, and as many as 32. The left side is sixteen weight rows, whose codes become signed bytes where they lie, the right side up to sixteen
 // tokens, so that nothing of the weights is transposed; a tile of integer sums takes 32 columns (16, if a scale has no more),
 // and is stored, scaled and added in f32.
 //
@@ -233,17 +233,14 @@ struct Step {
 
 struct FewRun {
   const Matmul* matmuls;  // of the same x
-  size_t count;
   Pool* pool;
-  TokenGroup* x;  // [tiles of tokens][groups + kSpareGroups]
+  TokenGroup* x;  // [tiles of tokens][groups]
   RowRanges strips;
 
   size_t token_tiles() const { return task_count(matmuls[0].n, kTileSide); }
   size_t groups() const { return matmuls[0].columns / 32; }
   size_t chunks() const { return task_count(groups(), kChunkGroups); }
-  TokenGroup* tokens(size_t tile, size_t group) const { return x + tile * (groups() + kSpareGroups) + group; }
-
-  static constexpr size_t kSpareGroups = 3;  // that multiply_chunk may read
+  TokenGroup* tokens(size_t tile, size_t group) const { return x + tile * groups() + group; }
 };
 
 // out = sums + bias + add of a strip's rows
@@ -351,11 +348,11 @@ void lay_tokens_task(void* arguments, size_t task, int thread) {
 }  // namespace
 
 bool fits_int8_tiles(size_t columns) {
-  return (columns / 32 + FewRun::kSpareGroups) * kMostTokenTiles * sizeof(TokenGroup) <= kSharedScratchBytes;
+  return columns / 32 * kMostTokenTiles * sizeof(TokenGroup) <= kSharedScratchBytes;
 }
 
 bool matmul_int8_amx(Pool& pool, const Matmul* matmuls, size_t count) {
-  FewRun run{matmuls, count, &pool, static_cast<TokenGroup*>(pool_shared_scratch(pool)), RowRanges()};
+  FewRun run{matmuls, &pool, static_cast<TokenGroup*>(pool_shared_scratch(pool)), RowRanges()};
   size_t strips = 0;
   for (size_t i = 0; i < count; i++) strips += task_count(matmuls[i].rows, kStripRows);
   run.strips.share_out(strips, kStripsOfPiece, size_t(pool_thread_count(pool)));

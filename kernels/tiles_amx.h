@@ -1,6 +1,6 @@
-// The tile registers of AMX: eight of sixteen rows of 64 bytes. Tiles 0 to 3 are two by two sums of 16 × 16 numbers, 4 and 5 rows of
-// the left matrix, 32 bfloat16 numbers of each, 6 and 7 columns of the right one: their rows are pairs along the axis that is summed
-// over, one pair of each column.
+// The tile registers of AMX: eight of sixteen rows of 64 bytes, or as many as the shapes say. For products of bfloat16, tiles 0 to 3 are
+// two by two sums of 16 × 16 numbers, 4 and 5 rows of the left matrix, 32 numbers of each, 6 and 7 columns of the right one: their
+// rows are pairs along the axis that is summed over, one pair of each column.
 //
 // Everything has internal linkage, as in lanes.h and for the same reason.
 #pragma once

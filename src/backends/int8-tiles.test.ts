@@ -27,11 +27,10 @@ const skip = (() => {
 })()
 
 describe('8-bit tiles give the bits of 8-bit panels', { skip }, () => {
-  const opsOf = (isa: Isa): NativeOps => createNativeOps({ threads: 2, isa, activations: 'int8' })
-  const [tiles, panels] = skip ? [] : [opsOf('amx'), opsOf('avx512')]
+  const opsOf = (isa: Isa, threads = 2): NativeOps => createNativeOps({ threads, isa, activations: 'int8' })
+  const [tiles, panels, tilesAlone] = skip ? [] : [opsOf('amx'), opsOf('avx512'), opsOf('amx', 1)]
   after(() => {
-    tiles?.dispose()
-    panels?.dispose()
+    for (const ops of [tiles, panels, tilesAlone]) ops?.dispose()
   })
 
   const product = async (ops: NativeOps | undefined, matrix: Matrix, x: Float32Array, added: boolean) => {
@@ -44,6 +43,25 @@ describe('8-bit tiles give the bits of 8-bit panels', { skip }, () => {
     }
     return ops.read(ops.matmul(ops.from(x, [n, matrix.columns]), weight, added ? options : {}))
   }
+
+  /** Of three matrices of several types at once, none of whole strips. */
+  const productsOf = async (ops: NativeOps | undefined, n: number) => {
+    assert.ok(ops)
+    const columns = 1024
+    const weights = (['Q8_0', 'Q4_K', 'Q6_K'] as const).map((type, i) => {
+      const matrix = { type, rows: rowsFor(columns) + 16 * i + i, columns, seed: i }
+      return ops.weight(type, [matrix.rows, columns], bytesOf(matrix))
+    })
+    const outs = ops.matmulEach(ops.from(normals(n * columns, 2), [n, columns]), weights)
+    return Promise.all(outs.map((out) => ops.read(out)))
+  }
+
+  for (const n of [13, 19])
+    test(`three matrices of three types, ${n} tokens, with one thread and with two`, async () => {
+      const expected = await productsOf(panels, n)
+      assert.deepEqual(await productsOf(tiles, n), expected)
+      assert.deepEqual(await productsOf(tilesAlone, n), expected)
+    })
 
   const assertSame = async (matrix: Matrix, x: Float32Array, added = false): Promise<void> => {
     const expected = await product(panels, matrix, x, added)

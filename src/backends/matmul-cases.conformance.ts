@@ -144,6 +144,7 @@ const matmul = (name: string, product: Product): OpCase => {
 const sizesOf = (type: WeightType): readonly (readonly [number, number, number])[] => {
   const unit = blockLayout[type].values
   const odd = unit === 1 ? 33 : unit
+  const wide = unit === 256 ? 1280 : 1312 // no multiple of a slice
   const counts = [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33].map(
     (n) => [n, 19, odd * (unit === 256 ? 1 : 3)] as const,
   )
@@ -154,9 +155,14 @@ const sizesOf = (type: WeightType): readonly (readonly [number, number, number])
     [1, 130, odd * 2],
     [6, 67, unit === 1 ? 1 : odd],
     [64, 100, unit === 1 ? 300 : 512],
-    // From the count on that goes by tiles: slices of 5 and 4 groups, or 8; several panels to a task; more tokens than a task has.
+    // Columns of several slices, for which sums are added up: for few tokens, more rows than a panel has, more tokens than a task has.
+    [6, 67, wide],
+    [20, 33, wide],
+    [65, 600, wide],
+    // From the count on that goes by tiles: several panels to a task; more tokens than a task has.
     [20, 33, unit === 256 ? 512 : 288],
     [32, 130, odd],
+    [513, 3, wide],
     [513, 3, odd],
   ]
 }

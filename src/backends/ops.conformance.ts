@@ -225,6 +225,7 @@ const stoppable = [
   'lagRanks',
   'expectedAttention',
   'softmax',
+  'argmax',
   'describeRows',
 ] as const satisfies readonly OpName[]
 

@@ -163,6 +163,7 @@ const callOf = (parts: readonly Placed[]): Call => {
   const count = parts.reduce((sum, part) => sum + part.count, 0)
   return { start: first.start, count, before: noCopies, segments: [...first.shared, ...own], firstIndex }
 }
+
 /** Rows of logits that the backend holds at once. */
 const mostLogitRows = 64
 

@@ -17,6 +17,25 @@ test('sampler: temperature 0 takes the most likely token, ties to the lowest id'
   assert.equal(createSampler()(logits), 1)
 })
 
+test('sampler: where no logit is above −∞, temperature 0 takes the first token that is allowed', () => {
+  const { NaN: nan, NEGATIVE_INFINITY: nothing } = Number
+  for (const logits of [
+    [nan, nothing, nothing],
+    [nan, nan, nan],
+    [nothing, nothing, nothing],
+  ].map((values) => Float32Array.from(values))) {
+    assert.equal(createSampler()(logits), 0)
+    assert.equal(
+      createSampler()(logits, (id) => id > 0),
+      1,
+    )
+    assert.equal(
+      createSampler()(logits, () => false),
+      -1,
+    )
+  }
+})
+
 test('sampler: without filters 4,000 draws follow softmax within 0.03', () => {
   const weights = Array.from(logits, Math.exp)
   const sum = weights.reduce((a, b) => a + b)

@@ -50,9 +50,9 @@ export const createSampler = (options: SamplingOptions = {}): Sampler => {
 }
 
 export const argmax: Sampler = (logits, allows) => {
-  const first = logits.indexOf(largestOf(logits)) // mostly allowed, and asking about a token costs more than all logits
-  if (!allows) return Math.max(first, 0) // −1: every logit is NaN
-  if (first >= 0 && allows(first)) return first
+  const largest = largestOf(logits)
+  const first = largest === Number.NEGATIVE_INFINITY ? 0 : logits.indexOf(largest) // as the op of that name
+  if (!allows || allows(first)) return first // mostly allowed, and asking about a token costs more than all logits
   let best = -1
   let bestLogit = Number.NEGATIVE_INFINITY
   for (let id = 0; id < logits.length; id++) {

@@ -12,35 +12,28 @@ void argmax_rows_scalar(void* plan, size_t task, int) { argmax_rows(*static_cast
 
 void describe_rows_scalar(void* plan, size_t task, int) { describe_rows(*static_cast<const RowsPlan*>(plan), task); }
 
-bool softmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out) {
-  RowsPlan plan{x, rows, width, rows_per_task(width), out, nullptr, nullptr, 0};
-  Task task = softmax_rows_scalar;
 #if COMPACTOR_X86
-  if (isa != Isa::scalar) task = softmax_rows_avx2;
+#define COMPACTOR_VARIANT_OF(name) (isa != Isa::scalar ? name##_avx2 : name##_scalar)
+#else
+#define COMPACTOR_VARIANT_OF(name) ((void)isa, name##_scalar)
 #endif
-  (void)isa;
-  return pool_run(pool, task_count(rows, plan.rows_per_task), task, &plan);
+
+static bool run_rows(Pool& pool, Task task, RowsPlan plan) {
+  plan.rows_per_task = rows_per_task(plan.width);
+  return pool_run(pool, task_count(plan.rows, plan.rows_per_task), task, &plan);
+}
+
+bool softmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out) {
+  return run_rows(pool, COMPACTOR_VARIANT_OF(softmax_rows), {x, rows, width, 0, out, nullptr, nullptr, 0});
 }
 
 bool argmax_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, float* out) {
-  RowsPlan plan{x, rows, width, rows_per_task(width), out, nullptr, nullptr, 0};
-  Task task = argmax_rows_scalar;
-#if COMPACTOR_X86
-  if (isa != Isa::scalar) task = argmax_rows_avx2;
-#endif
-  (void)isa;
-  return pool_run(pool, task_count(rows, plan.rows_per_task), task, &plan);
+  return run_rows(pool, COMPACTOR_VARIANT_OF(argmax_rows), {x, rows, width, 0, out, nullptr, nullptr, 0});
 }
 
 bool describe_rows_f32(Pool& pool, Isa isa, const float* x, size_t rows, size_t width, const float* weights,
                        const uint32_t* picks, size_t period, float* out) {
-  RowsPlan plan{x, rows, width, rows_per_task(width), out, weights, picks, period};
-  Task task = describe_rows_scalar;
-#if COMPACTOR_X86
-  if (isa != Isa::scalar) task = describe_rows_avx2;
-#endif
-  (void)isa;
-  return pool_run(pool, task_count(rows, plan.rows_per_task), task, &plan);
+  return run_rows(pool, COMPACTOR_VARIANT_OF(describe_rows), {x, rows, width, 0, out, weights, picks, period});
 }
 
 }  // namespace compactor

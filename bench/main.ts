@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { CompactorError } from '../src/error.ts'
 
 const folder = new URL('.', import.meta.url)
 
@@ -23,11 +24,23 @@ const questions = (): Map<string, string> =>
       ]),
   )
 
+/** An option that there is not, a value that is none of its own, a model that is not here: a sentence is enough. */
+const isWrongUse = (error: unknown): error is Error =>
+  error instanceof RangeError ||
+  error instanceof CompactorError ||
+  (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
+
 const [name = '', ...args] = process.argv.slice(2)
 const known = questions()
 if (known.has(name)) {
   const { run } = (await import(new URL(`${name}.ts`, folder).href)) as { run(args: string[]): Promise<void> | void }
-  await run(args)
+  try {
+    await run(args)
+  } catch (error) {
+    if (!isWrongUse(error)) throw error
+    process.stderr.write(`${name}: ${error.message}\n`)
+    process.exitCode = 2
+  }
 } else {
   if (name) process.stderr.write(`no benchmark is called ${name}\n`)
   process.stderr.write('usage: npm run bench NAME -- OPTIONS\n')

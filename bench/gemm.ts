@@ -1,12 +1,12 @@
 /**
  * How near matrix products come to what the machine gives: for many tokens rounded activations (8 bits, or bfloat16 with AMX)
- * and f32 against each other and the peak of the instructions that each is made of, for few tokens bytes of weights per
- * second against plain reading, each measured in turn in the same run. Many tokens also as a layer has them: the feed-forward
- * network in one go, and all products of a layer.
+ * and f32 against each other and the peak of the instructions that each is made of (with AVX2 8-bit products, of Q8_0 16-bit
+ * ones), for few tokens bytes of weights per second against plain reading, each measured in turn in the same run. Many tokens
+ * also as a layer has them: the feed-forward network in one go, and all products of a layer.
  * Options: --threads N (2), --tokens N (512), --few 1,2,4,8, --only TYPE, --isa ISA; for few tokens --activations int8|f32.
  */
 import { parseArgs } from 'node:util'
-import type { PoolHandle } from '../src/backends/binding.ts'
+import { type PoolHandle, weightTypes } from '../src/backends/binding.ts'
 import { nativeAvailable } from '../src/backends/native.ts'
 import type { WeightType } from '../src/backends/ops.ts'
 import { machine, machineLine } from '../src/eval/machine.ts'
@@ -96,6 +96,7 @@ export const run = (args: string[]): void => {
 
 interface Work {
   readonly name: string
+  readonly type: WeightType // of the products, or of most
   readonly weights: number // that each token is multiplied with
   readonly make: (setting: Setting) => () => void
 }
@@ -105,6 +106,7 @@ const works = (chosen: readonly Matrix[], tokens: number, withLayers: boolean): 
     .filter(({ rowCount }) => rowCount < 10_000)
     .map((own) => ({
       name: nameOf(own),
+      type: own.type,
       weights: sizeOf(own),
       make: (setting: Setting) => makeProduct(own, tokens, 1, setting),
     })),
@@ -114,11 +116,13 @@ const works = (chosen: readonly Matrix[], tokens: number, withLayers: boolean): 
     return [
       {
         name: `${model}, feed-forward`,
+        type: layer.up.type,
         weights: feedForward,
         make: (setting: Setting) => makeFeedForward(layer, tokens, setting),
       },
       {
         name: `${model}, a layer`,
+        type: layer.up.type,
         weights: feedForward + others,
         make: (setting: Setting) => makeLayer(layer, tokens, setting),
       },
@@ -130,12 +134,12 @@ const nameOf = ({ type, rowCount, columns }: Matrix): string => `${type} ${rowCo
 const sizeOf = ({ rowCount, columns }: Matrix): number => rowCount * columns
 
 const manyTokens = (pool: PoolHandle, chosen: readonly Work[], tokens: number): string => {
-  const rows = chosen.map(({ name, weights, make }) => {
+  const rows = chosen.map(({ name, type, weights, make }) => {
     const { rates, peaks } = alternate({
       amount: 2 * tokens * weights,
       products: [true, false].map((int8) => make({ pool, int8 })),
       peaks: [
-        () => peakOf((rounds) => binding.measureProducts(pool, rounds)),
+        () => peakOf((rounds) => binding.measureProducts(pool, rounds, weightTypes.indexOf(type))),
         () => peakOf((rounds) => binding.measureFma(pool, rounds)),
       ],
     })

@@ -1,5 +1,5 @@
 /** How fast this machine reads memory and multiplies, plainly: what kernels are held against. */
-import { type Binding, loadBinding, type PoolHandle } from '../src/backends/binding.ts'
+import { type Binding, loadBinding, type PoolHandle, weightTypes } from '../src/backends/binding.ts'
 import { nativeAvailable } from '../src/backends/native.ts'
 
 const readableBytes = 2 ** 28
@@ -39,9 +39,11 @@ export const readBandwidth = (threads: number): number =>
 export const multiplyPeak = (threads: number): number =>
   withPool(threads, (binding, pool) => peakOf(() => binding.measureFma(pool, chainLength)))
 
-/** The same of the instructions that products for many tokens are made of. */
+/** The same of the instructions that products of most types for many tokens are made of. */
 export const productPeak = (threads: number): number =>
-  withPool(threads, (binding, pool) => peakOf(() => binding.measureProducts(pool, chainLength)))
+  withPool(threads, (binding, pool) =>
+    peakOf(() => binding.measureProducts(pool, chainLength, weightTypes.indexOf('Q4_0'))),
+  )
 
 const peakOf = (measure: () => number): number => {
   let operations = 0

@@ -29,8 +29,10 @@ bool matmul_panel_avx2(Pool& pool, const Matmul& matmul);  // any n, f32 activat
 // Up to kMostProducts of one x; made for few tokens
 bool matmul_int8_avx2(Pool& pool, const Matmul* matmuls, size_t count);
 bool matmul_int8_avx512(Pool& pool, const Matmul* matmuls, size_t count);
-bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul);    // any n; made for many tokens
-bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul);  // any n; made for many tokens
+
+// Up to kMostProducts of one x; any n; made for many tokens
+bool matmul_int8_panel_avx2(Pool& pool, const Matmul* matmuls, size_t count);
+bool matmul_int8_panel_avx512(Pool& pool, const Matmul* matmuls, size_t count);
 
 constexpr size_t kMostFewTokens = 32;
 // Up to kMostProducts of one x for up to kMostFewTokens tokens, of which matmul.cc asks for fewer; same bits as

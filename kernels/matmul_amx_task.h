@@ -76,7 +76,7 @@ inline void round_four(__m512i codes, __m512 scale, __m512 shift, uint32_t* pair
 template <WeightType kType>
 inline void round_panel(AmxPanel& panel, size_t groups) {
   constexpr Codes kCodes = codes_of(kType);
-  const __m512 wide = _mm512_set1_ps(256.0f), before = _mm512_set1_ps(-256.0f - float(code_offset(kType)));
+  const __m512 wide = _mm512_set1_ps(256.0f), before = _mm512_set1_ps(-256.0f - float(code_offset(kType, Sums::in32Bits)));
   for (size_t g = 0; g < groups; g++)
     for (size_t h = 0; h < 2; h++) {
       __m512 scale{}, shift{};

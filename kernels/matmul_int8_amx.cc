@@ -101,7 +101,7 @@ inline void unpack_large_factors(const StripRows& rows, size_t at, PanelFactors&
     if constexpr (kType == WeightType::Q6_K)
       unpack_q6_k_scales(block, &factors.scales[0][r]);
     else
-      unpack_k45_scales(block, &factors.scales[0][r], &factors.minimums[0][r]);
+      unpack_k45_scales<kType, Sums::in32Bits>(block, &factors.scales[0][r], &factors.minimums[0][r]);
   }
 }
 
@@ -335,7 +335,8 @@ void lay_tokens_task(void* arguments, size_t task, int thread) {
   TokenGroup* const target = run.tokens(tile, group);
   for (size_t lane = 0; lane < kTileSide; lane++) {
     const size_t token = tile * kTileSide + lane;
-    if (token < m.n) quantise_panel_token_avx2(m.x + token * m.columns + group * 32, groups * 32, m.type, quantised);
+    const float* const x = m.x + token * m.columns + group * 32;
+    if (token < m.n) quantise_panel_token_avx2(x, groups * 32, m.type, Sums::in32Bits, quantised);
     for (size_t g = 0; g < groups; g++) {
       const PanelGroup own = token < m.n ? quantised[g * kTileTokens] : PanelGroup{};
       for (size_t i = 0; i < 8; i++) memcpy(target[g].q[i][lane], own.q + 4 * i, 4);

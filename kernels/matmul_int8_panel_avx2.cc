@@ -1,6 +1,7 @@
 // The inner loop of matmul_int8_panel_task.h with AVX2: four codes of eight rows times four activations give pairs of
-// products in 16 bits. As many steps are added up there as the width of the codes allows (2 · 127 · code each, below
-// 2^15 together), then in 32 bits. Q8_0 is multiplied with its sign moved to the activations: 2 · 128 · 127 in one step.
+// products in 16 bits, where they are added up. Centred codes of 4 and 5 bits stay below 2^15 over all 32 columns (16 · 127 ·
+// 16 at most), those of 6 bits over the 16 that a scale is for. What is added first is −offset · Σ q, so that codes are
+// centred; sums in between may wrap around. Codes of 8 bits fit only once, and are multiplied as numbers of 16 bits in 32.
 #include "blocks.h"
 #include "cpu.h"
 #include "matmul.h"
@@ -20,156 +21,170 @@ namespace {
 constexpr int kNearTokens = 3;
 constexpr size_t kNearRows = 16;
 
-// Steps of four columns that 16 bits hold.
-constexpr int steps_in_16_bits(WeightType type) {
-  switch (type) {
-    case WeightType::Q4_0:
-    case WeightType::Q4_1:
-    case WeightType::Q4_K: return 8;  // 15 · 127 · 2 · 8 = 30480
-    case WeightType::Q5_0:
-    case WeightType::Q5_1:
-    case WeightType::Q5_K: return 4;  // 31 · 127 · 2 · 4 = 31496
-    case WeightType::Q6_K: return 2;  // 63 · 127 · 2 · 2 = 32004
-    default: return 1;                // 128 · 127 · 2 = 32512
-  }
-}
+// Whether scales are codes of 16 bits: where sums are in 16 bits, they can be multiplied with them.
+constexpr bool has_scale_codes(WeightType type) { return type != WeightType::Q8_0; }
 
-template <WeightType kType>
-inline __m256i multiply_codes(__m256i codes, __m256i q) {
-  if constexpr (kType == WeightType::Q8_0) {
-    const __m256i w = _mm256_xor_si256(codes, _mm256_set1_epi8(-128));
-    return _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(q, w));
-  }
-  return _mm256_maddubs_epi16(codes, q);
-}
+using PanelCodes = const uint8_t (*)[kPanelRows][4];
 
-inline __m256i four_of_each(const int8_t* q) {
+inline __m256i all_of(const void* four_bytes) {
   int32_t four;
-  memcpy(&four, q, sizeof four);
+  memcpy(&four, four_bytes, sizeof four);
   return _mm256_set1_epi32(four);
 }
 
-inline __m256i codes_at(const uint8_t (*codes)[kPanelRows][4], int step, int row) {
+inline __m256i codes_at(PanelCodes codes, int step, int row) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(codes[step][row]));
 }
 
-inline __m256i add_widened(__m256i acc, __m256i near) {
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(near, _mm256_set1_epi16(1)));
-}
-
-// acc += codes · q over 4 · kSteps columns that are added up in 16 bits first: four or eight steps, each for all tokens.
+// near = start + codes · q over 4 · kSteps columns, in 16 bits.
 // The empty assembly keeps GCC from reordering the additions, which needs more registers than there are.
-template <WeightType kType, int kTokens, int kSteps>
-inline void add_long_run(const uint8_t (*codes)[kPanelRows][4], const PanelGroup* x, int from,
-                         __m256i (&acc)[kTokens][2]) {
-  __m256i near[kTokens][2];
+template <bool kStarts, int kTokens, int kSteps>
+inline void add_in_16_bits(PanelCodes codes, const PanelGroup* x, int first, __m256i (&near)[kTokens][2]) {
+#pragma GCC unroll 3
+  for (int t = 0; kStarts && t < kTokens; t++) near[t][0] = near[t][1] = all_of(&x[t].starts[first / 4]);
 #pragma GCC unroll 8
   for (int k = 0; k < kSteps; k++) {
+    const __m256i low = codes_at(codes, first + k, 0), high = codes_at(codes, first + k, 8);
+#pragma GCC unroll 3
+    for (int t = 0; t < kTokens; t++) {
+      const __m256i q = all_of(x[t].q + 4 * (first + k));
+      const __m256i product_low = _mm256_maddubs_epi16(low, q), product_high = _mm256_maddubs_epi16(high, q);
+      near[t][0] = !kStarts && k == 0 ? product_low : _mm256_add_epi16(near[t][0], product_low);
+      near[t][1] = !kStarts && k == 0 ? product_high : _mm256_add_epi16(near[t][1], product_high);
+      asm("" : "+x"(near[t][0]), "+x"(near[t][1]));
+    }
+  }
+}
+
+// The activations of one tile's slice as numbers of 16 bits, where codes have as many
+template <WeightType kType>
+struct WideTile {
+  void fill(const PanelGroup*, size_t, size_t) {}
+};
+
+template <>
+struct WideTile<WeightType::Q8_0> {
+  alignas(32) int16_t q[kPanelGroups / 2][kTileTokens][32];
+
+  void fill(const PanelGroup* x, size_t tokens, size_t groups) {
+    for (size_t g = 0; g < groups; g++)
+      for (size_t t = 0; t < tokens; t++)
+        for (size_t i = 0; i < 32; i += 16) {
+          const __m128i half = _mm_load_si128(reinterpret_cast<const __m128i*>(x[g * kTileTokens + t].q + i));
+          _mm256_store_si256(reinterpret_cast<__m256i*>(q[g][t] + i), _mm256_cvtepi8_epi16(half));
+        }
+  }
+};
+
+// acc = codes · q over 32 columns, both of 16 bits, two to a step
+template <int kTokens>
+inline void add_in_32_bits(PanelCodes codes, const int16_t (*q)[32], __m256i (&acc)[kTokens][2]) {
+#pragma GCC unroll 16
+  for (int k = 0; k < 16; k++) {
     const __m256i low = codes_at(codes, k, 0), high = codes_at(codes, k, 8);
 #pragma GCC unroll 3
     for (int t = 0; t < kTokens; t++) {
-      const __m256i q = four_of_each(x[t].q + from + 4 * k);
-      const __m256i product_low = multiply_codes<kType>(low, q), product_high = multiply_codes<kType>(high, q);
-      near[t][0] = k == 0 ? product_low : _mm256_add_epi16(near[t][0], product_low);
-      near[t][1] = k == 0 ? product_high : _mm256_add_epi16(near[t][1], product_high);
-      asm("" : "+x"(near[t][0]), "+x"(near[t][1]));
-      if (k < kSteps - 1) continue;
-      acc[t][0] = add_widened(acc[t][0], near[t][0]);
-      acc[t][1] = add_widened(acc[t][1], near[t][1]);
+      const __m256i two = all_of(q[t] + 2 * k);
+      const __m256i product_low = _mm256_madd_epi16(low, two), product_high = _mm256_madd_epi16(high, two);
+      acc[t][0] = k == 0 ? product_low : _mm256_add_epi32(acc[t][0], product_low);
+      acc[t][1] = k == 0 ? product_high : _mm256_add_epi32(acc[t][1], product_high);
+      asm("" : "+x"(acc[t][0]), "+x"(acc[t][1]));
     }
   }
 }
 
-// The same for one or two steps, token by token.
-template <WeightType kType, int kTokens, int kSteps>
-inline void add_short_run(const uint8_t (*codes)[kPanelRows][4], const PanelGroup* x, int from,
-                          __m256i (&acc)[kTokens][2]) {
-  __m256i w[kSteps][2];
+// Sums of 32 columns as 32-bit integers
+template <WeightType kType, int kTokens>
+inline void add_group(PanelCodes codes, const float (*scales)[kPanelRows], const PanelGroup* x,
+                      const WideTile<kType>& wide, size_t g, size_t token, __m256i (&acc)[kTokens][2]) {
+  if constexpr (!has_scale_codes(kType)) {
+    add_in_32_bits<kTokens>(codes, wide.q[g] + token, acc);
+  } else if constexpr (codes_of(kType) == Codes::halves) {
+    __m256i near[kTokens][2];
 #pragma GCC unroll 2
-  for (int k = 0; k < kSteps; k++) {
-    w[k][0] = codes_at(codes, k, 0);
-    w[k][1] = codes_at(codes, k, 8);
+    for (int half = 0; half < 2; half++) {
+      add_in_16_bits<true, kTokens, 4>(codes, x, 4 * half, near);
+#pragma GCC unroll 3
+      for (int t = 0; t < kTokens; t++)
+#pragma GCC unroll 2
+        for (int h = 0; h < 2; h++) {
+          const __m256i scale = _mm256_load_si256(reinterpret_cast<const __m256i*>(scales[half] + 8 * h));
+          const __m256i product = _mm256_madd_epi16(near[t][h], scale);
+          acc[t][h] = half == 0 ? product : _mm256_add_epi32(acc[t][h], product);
+        }
+    }
+  } else {
+    add_in_16_bits<code_offset(kType, Sums::in16Bits) != 0, kTokens, 8>(codes, x, 0, acc);
+#pragma GCC unroll 3
+    for (int t = 0; t < kTokens; t++)
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; h++)
+        acc[t][h] = _mm256_madd_epi16(acc[t][h], _mm256_load_si256(reinterpret_cast<const __m256i*>(*scales + 8 * h)));
   }
+}
+
+// sums += (scale ·) x.scale · acc (+ minimum · x.sum), 16 rows
+template <WeightType kType, int kTokens>
+inline void add_scaled(const float* scales, const float* minimums, const PanelGroup* x, const __m256i (&acc)[kTokens][2],
+                       __m256 (&sums)[kTokens][2]) {
 #pragma GCC unroll 3
   for (int t = 0; t < kTokens; t++) {
-    __m256i near[2];
+    const __m256 scale = _mm256_set1_ps(x[t].scale);
 #pragma GCC unroll 2
-    for (int k = 0; k < kSteps; k++) {
-      const __m256i q = four_of_each(x[t].q + from + 4 * k);
-      const __m256i product_low = multiply_codes<kType>(w[k][0], q), product_high = multiply_codes<kType>(w[k][1], q);
-      near[0] = k == 0 ? product_low : _mm256_add_epi16(near[0], product_low);
-      near[1] = k == 0 ? product_high : _mm256_add_epi16(near[1], product_high);
+    for (int h = 0; h < 2; h++) {
+      __m256 product = _mm256_cvtepi32_ps(acc[t][h]);
+      if constexpr (!has_scale_codes(kType)) product = _mm256_mul_ps(product, _mm256_load_ps(scales + 8 * h));
+      sums[t][h] = _mm256_fmadd_ps(product, scale, sums[t][h]);
     }
-    acc[t][0] = add_widened(acc[t][0], near[0]);
-    acc[t][1] = add_widened(acc[t][1], near[1]);
-    asm("" : "+x"(acc[t][0]), "+x"(acc[t][1]));
+    if constexpr (codes_of(kType) == Codes::minimum) {
+      const __m256 sum = _mm256_set1_ps(x[t].sum);
+#pragma GCC unroll 2
+      for (int h = 0; h < 2; h++) sums[t][h] = _mm256_fmadd_ps(_mm256_load_ps(minimums + 8 * h), sum, sums[t][h]);
+    }
   }
 }
 
-// Columns 4 · kFirst … 4 · kEnd of a group → acc, in 32 bits, from `starts` on
-template <WeightType kType, int kTokens, int kFirst, int kEnd>
-inline void multiply_steps(const uint8_t (*codes)[kPanelRows][4], const PanelGroup* x, __m256i (&acc)[kTokens][2]) {
-  constexpr int kRun = steps_in_16_bits(kType);
-  constexpr bool kStarts = codes_of(kType) != Codes::minimum && kType != WeightType::Q8_0;
+// out [kTokens][kPanelRows] (+)= x · 16 rows of the panel from `row` on
+template <WeightType kType, int kTokens>
+void multiply_rows(const PanelGroup* x, const PanelGroup* next, const WideTile<kType>& wide, size_t token, const Panel& panel, size_t groups,
+                   size_t row, bool starts, float* out) {
+  const char* ask = reinterpret_cast<const char*>(next) + (row / kNearRows * 2 + (token != 0)) * groups * 72;
+  constexpr Codes kCodes = codes_of(kType);
+  __m256 sums[kTokens][2];
 #pragma GCC unroll 3
   for (int t = 0; t < kTokens; t++)
-    acc[t][0] = acc[t][1] = kStarts ? _mm256_set1_epi32(x[t].starts[kFirst / 4]) : _mm256_setzero_si256();
-#pragma GCC unroll 8
-  for (int k = kFirst; k < kEnd; k += kRun) {
-    if constexpr (kRun > 2)
-      add_long_run<kType, kTokens, kRun>(codes + k, x, 4 * k, acc);
-    else
-      add_short_run<kType, kTokens, kRun>(codes + k, x, 4 * k, acc);
-  }
-}
-
-// out [kTokens][kPanelRows] += scale · x.scale · acc (+ minimum · x.sum), 16 rows
-template <Codes kCodes, int kTokens>
-inline void add_scaled(const float* scales, const float* minimums, const PanelGroup* x,
-                       const __m256i (&acc)[kTokens][2], float* out) {
 #pragma GCC unroll 2
-  for (int h = 0; h < 2; h++) {
-    const __m256 scale = _mm256_load_ps(scales + 8 * h);
-#pragma GCC unroll 3
-    for (int t = 0; t < kTokens; t++) {
-      float* const at = out + size_t(t) * kPanelRows + 8 * h;
-      const __m256 product = _mm256_mul_ps(_mm256_cvtepi32_ps(acc[t][h]), scale);
-      __m256 sum = _mm256_fmadd_ps(product, _mm256_set1_ps(x[t].scale), _mm256_load_ps(at));
-      if constexpr (kCodes == Codes::minimum)
-        sum = _mm256_fmadd_ps(_mm256_load_ps(minimums + 8 * h), _mm256_set1_ps(x[t].sum), sum);
-      _mm256_store_ps(at, sum);
-    }
-  }
-}
-
-// out [kTokens][kPanelRows] += x · 16 rows of the panel from `row` on
-template <WeightType kType, int kTokens>
-void multiply_rows(const PanelGroup* x, const Panel& panel, size_t groups, size_t row, float* out) {
-  constexpr Codes kCodes = codes_of(kType);
+    for (int h = 0; h < 2; h++) sums[t][h] = _mm256_setzero_ps();
   for (size_t g = 0; g < groups; g++, x += kTileTokens) {
-    const auto codes = reinterpret_cast<const uint8_t(*)[kPanelRows][4]>(panel.codes[g * 8][row]);
+    const auto codes = reinterpret_cast<PanelCodes>(panel.codes[g * 8 * code_bytes(kType, Sums::in16Bits)][row]);
+    const auto scales = reinterpret_cast<const float(*)[kPanelRows]>(panel.factors.scales[kCodes == Codes::halves ? 2 * g : g] + row);
     const float* minimums = panel.factors.minimums[g] + row;
     __m256i acc[kTokens][2];
-    if constexpr (kCodes == Codes::halves) {
-      multiply_steps<kType, kTokens, 0, 4>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.factors.scales[2 * g] + row, minimums, x, acc, out);
-      multiply_steps<kType, kTokens, 4, 8>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.factors.scales[2 * g + 1] + row, minimums, x, acc, out);
-    } else {
-      multiply_steps<kType, kTokens, 0, 8>(codes, x, acc);
-      add_scaled<kCodes, kTokens>(panel.factors.scales[g] + row, minimums, x, acc, out);
-    }
+    _mm_prefetch(ask + g * 72, _MM_HINT_T0);
+    add_group<kType, kTokens>(codes, scales, x, wide, g, token, acc);
+    add_scaled<kType, kTokens>(*scales, minimums, x, acc, sums);
   }
+#pragma GCC unroll 3
+  for (int t = 0; t < kTokens; t++)
+#pragma GCC unroll 2
+    for (int h = 0; h < 2; h++) {
+      float* const at = out + size_t(t) * kPanelRows + 8 * h;
+      const __m256 unit = has_scale_codes(kType) ? _mm256_load_ps(panel.factors.units + row + 8 * h) : _mm256_set1_ps(1);
+      _mm256_store_ps(at, _mm256_fmadd_ps(sums[t][h], unit, starts ? _mm256_setzero_ps() : _mm256_load_ps(at)));
+    }
 }
 
 template <WeightType kType, int kTokens>
-void multiply_tile(const PanelGroup* x, const Panel& panel, size_t groups, bool first, float* sums) {
+void multiply_tile(const PanelGroup* x, const PanelGroup* next, const Panel& panel, size_t groups, bool first,
+                   float* sums) {
   constexpr int kNear = kTokens < kNearTokens ? kTokens : kNearTokens;
-  if (first) memset(sums, 0, size_t(kTokens) * kPanelRows * sizeof(float));
+  WideTile<kType> wide;
+  wide.fill(x, kTokens, groups);
   for (size_t row = 0; row < kPanelRows; row += kNearRows) {
-    multiply_rows<kType, kNear>(x, panel, groups, row, sums + row);
+    multiply_rows<kType, kNear>(x, next, wide, 0, panel, groups, row, first, sums + row);
     if constexpr (kTokens > kNear)
-      multiply_rows<kType, kTokens - kNear>(x + kNear, panel, groups, row, sums + size_t(kNear) * kPanelRows + row);
+      multiply_rows<kType, kTokens - kNear>(x + kNear, next, wide, kNear, panel, groups, row, first,
+                                            sums + size_t(kNear) * kPanelRows + row);
   }
 }
 
@@ -195,12 +210,49 @@ const MultiplyTiles& multiply_tiles_of(WeightType type) {
   }
 }
 
-constexpr PackPanels kPack = COMPACTOR_PACKING(pack_panel);
+// Scales → multiples of a unit of each row, in 16 bits and twice, so that one instruction multiplies pairs of sums with
+// them and adds them up; minimums → multiples of the same unit. A row with NaN or infinity among its scales gets the unit NaN.
+template <WeightType kType>
+void encode_scales(size_t groups, PanelFactors& factors) {
+  constexpr bool kHalves = codes_of(kType) == Codes::halves;
+  const size_t count = kHalves ? 2 * groups : groups;
+  const __m256 most = _mm256_set1_ps(kHalves ? 16383 : 32767);  // so that 32 bits hold all products of a group
+  const __m256 sign = _mm256_set1_ps(-0.0f), zero = _mm256_setzero_ps();
+  for (size_t r = 0; r < kPanelRows; r += 8) {
+    __m256 largest = zero, poison = zero;
+    for (size_t i = 0; i < count; i++) {
+      const __m256 scale = _mm256_load_ps(factors.scales[i] + r);
+      largest = _mm256_max_ps(largest, _mm256_andnot_ps(sign, scale));
+      poison = _mm256_fmadd_ps(scale, zero, poison);
+    }
+    largest = _mm256_blendv_ps(largest, most, _mm256_cmp_ps(largest, zero, _CMP_EQ_OQ));
+    const __m256 inverse = _mm256_div_ps(most, largest);
+    _mm256_store_ps(factors.units + r, _mm256_add_ps(_mm256_div_ps(largest, most), poison));
+    for (size_t i = 0; i < count; i++) {
+      const __m256i code = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_load_ps(factors.scales[i] + r), inverse));
+      const __m256i twice = _mm256_blend_epi16(code, _mm256_slli_epi32(code, 16), 0xaa);
+      _mm256_store_si256(reinterpret_cast<__m256i*>(factors.scales[i] + r), twice);
+    }
+    if constexpr (codes_of(kType) == Codes::minimum)
+      for (size_t g = 0; g < groups; g++) {
+        float* const minimums = factors.minimums[g] + r;
+        _mm256_store_ps(minimums, _mm256_mul_ps(_mm256_load_ps(minimums), inverse));
+      }
+  }
+}
+
+template <WeightType kType>
+void pack_panel_avx2(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
+  pack_panel<kType, Sums::in16Bits>(m, row, start, groups, panel);
+  if constexpr (has_scale_codes(kType)) encode_scales<kType>(groups, panel.factors);
+}
+
+constexpr PackPanels kPack = COMPACTOR_PACKING(pack_panel_avx2);
 
 }  // namespace
 
-bool matmul_int8_panel_avx2(Pool& pool, const Matmul& matmul) {
-  return run_panels(pool, matmul, multiply_tiles_of(matmul.type), kPack[size_t(matmul.type)]);
+bool matmul_int8_panel_avx2(Pool& pool, const Matmul* matmuls, size_t count) {
+  return run_panels(pool, matmuls, count, {Sums::in16Bits, multiply_tiles_of, kPack});
 }
 
 }  // namespace compactor

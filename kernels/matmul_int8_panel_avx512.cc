@@ -80,7 +80,7 @@ inline void add_group(const Panel& panel, size_t group, const PanelGroup* x, __m
 }
 
 template <Codes kCodes, int kTokens>
-void multiply_tile(const PanelGroup* x, const Panel& panel, size_t groups, bool first, float* out) {
+void multiply_tile(const PanelGroup* x, const PanelGroup*, const Panel& panel, size_t groups, bool first, float* out) {
   __m512 sums[kTokens][2];
 #pragma GCC unroll 6
   for (int t = 0; t < kTokens; t++) {
@@ -102,12 +102,14 @@ void multiply_tile(const PanelGroup* x, const Panel& panel, size_t groups, bool 
 constexpr MultiplyTiles kMultiply[3] = {COMPACTOR_TILES(Codes::centred), COMPACTOR_TILES(Codes::minimum),
                                                         COMPACTOR_TILES(Codes::halves)};
 
+const MultiplyTiles& multiply_tiles_of(WeightType type) { return kMultiply[int(codes_of(type))]; }
+
 constexpr PackPanels kPack = COMPACTOR_PACKING(pack_panel_avx512);
 
 }  // namespace
 
-bool matmul_int8_panel_avx512(Pool& pool, const Matmul& matmul) {
-  return run_panels(pool, matmul, kMultiply[int(codes_of(matmul.type))], kPack[size_t(matmul.type)]);
+bool matmul_int8_panel_avx512(Pool& pool, const Matmul* matmuls, size_t count) {
+  return run_panels(pool, matmuls, count, {Sums::in32Bits, multiply_tiles_of, kPack});
 }
 
 }  // namespace compactor

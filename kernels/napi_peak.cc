@@ -1,4 +1,5 @@
 // The yardsticks of peak.h for bench/; the caller measures the time.
+#include "blocks.h"
 #include "cpu.h"
 #include "napi.h"
 #include "napi_arguments.h"
@@ -24,20 +25,39 @@ napi_value measure_fma(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// measureProducts(pool, rounds) → operations done, by the instructions that the pool's products for many tokens are made of
+namespace {
+
+#if COMPACTOR_X86
+struct ProductsPeak {
+  bool (*measure)(Pool& pool, size_t rounds);
+  size_t round_operations;
+};
+
+ProductsPeak products_peak(Isa isa, WeightType type) {
+  if (isa >= Isa::amx) return {measure_products_amx, kTileRoundOperations};
+  if (isa >= Isa::avx512) return {measure_products_avx512, kDotRoundOperations};
+  if (type == WeightType::Q8_0) return {measure_wide_products_avx2, kWidePairRoundOperations};
+  return {measure_products_avx2, kPairRoundOperations};
+}
+#endif
+
+}  // namespace
+
+// measureProducts(pool, rounds, type) → operations done, by the instructions that the pool's products of a quantised type for
+// many tokens are made of
 napi_value measure_products(napi_env env, napi_callback_info info) {
-  Arguments arguments(env, info, "measureProducts", 2);
+  Arguments arguments(env, info, "measureProducts", 3);
   const PoolHandle handle = arguments.pool(0);
-  const size_t rounds = arguments.size(1, "rounds");
+  const size_t rounds = arguments.size(1, "rounds"), type = arguments.size(2, "weight type");
+  arguments.require(type < kWeightTypeCount, "unknown weight type %zu", type);
   arguments.require(rounds <= 1u << 20, "rounds must be at most 2^20, got %zu", rounds);
   arguments.require(handle.isa >= Isa::avx2, "peaks are measured with the avx2 kernels and above");
   if (!arguments.ok()) return nullptr;
   double operations = 0;
 #if COMPACTOR_X86
-  const bool amx = handle.isa >= Isa::amx, avx512 = handle.isa >= Isa::avx512;
-  const auto measure = amx ? measure_products_amx : avx512 ? measure_products_avx512 : measure_products_avx2;
-  const size_t of_round = amx ? kTileRoundOperations : avx512 ? kDotRoundOperations : kPairRoundOperations;
-  if (measure(*handle.pool, rounds)) operations = double(rounds) * double(of_round) * pool_thread_count(*handle.pool);
+  const ProductsPeak peak = products_peak(handle.isa, WeightType(type));
+  if (peak.measure(*handle.pool, rounds))
+    operations = double(rounds) * double(peak.round_operations) * pool_thread_count(*handle.pool);
 #endif
   napi_value result = nullptr;
   napi_create_double(env, operations, &result);

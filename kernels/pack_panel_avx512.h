@@ -201,7 +201,7 @@ inline void pack_q6_k(const BlockRows& rows, size_t groups, size_t row, Panel& p
 // As pack_panel, which takes the last rows of a matrix that are no whole panel.
 template <WeightType kType>
 void pack_panel_avx512(const Matmul& m, size_t row, size_t start, size_t groups, Panel& panel) {
-  if (m.rows - row < kPanelRows) return pack_panel<kType>(m, row, start, groups, panel);
+  if (m.rows - row < kPanelRows) return pack_panel<kType, Sums::in32Bits>(m, row, start, groups, panel);
   const size_t stride = blocks_bytes(kType, m.columns);
   const uint8_t* blocks = m.weight + row * stride + blocks_bytes(kType, start);
   const uint8_t* next = next_panel<kType>(m, row, start, panel);

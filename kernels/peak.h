@@ -10,10 +10,12 @@ namespace compactor {
 constexpr size_t kFmaRoundFlops = 12 * 8 * 2 * 1024;
 bool measure_fma_avx2(Pool& pool, size_t rounds);
 
-// Operations of a round of what products for many tokens are made of: sums of 16 bits of 8-bit products (AVX2), 8-bit products
-// summed in 32 bits (AVX-512 VNNI), tiles of bfloat16 (AMX). False when aborted.
+// Operations of a round of what products for many tokens are made of: sums of 16 bits of 8-bit products, or for Q8_0 sums of
+// 32 bits of 16-bit ones (AVX2); 8-bit products summed in 32 bits (AVX-512 VNNI); tiles of bfloat16 (AMX). False when aborted.
 constexpr size_t kPairRoundOperations = 8 * 32 * 2 * 1024;
 bool measure_products_avx2(Pool& pool, size_t rounds);
+constexpr size_t kWidePairRoundOperations = 8 * 16 * 2 * 1024;
+bool measure_wide_products_avx2(Pool& pool, size_t rounds);
 constexpr size_t kDotRoundOperations = 16 * 64 * 2 * 1024;
 bool measure_products_avx512(Pool& pool, size_t rounds);
 constexpr size_t kTileRoundOperations = 4 * 16 * 16 * 32 * 2 * 128;

@@ -41,20 +41,28 @@ void fma_task(void* arguments, size_t, int) {
   run.sink.fetch_add(_mm256_cvtss_f32(sums[0]) > 0 ? 1 : 0, std::memory_order_relaxed);
 }
 
-void products_task(void* arguments, size_t, int) {
-  FmaRun& run = *static_cast<FmaRun*>(arguments);
-  __m256i sums[8];
-  for (int i = 0; i < 8; i++) sums[i] = _mm256_set1_epi16(short(i));
-  __m256i codes = _mm256_set1_epi8(3);
-  const __m256i factors = _mm256_set1_epi8(-5);
-  for (size_t round = 0; round < run.rounds * 1024; round++) {
-    asm volatile("" : "+x"(codes));  // or the product would be made once
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) sums[i] = _mm256_add_epi16(sums[i], _mm256_maddubs_epi16(codes, factors));
+// sum += codes · factors, as assembly: of equal products a compiler makes one and adds it eight times.
+#define COMPACTOR_ADD_PRODUCT(multiply, add, sum) \
+  multiply " %[factors], %[codes], %[product]\n\t" add " %[product], %[" sum "], %[" sum "]\n\t"
+#define COMPACTOR_ADD_PRODUCTS(multiply, add)                                                                     \
+  asm volatile(COMPACTOR_ADD_PRODUCT(multiply, add, "a") COMPACTOR_ADD_PRODUCT(multiply, add, "b")                \
+                   COMPACTOR_ADD_PRODUCT(multiply, add, "c") COMPACTOR_ADD_PRODUCT(multiply, add, "d")            \
+                       COMPACTOR_ADD_PRODUCT(multiply, add, "e") COMPACTOR_ADD_PRODUCT(multiply, add, "f")        \
+                           COMPACTOR_ADD_PRODUCT(multiply, add, "g") COMPACTOR_ADD_PRODUCT(multiply, add, "h")    \
+               : [a] "+x"(a), [b] "+x"(b), [c] "+x"(c), [d] "+x"(d), [e] "+x"(e), [f] "+x"(f), [g] "+x"(g),       \
+                 [h] "+x"(h), [product] "=&x"(product)                                                            \
+               : [codes] "x"(codes), [factors] "x"(factors))
+
+#define COMPACTOR_PRODUCTS_TASK(name, multiply, add)                                                              \
+  void name(void* arguments, size_t, int) {                                                                       \
+    FmaRun& run = *static_cast<FmaRun*>(arguments);                                                               \
+    const __m256i codes = _mm256_set1_epi8(3), factors = _mm256_set1_epi8(-5);                                    \
+    __m256i a{}, b{}, c{}, d{}, e{}, f{}, g{}, h{}, product;                                                      \
+    for (size_t round = 0; round < run.rounds * 1024; round++) COMPACTOR_ADD_PRODUCTS(multiply, add);             \
+    run.sink.fetch_add(uint32_t(_mm256_extract_epi16(a, 0)), std::memory_order_relaxed);                          \
   }
-  for (int i = 1; i < 8; i++) sums[0] = _mm256_add_epi16(sums[0], sums[i]);
-  run.sink.fetch_add(uint32_t(_mm256_extract_epi16(sums[0], 0)), std::memory_order_relaxed);
-}
+COMPACTOR_PRODUCTS_TASK(products_task, "vpmaddubsw", "vpaddw")
+COMPACTOR_PRODUCTS_TASK(wide_products_task, "vpmaddwd", "vpaddd")
 
 void read_task(void* arguments, size_t task, int) {
   ReadRun& run = *static_cast<ReadRun*>(arguments);
@@ -82,6 +90,11 @@ bool measure_fma_avx2(Pool& pool, size_t rounds) {
 bool measure_products_avx2(Pool& pool, size_t rounds) {
   FmaRun run{rounds, {0}};
   return pool_run(pool, size_t(pool_thread_count(pool)), products_task, &run);
+}
+
+bool measure_wide_products_avx2(Pool& pool, size_t rounds) {
+  FmaRun run{rounds, {0}};
+  return pool_run(pool, size_t(pool_thread_count(pool)), wide_products_task, &run);
 }
 
 bool measure_read_avx2(Pool& pool, const uint8_t* bytes, size_t count) {

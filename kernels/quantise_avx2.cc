@@ -38,7 +38,11 @@ inline int sum_of_four(__m128i lanes) {
 struct Group {
   __m256i q;
   float scale;
-  int first, second;  // Σ q of either half
+  __m256i pairs;  // sums of two, 16 bits each
+
+  __m256i fours() const { return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)); }
+  int first() const { return sum_of_four(_mm256_castsi256_si128(fours())); }  // Σ q of either half
+  int second() const { return sum_of_four(_mm256_extracti128_si256(fours(), 1)); }
 };
 
 // 32 values: x ≈ scale · q
@@ -56,8 +60,17 @@ inline Group quantise_group(const float* x) {
   const bool usable = all_finite && top > kNegligible;
   const float scale = all_finite ? (usable ? top / 127.0f : 0.0f) : __builtin_nanf("");
   const __m256i q = usable ? round_32(values, _mm256_set1_ps(127.0f / top)) : _mm256_setzero_si256();
-  const __m256i fours = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), q), _mm256_set1_epi16(1));
-  return {q, scale, sum_of_four(_mm256_castsi256_si128(fours)), sum_of_four(_mm256_extracti128_si256(fours, 1))};
+  return {q, scale, _mm256_maddubs_epi16(_mm256_set1_epi8(1), q)};
+}
+
+// Sums of even and of odd pairs of either half, or of all, times −offset
+inline void set_starts_in_16_bits(__m256i pairs, int offset, bool halves, int32_t* starts) {
+  const __m256i two = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0x4e));
+  const __m256i four = _mm256_add_epi16(two, _mm256_shuffle_epi32(two, 0xb1));
+  const __m128i first = _mm256_castsi256_si128(four), second = _mm256_extracti128_si256(four, 1);
+  const __m128i factor = _mm_set1_epi16(short(-offset));
+  starts[0] = _mm_cvtsi128_si32(_mm_mullo_epi16(halves ? first : _mm_add_epi16(first, second), factor));
+  starts[1] = _mm_cvtsi128_si32(_mm_mullo_epi16(second, factor));
 }
 
 }  // namespace
@@ -71,9 +84,10 @@ void quantise_token_avx2(const float* x, size_t columns, uint8_t* memory) {
     const Group group = quantise_group(x + g * kGroup);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(memory + g * kGroup), group.q);
     scales[g] = group.scale;
-    sums_16[2 * g] = group.scale * float(group.first);
-    sums_16[2 * g + 1] = group.scale * float(group.second);
-    sums_32[g] = group.scale * float(group.first + group.second);
+    const int first = group.first(), second = group.second();
+    sums_16[2 * g] = group.scale * float(first);
+    sums_16[2 * g + 1] = group.scale * float(second);
+    sums_32[g] = group.scale * float(first + second);
   }
 }
 
@@ -91,16 +105,21 @@ void lay_quads(size_t columns, uint8_t* memory) {
   }
 }
 
-void quantise_panel_token_avx2(const float* x, size_t columns, WeightType type, PanelGroup* groups) {
-  const int offset = code_offset(type);
+void quantise_panel_token_avx2(const float* x, size_t columns, WeightType type, Sums sums, PanelGroup* groups) {
+  const int offset = code_offset(type, sums);
   const bool halves = codes_of(type) == Codes::halves;
   for (size_t g = 0; g < columns / kGroup; g++, groups += kTileTokens) {
     const Group group = quantise_group(x + g * kGroup);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(groups->q), group.q);
     groups->scale = group.scale;
-    groups->sum = group.scale * float(group.first + group.second);
-    groups->starts[0] = -offset * (halves ? group.first : group.first + group.second);
-    groups->starts[1] = -offset * group.second;
+    const int first = group.first(), second = group.second();
+    groups->sum = group.scale * float(first + second);
+    if (sums == Sums::in16Bits) {
+      set_starts_in_16_bits(group.pairs, offset, halves, groups->starts);
+    } else {
+      groups->starts[0] = -offset * (halves ? first : first + second);
+      groups->starts[1] = -offset * second;
+    }
   }
 }
 

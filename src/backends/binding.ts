@@ -231,8 +231,8 @@ export interface Binding {
   /** out [pieces, 32]. Only where `features` names sha. */
   sha256(pool: PoolHandle, bytes: Uint8Array, pieceBytes: number, out: Uint8Array): boolean
   measureFma(pool: PoolHandle, rounds: number): number // floating-point operations done
-  /** Operations done by the instructions that the pool's products for many tokens are made of. */
-  measureProducts(pool: PoolHandle, rounds: number): number
+  /** Operations done by the instructions that the pool's products of a quantised type for many tokens are made of. */
+  measureProducts(pool: PoolHandle, rounds: number, weightType: number): number
   measureRead(pool: PoolHandle, bytes: Uint8Array): boolean
 }
 
